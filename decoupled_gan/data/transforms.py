@@ -1,0 +1,36 @@
+"""Resize and augmentation on uint8 arrays, as the official NICE-GAN code does them.
+
+Source: Chen et al., CVPR 2020, official code: horizontal flip with probability 1/2, bilinear resize
+(Pillow, antialiased) to (S + 30, S + 30) at S = 256 without regard to the aspect, random S x S
+crop. At other sizes the margin keeps that ratio. The flip comes last here, where the array is
+smallest; the distribution is the same, because the crop's offset is symmetric.
+"""
+
+import numpy as np
+from PIL import Image
+
+
+def load_size(size: int) -> int:
+  """The edge that an image is resized to before the random crop: 286 at 256."""
+  return round(size * 286 / 256)
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+  """uint8 [H, W, C] -> uint8 [size, size, C], bilinear; the test protocol.
+
+  An image that already has the size is returned as it is.
+  """
+  if image.shape[:2] == (size, size):
+    return image
+  grey = image.shape[-1] == 1
+  pillow = Image.fromarray(image[..., 0] if grey else image)
+  resized = np.asarray(pillow.resize((size, size), Image.Resampling.BILINEAR))
+  return resized[..., None] if grey else resized
+
+
+def augment(image: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
+  """uint8 [H, W, C] -> uint8 [size, size, C]: resized a little larger, cropped, maybe flipped."""
+  large = resize(image, load_size(size))
+  y, x = rng.integers(0, load_size(size) - size + 1, size=2)
+  crop = large[y : y + size, x : x + size]
+  return crop[:, ::-1] if rng.random() < 0.5 else crop

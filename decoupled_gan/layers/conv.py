@@ -1,0 +1,100 @@
+"""Convolution layers: reflection-padded, optionally spectrally normalised, and sub-pixel upsampling.
+
+The arithmetic is in conv_ops.py, so that speed work has one place to go to.
+
+Spectral normalisation: Miyato et al., ICLR 2018, as `torch.nn.utils.spectral_norm` does it: u and v
+are both stored (collection 'spectral'), one power iteration for each call in training, none in
+evaluation. `flax.linen.SpectralNorm` stores u only and iterates in evaluation too, so its outputs
+differ there. Where we differ from torch: the vectors are iterated once at initialisation, so that a
+network that was never trained has a sensible norm in evaluation (torch's is random there).
+"""
+
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from decoupled_gan.layers import conv_ops
+from decoupled_gan.types import Array
+
+torch_kernel = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
+"""torch's default for convolutions and linear layers: U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
+
+
+def torch_bias(fan_in: int):
+  """torch's default bias, which has the kernel's bound."""
+  bound = 1 / math.sqrt(fan_in)
+
+  def init(key, shape, dtype=jnp.float32):
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+  return init
+
+
+def _unit(x: Array) -> Array:
+  return x / jnp.maximum(jnp.linalg.norm(x), 1e-12)  # eps of torch.nn.utils.spectral_norm
+
+
+def _unit_normal(key, size):
+  return _unit(jax.random.normal(key, (size,)))
+
+
+def spectral_normalise(layer: nn.Module, kernel: Array) -> Array:
+  """`kernel` [..., O] over its largest singular value, as estimated by the vectors of `layer`.
+
+  The vectors u [O] and v [prod(...)] live in the collection 'spectral' of `layer`. If the caller
+  made that collection mutable (training), one power iteration is done and stored; otherwise the
+  stored vectors are used as they are. The gradient reaches the kernel only.
+  """
+  matrix = kernel.reshape(-1, kernel.shape[-1])
+  u = layer.variable(
+    'spectral', 'u', lambda: _unit_normal(layer.make_rng('params'), matrix.shape[1])
+  )
+  v = layer.variable(
+    'spectral', 'v', lambda: _unit_normal(layer.make_rng('params'), matrix.shape[0])
+  )
+  if layer.is_mutable_collection('spectral'):
+    fixed = jax.lax.stop_gradient(matrix)
+    v.value = _unit(fixed @ u.value)
+    u.value = _unit(v.value @ fixed)
+  u_now, v_now = jax.lax.stop_gradient((u.value, v.value))
+  return kernel / (v_now @ matrix @ u_now)
+
+
+class Conv(nn.Module):
+  """Reflection padding, then a square VALID convolution: [B, H, W, I] -> [B, H', W', features]."""
+
+  features: int
+  kernel_size: int
+  stride: int = 1
+  padding: int = 0
+  use_bias: bool = True
+  spectral: bool = False
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+    kernel = self.param('kernel', torch_kernel, shape)
+    if self.spectral:
+      kernel = spectral_normalise(self, kernel)
+    if self.padding:
+      x = conv_ops.reflect_pad(x, self.padding)
+    y = conv_ops.conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+    if self.use_bias:
+      bias = self.param('bias', torch_bias(math.prod(shape[:3])), (self.features,))
+      y = y + bias.astype(self.dtype).reshape(1, 1, 1, self.features)
+    return y
+
+
+class Dense(nn.Module):
+  """Linear layer without bias, with torch's initialisation: [B, I] -> [B, features]."""
+
+  features: int
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    return nn.Dense(self.features, use_bias=False, kernel_init=torch_kernel, dtype=self.dtype)(x)

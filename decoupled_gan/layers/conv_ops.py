@@ -1,0 +1,273 @@
+"""Convolution, reflection padding and pixel shuffle: the arithmetic below every layer.
+
+On TPU and GPU these are the native operations. On the CPU XLA's native convolutions lose a factor
+of 2 to 30 for some shapes; other formulations of the same sums are lowered there instead.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
+
+
+def conv(x, kernel, stride=1):
+  """Cross-correlation without padding: [B,H,W,I], [kh,kw,I,O] -> [B,(H-kh)//s+1,(W-kw)//s+1,O].
+
+  The result has x's dtype. Reverse-mode differentiable any number of times.
+  """
+  return _forward(x, kernel.astype(x.dtype), stride)
+
+
+# Forward, input gradient and weight gradient are bilinear, and the gradients of each are the other
+# two: written as three functions they can be differentiated without end, and no derivative of any
+# order falls back to a formulation that nobody chose. jit: equal shapes are traced once.
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+@functools.partial(jax.jit, static_argnums=2)
+def _forward(x, kernel, stride):
+  fast = _fast_forward(x.shape, kernel.shape, stride)
+  return _lower(_plain_forward, fast, x, kernel, stride)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _input_gradient(dy, kernel, stride, x_shape):
+  fast = _fast_input_gradient(dy.shape, kernel.shape, stride, x_shape)
+  return _lower(_plain_input_gradient, fast, dy, kernel, stride, x_shape)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _weight_gradient(x, dy, stride, kernel_shape):
+  fast = _fast_weight_gradient(x.shape, stride, kernel_shape)
+  return _lower(_plain_weight_gradient, fast, x, dy, stride, kernel_shape)
+
+
+_forward.defvjp(
+  lambda x, kernel, stride: (_forward(x, kernel, stride), (x, kernel)),
+  lambda stride, saved, dy: (
+    _input_gradient(dy, saved[1], stride, saved[0].shape),
+    _weight_gradient(saved[0], dy, stride, saved[1].shape),
+  ),
+)
+_input_gradient.defvjp(
+  lambda dy, kernel, stride, shape: (_input_gradient(dy, kernel, stride, shape), (dy, kernel)),
+  lambda stride, shape, saved, dx: (
+    _forward(dx, saved[1], stride),
+    _weight_gradient(dx, saved[0], stride, saved[1].shape),
+  ),
+)
+_weight_gradient.defvjp(
+  lambda x, dy, stride, shape: (_weight_gradient(x, dy, stride, shape), (x, dy)),
+  lambda stride, shape, saved, dkernel: (
+    _input_gradient(saved[1], dkernel, stride, saved[0].shape),
+    _forward(saved[0], dkernel, stride),
+  ),
+)
+
+
+def _lower(plain, fast, a, b, *static):
+  """`fast` on the CPU if there is one and the arrays are float32; `plain` everywhere else."""
+  if fast is None or a.dtype != jnp.float32:
+    return plain(a, b, *static)
+  return lax.platform_dependent(
+    a, b, cpu=lambda a, b: fast(a, b, *static), default=lambda a, b: plain(a, b, *static)
+  )
+
+
+def _plain_forward(x, kernel, stride):
+  return lax.conv_general_dilated(
+    x, kernel, (stride, stride), 'VALID', dimension_numbers=_DIMENSIONS
+  )
+
+
+def _plain_input_gradient(dy, kernel, stride, x_shape):
+  x = jax.ShapeDtypeStruct(x_shape, dy.dtype)
+  return jax.linear_transpose(lambda x: _plain_forward(x, kernel, stride), x)(dy)[0]
+
+
+def _plain_weight_gradient(x, dy, stride, kernel_shape):
+  kernel = jax.ShapeDtypeStruct(kernel_shape, x.dtype)
+  return jax.linear_transpose(lambda kernel: _plain_forward(x, kernel, stride), kernel)(dy)[0]
+
+
+# The rules for the CPU: which formulation for which shape (None: the plain one).
+
+
+def _fast_forward(x_shape, kernel_shape, stride):
+  if kernel_shape[:2] == (1, 1) and stride == 1:
+    return _dot_forward
+  if _few_outputs(kernel_shape, stride):
+    return _rows_forward
+  return None
+
+
+def _fast_input_gradient(dy_shape, kernel_shape, stride, x_shape):
+  if kernel_shape[:2] == (1, 1) and stride == 1:
+    return _dot_input_gradient
+  if dy_shape[1] * dy_shape[2] * stride**2 <= 256 and kernel_shape[3] >= 8:
+    return _small_input_gradient
+  if _even(x_shape, kernel_shape, stride):
+    return _even_input_gradient
+  return None
+
+
+def _fast_weight_gradient(x_shape, stride, kernel_shape):
+  if kernel_shape[:2] == (1, 1) and stride == 1:
+    return _dot_weight_gradient
+  if _few_outputs(kernel_shape, stride):
+    return _rows_weight_gradient
+  if _even(x_shape, kernel_shape, stride):
+    return _even_weight_gradient
+  if stride == 1:
+    return _channels_weight_gradient
+  return None
+
+
+def _few_outputs(kernel_shape, stride):
+  return stride == 1 and kernel_shape[0] > 1 and kernel_shape[3] <= 4
+
+
+def _even(x_shape, kernel_shape, stride):
+  return stride == 2 and all(n % 2 == 0 for n in (*x_shape[1:3], *kernel_shape[:2]))
+
+
+# 1x1: dots.
+
+
+def _dot_forward(x, kernel, stride):
+  return lax.dot_general(x, kernel[0, 0], (((3,), (0,)), ((), ())))
+
+
+def _dot_input_gradient(dy, kernel, stride, x_shape):
+  return lax.dot_general(dy, kernel[0, 0], (((3,), (1,)), ((), ())))
+
+
+def _dot_weight_gradient(x, dy, stride, kernel_shape):
+  over = (0, 1, 2)
+  return lax.dot_general(x, dy, ((over, over), ((), ()))).reshape(kernel_shape)
+
+
+# Few outputs: a 1 x kw convolution to kh*O channels, whose small outputs are shifted and added.
+
+
+def _rows_forward(x, kernel, stride):
+  kh, kw, inputs, outputs = kernel.shape
+  height = x.shape[1] - kh + 1
+  flat = kernel.transpose(1, 2, 0, 3).reshape(1, kw, inputs, kh * outputs)
+  y = _plain_forward(x, flat, 1)  # [B, H, W', kh*O]
+  return sum(y[:, i : i + height, :, i * outputs : (i + 1) * outputs] for i in range(kh))
+
+
+def _rows_weight_gradient(x, dy, stride, kernel_shape):
+  kh, kw, inputs, outputs = kernel_shape
+  height = x.shape[1]
+  padded = jnp.pad(dy, ((0, 0), (kh - 1, kh - 1), (0, 0), (0, 0)))
+  shifted = [padded[:, kh - 1 - i : kh - 1 - i + height] for i in range(kh)]
+  shifted = jnp.concatenate(shifted, -1)  # [B, H, W', kh*O]
+  flat = _channels_weight_gradient(x, shifted, 1, (1, kw, inputs, kh * outputs))
+  return flat.reshape(kw, inputs, kh, outputs).transpose(2, 0, 1, 3)
+
+
+# Stride 2, everything even: stride 1 on 2x2 blocks of pixels taken as channels.
+
+
+def _blocks(x):
+  """[B,H,W,C] -> [B,H/2,W/2,4*C]."""
+  batch, height, width, channels = x.shape
+  x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+  return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
+
+
+def _unblocks(x):
+  """[B,H,W,4*C] -> [B,2*H,2*W,C], the inverse of `_blocks`."""
+  batch, height, width, channels = x.shape
+  x = x.reshape(batch, height, width, 2, 2, channels // 4)
+  return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, channels // 4)
+
+
+def _even_input_gradient(dy, kernel, stride, x_shape):
+  kh, kw, inputs, outputs = kernel.shape
+  small = _blocks(kernel.reshape(1, kh, kw, inputs * outputs))
+  small = small.reshape(kh // 2, kw // 2, 4 * inputs, outputs)
+  x_shape = (x_shape[0], x_shape[1] // 2, x_shape[2] // 2, 4 * inputs)
+  return _unblocks(_plain_input_gradient(dy, small, 1, x_shape))
+
+
+def _even_weight_gradient(x, dy, stride, kernel_shape):
+  kh, kw, inputs, outputs = kernel_shape
+  small = (kh // 2, kw // 2, 4 * inputs, outputs)
+  small = _channels_weight_gradient(_blocks(x), dy, 1, small)
+  small = small.reshape(1, kh // 2, kw // 2, 4 * inputs * outputs)
+  return _unblocks(small).reshape(kernel_shape)
+
+
+# Small maps: one dot to all taps, whose results are added where they belong (col2im).
+
+
+def _small_input_gradient(dy, kernel, stride, x_shape):
+  kh, kw = kernel.shape[:2]
+  taps = lax.dot_general(dy, kernel, (((3,), (3,)), ((), ())))  # [B, H', W', kh, kw, I]
+  spans = [(n - 1) * stride + 1 for n in dy.shape[1:3]]
+  zero = jnp.zeros((), dy.dtype)
+
+  def placed(i, j):
+    ends = [(at, n - at - span, stride - 1) for at, n, span in zip((i, j), x_shape[1:3], spans,
+                                                                   strict=True)]
+    return lax.pad(taps[:, :, :, i, j], zero, [(0, 0, 0), *ends, (0, 0, 0)])
+
+  return sum(placed(i, j) for i in range(kh) for j in range(kw))
+
+
+# Stride 1: a convolution whose batch is the input's channels and whose kernel is dy.
+
+
+def _channels_weight_gradient(x, dy, stride, kernel_shape):
+  y = _plain_forward(x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3), 1)  # [I, kh, kw, O]
+  return y.transpose(1, 2, 0, 3)
+
+
+def reflect_pad(x, pad):
+  """Mirror the border without repeating it: [B,H,W,C] -> [B,H+2*pad,W+2*pad,C]."""
+  height, width = x.shape[1:3]
+  if pad >= min(height, width):
+    raise ValueError(
+      f'reflection padding of {pad} needs a map larger than {pad} pixels, got {height}x{width}'
+    )
+  return jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode='reflect')
+
+
+def pixel_shuffle(x, factor=2):
+  """Channels to pixels, PyTorch's channel order: [B,H,W,C*f*f] -> [B,H*f,W*f,C]."""
+  batch, height, width, channels = x.shape
+  if channels % factor**2:
+    raise ValueError(f'{channels} channels cannot be shuffled to {factor}x{factor} pixels')
+  x = x.reshape(batch, height, width, channels // factor**2, factor, factor)
+  x = x.transpose(0, 1, 4, 2, 5, 3)
+  return x.reshape(batch, height * factor, width * factor, channels // factor**2)
+
+
+def moments(x, axes, ddof=0):
+  """Mean and variance of x over axes, reduced dimensions kept; float32 whatever x's dtype."""
+  x = x.astype(jnp.float32)
+  return x.mean(axes, keepdims=True), x.var(axes, keepdims=True, ddof=ddof)
+
+
+@functools.cache
+def cpu_compiler_options():
+  """Options for `jax.jit(..., compiler_options=...)` on the CPU; {} where they are unknown."""
+  options = {
+    'xla_cpu_experimental_ynn_fusion_type':
+      'LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE'
+  }
+  try:
+    cpu = jax.local_devices(backend='cpu')[0]
+    with jax.default_device(cpu):
+      jax.jit(lambda: jnp.zeros(()), compiler_options=options)().block_until_ready()
+  except Exception:  # the option's name comes and goes with jaxlib's versions
+    return {}
+  return options

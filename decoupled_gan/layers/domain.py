@@ -1,0 +1,29 @@
+"""Two networks of one architecture, one for each domain, called as one."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+
+from decoupled_gan.types import Pair
+
+
+class PerDomain(nn.Module):
+  """Network `a` for domain a, network `b` for domain b: Pairs in, Pairs out.
+
+  Attributes:
+    make: builds one network; `functools.partial(Network, width=...)` is one.
+
+  A network that returns a structure gives that structure with Pairs for leaves:
+  `z, logits = encoder(images)` makes both z and logits Pairs.
+  """
+
+  make: Callable[[], nn.Module]
+
+  def setup(self):
+    self.a, self.b = self.make(), self.make()
+
+  def __call__(self, *pairs: Pair):
+    of_a = self.a(*(pair.a for pair in pairs))
+    of_b = self.b(*(pair.b for pair in pairs))
+    return jax.tree.map(Pair, of_a, of_b)

@@ -1,0 +1,39 @@
+"""Packaging: `pip install -e .[dev]`; extras are named in the README."""
+
+from setuptools import find_packages, setup
+
+setup(
+  name='decoupled_gan',
+  version='0.1.0',
+  description='GANs trained with decoupled losses, in JAX/Flax for TPUs, GPUs and CPUs',
+  long_description=open('README.md', encoding='utf-8').read(),
+  long_description_content_type='text/markdown',
+  license='MIT',
+  python_requires='>=3.11',
+  packages=find_packages(include=['decoupled_gan*']),
+  install_requires=[
+    'absl-py',
+    'clu>=0.0.12',
+    'etils[epath]',
+    'flax>=0.12.8',
+    'grain>=0.2.18',
+    'importlib_resources',  # tfds imports it without asking for it
+    'jax>=0.10',
+    'ml-collections>=1.1',
+    'numpy',
+    'optax>=0.2.8',
+    'orbax-checkpoint>=0.12,<1',
+    'pillow',
+    'rich',
+    'tensorboardX',
+    'tensorflow-datasets>=4.9.10',
+  ],
+  extras_require={
+    'tpu': ['jax[tpu]'],
+    'cuda': ['jax[cuda13]'],
+    'tf': ['tensorflow-cpu', 'tensorboard'],
+    'interop': ['torch'],
+    'dev': ['pytest', 'pytest-timeout', 'ruff'],
+  },
+  entry_points={'console_scripts': ['decoupled-gan=decoupled_gan.cli:run']},
+)
