@@ -37,16 +37,19 @@ def scale_by_step_schedule(schedule: optax.Schedule) -> optax.GradientTransforma
   return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 
-def make_optimizer(config: ConfigDict) -> optax.GradientTransformationExtraArgs:
+def make_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransformationExtraArgs:
   """One group's optimizer.
 
   Args:
     config: name ('adam'), learning_rate, b1, b2, eps, weight_decay (coupled: added to the gradient,
-      as torch's Adam does; not AdamW), num_steps, decay_start_step.
+      as torch's Adam does; not AdamW) and, if the rate is to decay, decay_start_step.
+    num_steps: where the decay ends.
   """
   if config.name not in SCALERS:
     raise UserError(f'optimizer.name={config.name!r} is unknown; there are {listing(SCALERS)}.')
-  schedule = linear_decay(config.learning_rate, config.num_steps, config.decay_start_step)
+  schedule = linear_decay(
+    config.learning_rate, num_steps, config.get('decay_start_step', num_steps)
+  )
   decay = [optax.add_decayed_weights(config.weight_decay)] if config.weight_decay else []
   return optax.chain(*decay, SCALERS[config.name](config), scale_by_step_schedule(schedule))
 
@@ -69,5 +72,5 @@ def make_optimizers(config: ConfigDict, groups: Iterable[str]) -> dict:
   for group in groups:
     own = config.optimizer.copy_and_resolve_references()
     own.update(config.optimizer_of.get(group, {}))
-    made[group] = make_optimizer(own)
+    made[group] = make_optimizer(own, config.num_steps)
   return made

@@ -4,8 +4,8 @@ A source is one function from the config to a `Dataset` and one word in `SOURCES
 today are unpaired: two domains of images. Batches are made by `train_batches`, and are a function
 of (seed, step, batch_size) alone.
 
-Config fields read here: seed, batch_size, image_size, image_channels (1 or 3), augment,
-data.source, data.path, data.a, data.b, data.tile_size, data.num_threads.
+Config fields read here: seed, batch_size, image_size, image_channels (1 or 3), data.source,
+data.path, data.a, data.b, data.augment, data.tile_size, data.num_threads.
 """
 
 from collections.abc import Callable

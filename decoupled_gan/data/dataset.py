@@ -57,7 +57,7 @@ class Dataset:
     return '\n'.join([f'{self.name}: {counts} images', *truth, *self.notes])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrayImages:
   """Images held in memory: `array` uint8 [N, H, W, 3], given back as RGB or grey."""
 

@@ -38,8 +38,8 @@ FORMAT = 1
 SIZE = 72  # pixels; what the Twemoji PNGs have
 EM = 288  # font size that OpenMoji is drawn at before it is shrunk: 4 x
 CANVAS = 720  # holds the largest glyph at that size
-# The longer side of an OpenMoji glyph at EM is 236 at its 5th percentile and 279 in the median: what
-# is smaller than this is meant to be small. Twemoji too fills its square in 19 pictures of 20.
+# The longer side of an OpenMoji glyph at EM is 236 at its 5th percentile and 279 in the median:
+# what is smaller is meant to be small. Twemoji, too, fills its square in 19 pictures of 20.
 SMALL = 240
 BLANK = 0.01  # share of pixels that are not white
 FLAGS = {0x1F38C, 0x1F3C1, 0x1F3F3, 0x1F3F4, 0x1F6A9, *range(0x1F1E6, 0x1F200)}
@@ -62,7 +62,10 @@ def load(config) -> Dataset:
 
   def images(chosen):
     return Pair(
-      *[ArrayImages(array[chosen], names[chosen], config.image_channels) for array in pictures]
+      *[
+        ArrayImages(array[chosen], names[chosen].tolist(), config.image_channels)
+        for array in pictures
+      ]
     )
 
   return Dataset(

@@ -110,8 +110,13 @@ def verify(paths: Sequence[Path], image_size: int) -> None:
 
 def _find(root: Path) -> tuple[str, ...]:
   """Relative paths ('/' between parts) of the image files below root, sorted."""
-  found = []
+  found, seen = [], set()
   for folder, subfolders, files in os.walk(root, followlinks=True):
+    real = os.path.realpath(folder)
+    if real in seen:  # a link to a folder above would repeat its images endlessly
+      subfolders.clear()
+      continue
+    seen.add(real)
     subfolders[:] = [name for name in subfolders if not name.startswith(('.', '__MACOSX'))]
     found += [
       (Path(folder) / name).relative_to(root).as_posix()

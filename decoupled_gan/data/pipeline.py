@@ -30,7 +30,7 @@ def train_batches(
 
   Args:
     dataset: what `load` gave.
-    config: reads seed, batch_size, image_size, augment and data.num_threads (0: no threads).
+    config: reads seed, batch_size, image_size, data.augment and data.num_threads (0: none).
     start_step: the step whose batch comes first.
     process_index: which of the `process_count` processes this is.
     process_count: every process gets batch_size / process_count images a step; process p's are the
@@ -91,6 +91,6 @@ def _domain(images: Images, config, number: int) -> grain.MapDataset:
   # Hashed, so that neighbouring seeds and the two domains share no order and no crop.
   seed = np.random.SeedSequence((config.seed % 2**32, number)).generate_state(1)[0]
   examples = grain.MapDataset.source(images).seed(int(seed)).shuffle().repeat()
-  if config.augment:
+  if config.data.augment:
     return examples.random_map(partial(augment, size=config.image_size))
   return examples.map(partial(resize, size=config.image_size))

@@ -45,7 +45,7 @@ LAND, SNOW = 0.2, 0.5
 TILE_SIZES = (16, 256)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TileImages:
   """Square cut-outs of one map.
 

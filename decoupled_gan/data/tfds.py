@@ -23,7 +23,7 @@ from decoupled_gan.types import Pair
 _TRAIN, _TEST = Pair('trainA', 'trainB'), Pair('testA', 'testB')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TfdsImages:
   """One split, its images decoded here, so that all sources treat odd ones alike."""
 
@@ -88,7 +88,7 @@ def _prepared(name: str, data_dir: str | None):
   builder = _builder(name, data_dir)
   if builder.is_prepared():
     return builder
-  if importlib.util.find_spec('tensorflow') is None:
+  if not _has_tensorflow():
     raise UserError(
       f'tfds:{name} is not prepared in {str(builder.data_path)!r}, and preparing it needs '
       'TensorFlow: run `pip install tensorflow-cpu` (or install this project with the extra tf)'
@@ -100,9 +100,13 @@ def _prepared(name: str, data_dir: str | None):
   except Exception as error:
     raise UserError(
       f'tfds:{name} could not be prepared ({_first_line(error)}): check the network and the disk, '
-      f'or put its archive into {str(builder.data_path.parents[2] / "downloads" / "manual")!r}'
+      f'or put its archive into {str(builder.data_dir_root / "downloads" / "manual")!r}'
     ) from error
   return builder
+
+
+def _has_tensorflow() -> bool:
+  return importlib.util.find_spec('tensorflow') is not None
 
 
 def _builder(name: str, data_dir: str | None, **options):

@@ -29,21 +29,21 @@ def conv(x, kernel, stride=1):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 @functools.partial(jax.jit, static_argnums=2)
 def _forward(x, kernel, stride):
-  fast = _fast_forward(x.shape, kernel.shape, stride)
+  fast = _fast_forward(kernel.shape, stride)
   return _lower(_plain_forward, fast, x, kernel, stride)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _input_gradient(dy, kernel, stride, x_shape):
-  fast = _fast_input_gradient(dy.shape, kernel.shape, stride, x_shape)
+  fast = _fast_input_gradient(dy.shape, kernel.shape, stride)
   return _lower(_plain_input_gradient, fast, dy, kernel, stride, x_shape)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _weight_gradient(x, dy, stride, kernel_shape):
-  fast = _fast_weight_gradient(x.shape, stride, kernel_shape)
+  fast = _fast_weight_gradient(kernel_shape, stride)
   return _lower(_plain_weight_gradient, fast, x, dy, stride, kernel_shape)
 
 
@@ -98,7 +98,7 @@ def _plain_weight_gradient(x, dy, stride, kernel_shape):
 # The rules for the CPU: which formulation for which shape (None: the plain one).
 
 
-def _fast_forward(x_shape, kernel_shape, stride):
+def _fast_forward(kernel_shape, stride):
   if kernel_shape[:2] == (1, 1) and stride == 1:
     return _dot_forward
   if _few_outputs(kernel_shape, stride):
@@ -106,34 +106,28 @@ def _fast_forward(x_shape, kernel_shape, stride):
   return None
 
 
-def _fast_input_gradient(dy_shape, kernel_shape, stride, x_shape):
+def _fast_input_gradient(dy_shape, kernel_shape, stride):
   if kernel_shape[:2] == (1, 1) and stride == 1:
     return _dot_input_gradient
   if dy_shape[1] * dy_shape[2] * stride**2 <= 256 and kernel_shape[3] >= 8:
     return _small_input_gradient
-  if _even(x_shape, kernel_shape, stride):
-    return _even_input_gradient
-  return None
+  if stride == 2 and kernel_shape[0] % 2 == kernel_shape[1] % 2 == 0:
+    return _blocks_input_gradient
+  return _mirrored_input_gradient
 
 
-def _fast_weight_gradient(x_shape, stride, kernel_shape):
+def _fast_weight_gradient(kernel_shape, stride):
   if kernel_shape[:2] == (1, 1) and stride == 1:
     return _dot_weight_gradient
   if _few_outputs(kernel_shape, stride):
     return _rows_weight_gradient
-  if _even(x_shape, kernel_shape, stride):
-    return _even_weight_gradient
-  if stride == 1:
-    return _channels_weight_gradient
-  return None
+  if stride == 2:
+    return _blocks_weight_gradient
+  return _channels_weight_gradient
 
 
 def _few_outputs(kernel_shape, stride):
   return stride == 1 and kernel_shape[0] > 1 and kernel_shape[3] <= 4
-
-
-def _even(x_shape, kernel_shape, stride):
-  return stride == 2 and all(n % 2 == 0 for n in (*x_shape[1:3], *kernel_shape[:2]))
 
 
 # 1x1: dots.
@@ -173,7 +167,7 @@ def _rows_weight_gradient(x, dy, stride, kernel_shape):
   return flat.reshape(kw, inputs, kh, outputs).transpose(2, 0, 1, 3)
 
 
-# Stride 2, everything even: stride 1 on 2x2 blocks of pixels taken as channels.
+# Stride 2: stride 1 on blocks of 2x2 pixels taken as channels. Odd kernels get a row of zeros.
 
 
 def _blocks(x):
@@ -190,20 +184,28 @@ def _unblocks(x):
   return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, channels // 4)
 
 
-def _even_input_gradient(dy, kernel, stride, x_shape):
-  kh, kw, inputs, outputs = kernel.shape
-  small = _blocks(kernel.reshape(1, kh, kw, inputs * outputs))
-  small = small.reshape(kh // 2, kw // 2, 4 * inputs, outputs)
-  x_shape = (x_shape[0], x_shape[1] // 2, x_shape[2] // 2, 4 * inputs)
-  return _unblocks(_plain_input_gradient(dy, small, 1, x_shape))
+def _resize(x, height, width):
+  """Crops x [B,H,W,C], or appends zeros, at the bottom and at the right."""
+  ends = [(0, height - x.shape[1], 0), (0, width - x.shape[2], 0)]
+  return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *ends, (0, 0, 0)])
 
 
-def _even_weight_gradient(x, dy, stride, kernel_shape):
-  kh, kw, inputs, outputs = kernel_shape
-  small = (kh // 2, kw // 2, 4 * inputs, outputs)
-  small = _channels_weight_gradient(_blocks(x), dy, 1, small)
-  small = small.reshape(1, kh // 2, kw // 2, 4 * inputs * outputs)
-  return _unblocks(small).reshape(kernel_shape)
+def _blocks_input_gradient(dy, kernel, stride, x_shape):
+  inputs, outputs = kernel.shape[2:]
+  kh, kw = (-(-k // 2) for k in kernel.shape[:2])
+  flat = _resize(kernel.reshape(1, *kernel.shape[:2], -1), 2 * kh, 2 * kw)
+  flat = _blocks(flat).reshape(kh, kw, 4 * inputs, outputs)
+  shape = (x_shape[0], dy.shape[1] + kh - 1, dy.shape[2] + kw - 1, 4 * inputs)
+  return _resize(_unblocks(_mirrored_input_gradient(dy, flat, 1, shape)), *x_shape[1:3])
+
+
+def _blocks_weight_gradient(x, dy, stride, kernel_shape):
+  inputs, outputs = kernel_shape[2:]
+  kh, kw = (-(-k // 2) for k in kernel_shape[:2])
+  x = _blocks(_resize(x, 2 * (dy.shape[1] + kh - 1), 2 * (dy.shape[2] + kw - 1)))
+  flat = _channels_weight_gradient(x, dy, 1, (kh, kw, 4 * inputs, outputs))
+  flat = _unblocks(flat.reshape(1, kh, kw, 4 * inputs * outputs))
+  return _resize(flat, *kernel_shape[:2]).reshape(kernel_shape)
 
 
 # Small maps: one dot to all taps, whose results are added where they belong (col2im).
@@ -223,11 +225,33 @@ def _small_input_gradient(dy, kernel, stride, x_shape):
   return sum(placed(i, j) for i in range(kh) for j in range(kw))
 
 
-# Stride 1: a convolution whose batch is the input's channels and whose kernel is dy.
+# All others: the convolutions that `lax` would make of the gradients, but with every array laid out
+# as Eigen wants it. XLA does that by itself in the entry computation only, not inside loops.
+
+
+def _mirrored_input_gradient(dy, kernel, stride, x_shape):
+  mirrored = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
+  padding = [
+    (k - 1, n - (m - 1) * stride - 1)
+    for k, n, m in zip(kernel.shape[:2], x_shape[1:3], dy.shape[1:3], strict=True)
+  ]
+  return lax.conv_general_dilated(
+    dy, mirrored, (1, 1), padding, lhs_dilation=(stride, stride), dimension_numbers=_DIMENSIONS
+  )
 
 
 def _channels_weight_gradient(x, dy, stride, kernel_shape):
-  y = _plain_forward(x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3), 1)  # [I, kh, kw, O]
+  """A convolution whose batch is the input's channels and whose kernel is dy."""
+  used = [(m - 1) * stride + k for m, k in zip(dy.shape[1:3], kernel_shape[:2], strict=True)]
+  x = x[:, : used[0], : used[1]]
+  y = lax.conv_general_dilated(
+    x.transpose(3, 1, 2, 0),
+    dy.transpose(1, 2, 0, 3),
+    (1, 1),
+    'VALID',
+    rhs_dilation=(stride, stride),
+    dimension_numbers=_DIMENSIONS,
+  )  # [I, kh, kw, O]
   return y.transpose(1, 2, 0, 3)
 
 

@@ -19,6 +19,7 @@ Where we differ: translation and reconstruction by one generator are one call of
 """
 
 import functools
+from collections import OrderedDict
 from typing import Any
 
 import flax.linen as nn
@@ -134,18 +135,18 @@ def build(config: ConfigDict) -> NiceGAN:
   )
 
 
-def sample(gan: NiceGAN, real: Pair) -> dict[str, Pair]:
+def sample(gan: NiceGAN, real: Pair) -> OrderedDict[str, Pair]:
   """The columns of a sample grid, in order: images [B, S, S, C] in [-1, 1], or heat [B, s, s]."""
   z, _ = gan.encoder(real)
   fake, rebuilt = gan.generate(z.swapped, z)
   cycled = gan.generator(gan.encoder(fake)[0].swapped)
-  return {
-    'input': real,
-    'attention': jax.tree.map(lambda x: x.astype(jnp.float32).sum(-1), z),
-    'translation': fake.swapped,  # beside the input it was made from
-    'cycle': cycled,
-    'reconstruction': rebuilt,
-  }
+  return OrderedDict(  # jit would sort the names of a dict
+    input=real,
+    attention=jax.tree.map(lambda x: x.astype(jnp.float32).sum(-1), z),
+    translation=fake.swapped,  # beside the input it was made from
+    cycle=cycled,
+    rebuilt=rebuilt,
+  )
 
 
 def translate_images(gan: NiceGAN, images: Array, target: str) -> Array:

@@ -1,0 +1,17 @@
+"""First try."""
+
+from configs import nice
+
+
+def get_config(variant=''):
+  config = nice.get_config(variant)
+  config.image_size = 64
+  config.batch_size = 4
+  config.num_steps = 2000
+  config.data.source = 'terrain'
+  config.data.a = 'relief'
+  config.data.b = 'etopo'
+  config.model.width = 16
+  config.model.depth = 6
+  config.model.blocks = 4
+  return config

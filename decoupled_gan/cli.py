@@ -1,0 +1,137 @@
+"""The command line: flags to a mode's function, mistakes to one sentence and exit code 2."""
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import app, flags
+from absl import logging as absl_logging
+from ml_collections import config_flags
+
+from decoupled_gan.errors import RunError, UserError, listing
+from decoupled_gan.workdir import Workdir
+
+MODES: dict[str, Callable] = {}
+"""Mode -> function of nothing, which reads FLAGS. Each imports what it needs when it is called."""
+
+FLAGS = flags.FLAGS
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', None, 'The recipe, configs/<name>.py[:variant]; any field by --config.<field>=value.'
+)
+flags.DEFINE_string('mode', 'train', 'What to do: train, translate, routes or evaluate.')
+flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
+flags.DEFINE_string('input', '', 'translate: an image or a folder of images.')
+flags.DEFINE_string('output', '', 'translate: the folder for the results; names are kept.')
+flags.DEFINE_string('direction', 'a_to_b', 'translate: a_to_b or b_to_a.')
+flags.DEFINE_string(
+  'resize', 'square', "translate: 'square' (the size of training, as in the paper) or 'keep'."
+)
+flags.DEFINE_integer('checkpoint', None, 'The step of the checkpoint to use; the latest if not given.')
+
+
+def mode(function: Callable) -> Callable:
+  """Registers a mode under the function's name."""
+  MODES[function.__name__] = function
+  return function
+
+
+@mode
+def train():
+  from decoupled_gan import train
+
+  workdir = _workdir()
+  config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
+  train.train(config, workdir)
+
+
+@mode
+def translate():
+  from decoupled_gan import translate
+
+  translate.translate(
+    _workdir(), FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize, FLAGS.checkpoint
+  )
+
+
+@mode
+def routes():
+  from decoupled_gan import audit
+
+  workdir = _workdir()
+  config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
+  audit.audit(config, workdir, FLAGS.checkpoint)
+
+
+@mode
+def evaluate():
+  from decoupled_gan import evaluate
+
+  evaluate.evaluate(_workdir(), FLAGS.checkpoint)
+
+
+def _workdir() -> Workdir:
+  """--workdir, or runs/<config name>[-variant]."""
+  if FLAGS.workdir:
+    return Workdir(FLAGS.workdir)
+  if FLAGS.config is None:
+    raise UserError(
+      f'--mode={FLAGS.mode} needs --workdir=<the run\'s folder> or --config=configs/<recipe>.py; '
+      f'the recipes here are {listing(_recipes())}.'
+    )
+  name = FLAGS['config'].config_filename
+  path, _, variant = name.partition(':')
+  return Workdir(Path('runs') / '-'.join(filter(None, (Path(path).stem, variant))))
+
+
+def _recipes() -> list[str]:
+  return sorted(str(path) for path in Path('configs').glob('*.py'))
+
+
+def _parse(argv: list[str]) -> list[str]:
+  """absl's flag parsing, with the mistakes that it shows as tracebacks told in a sentence."""
+  try:
+    rest = FLAGS(argv)
+    if rest[1:]:
+      raise UserError(f'{listing(rest[1:])}: there is nothing but flags; try --help.')
+    if FLAGS.mode not in MODES:
+      raise UserError(f'--mode={FLAGS.mode} is unknown; there are {listing(MODES)}.')
+  except flags.Error as error:
+    _fail(f'{error}')
+  except UserError as error:
+    _fail(str(error))
+  except (AttributeError, KeyError) as error:
+    _fail(f'The config has no such field: {_first_line(error)}.')
+  except OSError as error:
+    _fail(f'{error.strerror}: {error.filename}; the recipes here are {listing(_recipes())}.')
+  return rest
+
+
+def _first_line(error: Exception) -> str:
+  text = str(error.args[0] if error.args else error)
+  return ' '.join(text.split())
+
+
+def _fail(sentence: str, code: int = 2):
+  print(f'error: {sentence}', file=sys.stderr, flush=True)
+  sys.exit(code)
+
+
+def _main(_):
+  if FLAGS.verbosity <= 0:  # orbax tells every step of a save at INFO
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.getLogger('decoupled_gan').setLevel(logging.INFO)
+  try:
+    MODES[FLAGS.mode]()
+  except UserError as error:
+    _fail(str(error))
+  except RunError as error:
+    _fail(str(error), 1)
+  except KeyboardInterrupt:
+    _fail('Interrupted.', 130)
+
+
+def run():
+  """The console script `decoupled-gan` and main.py: recipes are looked up from where one stands."""
+  sys.path.insert(0, str(Path.cwd()))
+  app.run(_main, flags_parser=_parse)

@@ -1,0 +1,127 @@
+"""From a config to everything that a run needs, checked before long work starts."""
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from decoupled_gan import methods, optim, routing, sharding, state, step
+from decoupled_gan.errors import UserError
+from decoupled_gan.images import to_float
+from decoupled_gan.types import Pair
+
+
+@dataclass(frozen=True)
+class Experiment:
+  """What a config means: the method's module, its phases, optimizers and averages, on a mesh."""
+
+  config: ConfigDict
+  method: ModuleType
+  gan: Any
+  phases: tuple[routing.Phase, ...]
+  optimizers: dict[str, Any]
+  ema: dict[str, float]
+  mesh: jax.sharding.Mesh
+
+  @property
+  def groups(self) -> list[str]:
+    return sorted(self.optimizers)
+
+  def create_state(self) -> state.TrainState:
+    """The state at step 0, replicated over the mesh."""
+    replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
+    create = jax.jit(self._create, out_shardings=replicated)
+    return create(jax.random.key(self.config.seed))
+
+  def abstract_state(self) -> state.TrainState:
+    """Shapes, types and shardings of the state; nothing is computed."""
+    replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
+    return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated),
+      jax.eval_shape(self._create, jax.random.key(0)),
+    )
+
+  def train_step(self):
+    """step(state, batch, active) -> (state, losses), compiled; the state's buffers are reused."""
+    function = step.make_train_step(
+      self.gan, self.phases, self.optimizers, self.ema, self.config.seed
+    )
+    return sharding.jit(function, static_argnums=2, donate_argnums=0)
+
+  def sample(self):
+    """sample(variables, batch) -> the method's sample columns, compiled, in evaluation mode."""
+
+    def sample(variables, batch):
+      return self.gan.apply(variables, to_float(batch), method=self.method.sample)
+
+    return sharding.jit(sample)
+
+  def _create(self, key):
+    batch = to_float(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), batch_shape(self.config)))
+    return state.create(self.gan, self.optimizers, batch, key, self.ema)
+
+
+def batch_shape(config: ConfigDict) -> Pair:
+  """The shape of a global batch as the data pipeline makes it."""
+  shape = (config.batch_size, config.image_size, config.image_size, config.image_channels)
+  return Pair(*[jax.ShapeDtypeStruct(shape, jnp.uint8)] * 2)
+
+
+def build(config: ConfigDict) -> Experiment:
+  """The experiment that `config` describes; raises UserError where its fields do not fit."""
+  _validate(config)
+  sharding.check_batch_size(config.batch_size, jax.device_count())
+  method = methods.get(config.method)
+  gan = method.build(config)
+  phases = routing.make_phases(
+    method.OBJECTIVES, config.routes.to_dict(), config.play, config.every.to_dict()
+  )
+  batch = to_float_shapes(batch_shape(config))
+  variables = jax.eval_shape(gan.init, jax.random.key(0), batch)
+  groups = sorted(variables['params'])
+  losses = {phase.name: _loss_names(gan, phase, variables, batch) for phase in phases}
+  routing.check(phases, losses, groups, config.frozen)
+  return Experiment(
+    config=config,
+    method=method,
+    gan=gan,
+    phases=phases,
+    optimizers=optim.make_optimizers(config, groups),
+    ema=state.ema_decays(config.ema_halflife_kimg.to_dict(), config.batch_size, groups),
+    mesh=sharding.make_mesh(),
+  )
+
+
+def to_float_shapes(batch):
+  return jax.eval_shape(to_float, batch)
+
+
+def _loss_names(gan, phase, variables, batch) -> list[str]:
+  """The losses that an objective returns, found by tracing it."""
+  stats = [name for name in variables if name != 'params']
+
+  def run(variables, batch, key):
+    return gan.apply(
+      variables, batch, method=phase.objective, mutable=stats, rngs={'noise': key}
+    )[0]
+
+  return list(jax.eval_shape(run, variables, batch, jax.random.key(0)))
+
+
+def _validate(config: ConfigDict):
+  """Ranges that the types of the fields cannot express."""
+  for field in (
+    'image_size', 'batch_size', 'num_steps', 'log_every_steps', 'sample_every_steps',
+    'sample_count', 'checkpoint_every_steps', 'checkpoints_to_keep', 'nonfinite_patience',
+  ):  # fmt: skip
+    if config[field] < 1:
+      raise UserError(f'{field}={config[field]} must be at least 1.')
+  if config.image_channels not in (1, 3):
+    raise UserError(f'image_channels={config.image_channels}: there are 1 (grey) and 3 (colour).')
+  if config.compute_dtype not in ('float32', 'bfloat16'):
+    raise UserError(
+      f'compute_dtype={config.compute_dtype!r} is unknown; there are float32 and bfloat16.'
+    )

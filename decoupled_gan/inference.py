@@ -1,0 +1,59 @@
+"""A trained run, opened for use: networks from its checkpoint, ready to translate."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from decoupled_gan import experiment, sharding, state
+from decoupled_gan.checkpoint import Checkpoints
+from decoupled_gan.errors import UserError
+from decoupled_gan.images import to_float, to_uint8
+from decoupled_gan.workdir import Workdir
+
+DIRECTIONS = {'a_to_b': 'b', 'b_to_a': 'a'}
+"""Direction -> the domain it makes."""
+
+
+@dataclass(frozen=True)
+class Trained:
+  """A run's experiment, its variables for inference, and the step they are of."""
+
+  run: experiment.Experiment
+  variables: Any
+  step: int
+
+  def translator(self, direction: str):
+    """translate(uint8 [N, H, W, C]) -> uint8 [N, H', W', C]; compiled for each shape it meets."""
+    if direction not in DIRECTIONS:
+      raise UserError(f'--direction={direction} is unknown; there are a_to_b and b_to_a.')
+    target, method = DIRECTIONS[direction], self.run.method
+
+    @sharding.jit
+    def forward(variables, images):
+      return self.run.gan.apply(
+        variables, to_float(images), target, method=method.translate_images
+      )
+
+    return lambda images: to_uint8(forward(self.variables, images))
+
+
+def load(workdir: Workdir, step: int | None = None) -> Trained:
+  """The run in `workdir` as of checkpoint `step`, the latest if None."""
+  config = workdir.load_config()
+  config.batch_size = jax.device_count()  # training's batch does not matter here
+  run = experiment.build(config)
+  with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
+    restored = checkpoints.restore_networks(run.abstract_state(), step)
+  return Trained(run, state.inference_variables(restored), int(restored.step))
+
+
+def batched(function, images: np.ndarray, batch_size: int = 8) -> np.ndarray:
+  """`function` over images in batches of one shape: the last is filled up, and cut again."""
+  out = []
+  for start in range(0, len(images), batch_size):
+    batch = images[start : start + batch_size]
+    fill = batch_size - len(batch)
+    out.append(function(np.concatenate([batch, np.repeat(batch[-1:], fill, 0)]))[: len(batch)])
+  return np.concatenate(out)

@@ -1,0 +1,64 @@
+"""Data parallelism: one jitted step over a mesh whose `data` axis has all devices.
+
+The batch is sharded, the state replicated, so that every mean over the batch is global and XLA puts
+in the all-reduce: `jax.pmap`'s successor, on one core or on many hosts.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from decoupled_gan.errors import UserError
+from decoupled_gan.layers.conv_ops import cpu_compiler_options
+
+
+def make_mesh() -> jax.sharding.Mesh:
+  """All devices of all hosts along one axis, `data`."""
+  return jax.make_mesh((jax.device_count(),), ('data',), axis_types=(AxisType.Auto,))
+
+
+def check_batch_size(batch_size: int, devices: int):
+  """Raises UserError unless the devices divide the global batch."""
+  if batch_size < 1 or batch_size % devices:
+    lower = batch_size // devices * devices
+    fits = f'{lower} or {lower + devices}' if lower > 0 else f'{devices}'
+    raise UserError(
+      f'batch_size={batch_size} (the global batch) must be a positive multiple of the number of '
+      f'devices, {devices}: try {fits}.'
+    )
+
+
+def replicate(mesh, tree):
+  """Every leaf on every device."""
+  return jax.device_put(tree, NamedSharding(mesh, P()))
+
+
+def shard_batch(mesh, batch):
+  """This host's part of a batch, numpy [local, ...], as global arrays [global, ...]."""
+  sharding = NamedSharding(mesh, P('data'))
+  return jax.tree.map(
+    lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), batch
+  )
+
+
+def prefetch(mesh, batches: Iterable, depth: int = 2) -> Iterator:
+  """Batches on the devices, `depth` of them ahead of the step: transfers overlap computation."""
+  queue = deque()
+  for batch in batches:
+    queue.append(shard_batch(mesh, batch))
+    if len(queue) >= depth:
+      yield queue.popleft()
+  yield from queue
+
+
+def jit(function, **options):
+  """`jax.jit` with the compiler options that the platform wants (CPU: see conv_ops)."""
+  if jax.default_backend() == 'cpu' and (cpu := cpu_compiler_options()):
+    options['compiler_options'] = cpu
+  return jax.jit(function, **options)
+
+

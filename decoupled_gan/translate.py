@@ -1,0 +1,86 @@
+"""--mode=translate: images in, translated images out, by a trained run."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.progress import track
+
+from decoupled_gan import data, inference
+from decoupled_gan.errors import UserError
+from decoupled_gan.workdir import Workdir
+
+BATCH = 8
+RESIZE = ('square', 'keep')
+
+
+def translate(
+  workdir: Workdir, source: str, output: str, direction: str, resize: str, step: int | None
+):
+  """Translates the image or the folder `source` into the folder `output`, keeping names.
+
+  Args:
+    direction: 'a_to_b' or 'b_to_a'.
+    resize: 'square' brings each image to the size of training and to its shape (the protocol of
+      the paper); 'keep' translates it at its own size, which networks never saw in training.
+    step: the checkpoint, the latest if None.
+  """
+  if resize not in RESIZE:
+    raise UserError(f'--resize={resize} is unknown; there are square and keep.')
+  files = _files(source)
+  folder = _output_folder(output)
+  trained = inference.load(workdir, step)
+  config = trained.run.config
+  if resize == 'keep' and config.model.get('full'):
+    raise UserError(
+      f'--resize=keep: the full generator of {workdir.path} takes {config.image_size} px only; '
+      'leave --resize out.'
+    )
+  function = trained.translator(direction)
+  for start in track(range(0, len(files), BATCH), f'translate {direction}'):
+    chosen = files[start : start + BATCH]
+    images = [data.read_image(path, config.image_channels) for path, _ in chosen]
+    if resize == 'square':
+      square = np.stack([data.resize(image, config.image_size) for image in images])
+      results = inference.batched(function, square, BATCH)
+    else:
+      results = [_at_own_size(function, image) for image in images]
+    for (_, name), image in zip(chosen, results, strict=True):
+      _write(image, folder / name)
+  print(f'{len(files)} image(s) translated {direction} by step {trained.step}: {folder}')
+
+
+def _at_own_size(function, image: np.ndarray) -> np.ndarray:
+  """Translates at the image's own size; its border is mirrored up to a multiple of 4."""
+  height, width = image.shape[:2]
+  padding = ((0, -height % 4), (0, -width % 4), (0, 0))
+  return function(np.pad(image, padding, 'symmetric')[None])[0][:height, :width]
+
+
+def _files(source: str) -> list[tuple[Path, Path]]:
+  """[(file, name below the output folder)]."""
+  path = Path(source)
+  if not source or not path.exists():
+    raise UserError(f'--input={source!r} is neither an image nor a folder of images.')
+  if path.is_file():
+    return [(path, Path(path.name))]
+  names = data.find_images(path)
+  if not names:
+    raise UserError(f'--input={source} holds no images ({", ".join(data.EXTENSIONS)}).')
+  return [(path / name, Path(name)) for name in names]
+
+
+def _output_folder(output: str) -> Path:
+  if not output:
+    raise UserError('--output=<folder> is missing: where are the translated images to go?')
+  try:
+    Path(output).mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise UserError(f'--output={output} cannot be made ({error.strerror}).') from None
+  return Path(output)
+
+
+def _write(image: np.ndarray, path: Path):
+  path.parent.mkdir(parents=True, exist_ok=True)
+  picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+  picture.save(path, quality=95)

@@ -1,0 +1,92 @@
+"""A run's folder: config.json, checkpoints/, samples/, metrics.jsonl and TensorBoard events."""
+
+import json
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from decoupled_gan.errors import UserError, listing
+
+SHAPING = ('method', 'image_channels', 'model')
+"""Fields that decide the networks' parameters: a run keeps them for life."""
+
+
+class Workdir:
+  """The folder of one run; its parts as paths."""
+
+  def __init__(self, path: str | Path):
+    self.path = Path(path).absolute()
+    self.config_file = self.path / 'config.json'
+    self.checkpoints = self.path / 'checkpoints'
+    self.samples = self.path / 'samples'
+    self.metrics_file = self.path / 'metrics.jsonl'
+
+  def create(self):
+    """Makes the folder; raises UserError if nothing can be written there."""
+    try:
+      self.path.mkdir(parents=True, exist_ok=True)
+      probe = self.path / '.writable'
+      probe.write_text('')
+      probe.unlink()
+    except OSError as error:
+      raise UserError(
+        f'--workdir={self.path} cannot be written ({error.strerror}): name another folder.'
+      ) from error
+
+  def load_config(self) -> ConfigDict:
+    """The config of the run; raises UserError if the folder holds none."""
+    try:
+      return ConfigDict(json.loads(self.config_file.read_text()))
+    except OSError:
+      raise UserError(
+        f'--workdir={self.path} holds no run (there is no config.json in it): train one with '
+        f'`python main.py --config=configs/<recipe>.py --workdir={self.path}`.'
+      ) from None
+    except ValueError as error:
+      raise UserError(f'{self.config_file} is damaged ({error}).') from None
+
+  def adopt(self, config: ConfigDict) -> dict[str, tuple]:
+    """Writes `config` as the run's; returns {field: (old, new)} of what changed since before.
+
+    Raises UserError if the folder holds a run of another architecture.
+    """
+    changes = {}
+    if self.config_file.exists():
+      changes = differences(self.load_config(), config)
+      shaping = {
+        k: v
+        for k, v in changes.items()
+        if k.split('.')[0] in SHAPING or (k == 'image_size' and config.model.get('full'))
+      }
+      if shaping:
+        told = [f'{k} is {old!r} there and {new!r} here' for k, (old, new) in shaping.items()]
+        raise UserError(
+          f'--workdir={self.path} holds a run of another architecture: {listing(told)}. Use '
+          'another --workdir, or the fields it was trained with.'
+        )
+    temporary = self.config_file.with_suffix('.tmp')
+    temporary.write_text(config.to_json_best_effort(indent=2, sort_keys=True) + '\n')
+    temporary.replace(self.config_file)
+    return changes
+
+
+def flatten(config, prefix='') -> dict[str, object]:
+  """{'data.source': 'terrain', ...}: leaves of a config by dotted name."""
+  flat = {}
+  for key in config:
+    value, name = config[key], f'{prefix}{key}'
+    if isinstance(value, ConfigDict):
+      flat |= flatten(value, f'{name}.')
+    else:
+      flat[name] = list(value) if isinstance(value, tuple) else value
+  return flat
+
+
+def differences(old: ConfigDict, new: ConfigDict) -> dict[str, tuple]:
+  """{field: (old, new)} where two configs differ; None where one has no such field."""
+  old, new = flatten(old), flatten(new)
+  return {
+    name: (old.get(name), new.get(name))
+    for name in sorted({*old, *new})
+    if old.get(name) != new.get(name)
+  }
