@@ -84,7 +84,8 @@ def audit(config: ConfigDict, workdir: Workdir, step: int | None = None):
 
 def examine(run: experiment.Experiment, state, batch) -> list[Finding]:
   """Measures every distinct phase on `batch` (float images); each is played from `state`."""
-  return [_examine(run, phase, state, batch) for phase in dict.fromkeys(run.phases)]
+  distinct = {phase.name: phase for phase in run.phases}
+  return [_examine(run, phase, state, batch) for phase in distinct.values()]
 
 
 def _examine(run, phase: Phase, state, batch) -> Finding:
@@ -109,9 +110,9 @@ def _examine(run, phase: Phase, state, batch) -> Finding:
 
 def _state(run, workdir: Workdir, step: int | None):
   """The run's state, at step 0 for the optimizers' schedules: a decayed rate would move nothing."""
-  with Checkpoints(workdir.checkpoints, read_only=workdir.checkpoints.exists()) as checkpoints:
-    if checkpoints.latest is None and step is None:
-      return run.create_state()
+  if step is None and not any(workdir.checkpoints.glob('*/commit_success.txt')):
+    return run.create_state()
+  with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     state = checkpoints.restore(run.abstract_state(), step)
   return state.replace(step=jnp.zeros_like(state.step))
 

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Sets up a virtual environment and runs the linter and the tests.
+#   bash launch/test.sh                      the default suite
+#   bash launch/test.sh -m slow              the long ones; any other arguments go to pytest as well
+#   PYTHON=python3.12 bash launch/test.sh    with another Python
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source launch/environment.sh
+environment dev
+"$VENV/bin/python" -m ruff check .
+JAX_PLATFORMS="${JAX_PLATFORMS:-cpu}" exec "$VENV/bin/python" -m pytest "$@"
