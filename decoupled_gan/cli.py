@@ -118,8 +118,8 @@ def _fail(sentence: str, code: int = 2):
 
 
 def _main(_):
-  if FLAGS.verbosity <= 0:  # orbax tells every step of a save at INFO
-    absl_logging.set_verbosity(absl_logging.WARNING)
+  if FLAGS.verbosity <= 0:  # orbax tells every step of a save at INFO, the ordinary at WARNING
+    absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger('decoupled_gan').setLevel(logging.INFO)
   try:
     MODES[FLAGS.mode]()

@@ -86,7 +86,7 @@ class Sampler:
     config = run.config
     count = _divisible(config.sample_count, run.mesh.size)
     self._test = Pair(
-      *(data.test_images(x, [i % len(x) for i in range(count)], config) for x in dataset.test)
+      *(data.test_images(x, _spread(len(x), count), config) for x in dataset.test)
     )
     self._aligned = dataset.aligned_test
     self._batch = sharding.shard_batch(run.mesh, self._test)
@@ -98,6 +98,11 @@ class Sampler:
     if self._aligned:
       columns['truth'] = self._test.swapped
     save_image(grid(columns), self._workdir.samples / f'{step:08d}.png')
+
+
+def _spread(size: int, count: int) -> list[int]:
+  """`count` of `size` indices, evenly spread; some come twice if there are fewer."""
+  return [i * size // count for i in range(count)]
 
 
 def _divisible(count: int, devices: int) -> int:

@@ -7,6 +7,7 @@ from PIL import Image
 from rich.progress import track
 
 from decoupled_gan import data, inference
+from decoupled_gan.data.folder import EXTENSIONS, FileImages, verify
 from decoupled_gan.errors import UserError
 from decoupled_gan.workdir import Workdir
 
@@ -27,7 +28,6 @@ def translate(
   """
   if resize not in RESIZE:
     raise UserError(f'--resize={resize} is unknown; there are square and keep.')
-  files = _files(source)
   folder = _output_folder(output)
   trained = inference.load(workdir, step)
   config = trained.run.config
@@ -36,18 +36,17 @@ def translate(
       f'--resize=keep: the full generator of {workdir.path} takes {config.image_size} px only; '
       'leave --resize out.'
     )
+  images = _images(source, config)
   function = trained.translator(direction)
-  for start in track(range(0, len(files), BATCH), f'translate {direction}'):
-    chosen = files[start : start + BATCH]
-    images = [data.read_image(path, config.image_channels) for path, _ in chosen]
+  for start in track(range(0, len(images), BATCH), f'translate {direction}'):
+    chosen = range(start, min(start + BATCH, len(images)))
     if resize == 'square':
-      square = np.stack([data.resize(image, config.image_size) for image in images])
-      results = inference.batched(function, square, BATCH)
+      results = inference.batched(function, data.test_images(images, chosen, config), BATCH)
     else:
-      results = [_at_own_size(function, image) for image in images]
-    for (_, name), image in zip(chosen, results, strict=True):
-      _write(image, folder / name)
-  print(f'{len(files)} image(s) translated {direction} by step {trained.step}: {folder}')
+      results = [_at_own_size(function, images[i]) for i in chosen]
+    for i, result in zip(chosen, results, strict=True):
+      _write(result, folder / images.names[i])
+  print(f'{len(images)} image(s) translated {direction} at step {trained.step}: {folder}')
 
 
 def _at_own_size(function, image: np.ndarray) -> np.ndarray:
@@ -57,17 +56,19 @@ def _at_own_size(function, image: np.ndarray) -> np.ndarray:
   return function(np.pad(image, padding, 'symmetric')[None])[0][:height, :width]
 
 
-def _files(source: str) -> list[tuple[Path, Path]]:
-  """[(file, name below the output folder)]."""
+def _images(source: str, config) -> FileImages:
+  """What --input names, checked before any work."""
   path = Path(source)
   if not source or not path.exists():
     raise UserError(f'--input={source!r} is neither an image nor a folder of images.')
   if path.is_file():
-    return [(path, Path(path.name))]
-  names = data.find_images(path)
-  if not names:
-    raise UserError(f'--input={source} holds no images ({", ".join(data.EXTENSIONS)}).')
-  return [(path / name, Path(name)) for name in names]
+    images = FileImages(path.parent, (path.name,), config.image_channels)
+  else:
+    images = FileImages.below(path, config.image_channels)
+  if not len(images):
+    raise UserError(f'--input={source} holds no images ({", ".join(EXTENSIONS)}).')
+  verify(images.paths, config.image_size)
+  return images
 
 
 def _output_folder(output: str) -> Path:

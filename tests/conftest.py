@@ -8,6 +8,7 @@ import jax
 import pytest
 
 from configs import nice
+from decoupled_gan import methods
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
@@ -33,3 +34,12 @@ def tiny_config(variant=''):
   config.model.depth = 6
   config.model.blocks = 1
   return config
+
+
+@pytest.fixture
+def toy(monkeypatch):
+  """The config of a method that compiles at once (tests/toy.py)."""
+  import toy
+
+  monkeypatch.setitem(methods.METHODS, 'toy', toy)
+  return toy.get_config()
