@@ -1,12 +1,14 @@
 """Packaging: `pip install -e .[dev]`; extras are named in the README."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 setup(
   name='decoupled_gan',
   version='0.1.0',
   description='GANs trained with decoupled losses, in JAX/Flax for TPUs, GPUs and CPUs',
-  long_description=open('README.md', encoding='utf-8').read(),
+  long_description=Path('README.md').read_text(encoding='utf-8'),
   long_description_content_type='text/markdown',
   license='MIT',
   python_requires='>=3.11',

@@ -3,9 +3,8 @@
 A variant is chosen behind a colon, `--config=configs/cat2dog.py:star`; several with commas.
 """
 
-from decoupled_gan.errors import UserError, listing
-
 from configs import base
+from decoupled_gan.errors import UserError, listing
 
 
 def get_config(variant=''):

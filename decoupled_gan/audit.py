@@ -7,7 +7,6 @@ is played once, and every group is compared with what it was, bit by bit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp

@@ -19,10 +19,13 @@ FLAGS = flags.FLAGS
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The recipe, configs/<name>.py[:variant]; any field by --config.<field>=value.'
 )
-flags.DEFINE_string('mode', 'train', 'What to do: train, translate, routes or evaluate.')
+flags.DEFINE_string('mode', 'train', 'What to do: train, translate, evaluate, routes, import, export.')
 flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
-flags.DEFINE_string('input', '', 'translate: an image or a folder of images.')
-flags.DEFINE_string('output', '', 'translate: the folder for the results; names are kept.')
+flags.DEFINE_string('input', '', 'translate: an image or a folder of images; import: a checkpoint.')
+flags.DEFINE_string(
+  'output', '', 'translate: the folder for the results, names are kept; export: the file.'
+)
+flags.DEFINE_string('format', 'pytorch', 'export: the layout; pytorch is the official code\'s.')
 flags.DEFINE_string('direction', 'a_to_b', 'translate: a_to_b or b_to_a.')
 flags.DEFINE_string(
   'resize', 'square', "translate: 'square' (the size of training, as in the paper) or 'keep'."
@@ -30,13 +33,17 @@ flags.DEFINE_string(
 flags.DEFINE_integer('checkpoint', None, 'The step of the checkpoint to use; the latest if not given.')
 
 
-def mode(function: Callable) -> Callable:
-  """Registers a mode under the function's name."""
-  MODES[function.__name__] = function
-  return function
+def mode(name: str = '') -> Callable:
+  """Registers a mode, under the function's name if none is given."""
+
+  def register(function):
+    MODES[name or function.__name__] = function
+    return function
+
+  return register
 
 
-@mode
+@mode()
 def train():
   from decoupled_gan import train
 
@@ -45,7 +52,7 @@ def train():
   train.train(config, workdir)
 
 
-@mode
+@mode()
 def translate():
   from decoupled_gan import translate
 
@@ -54,7 +61,7 @@ def translate():
   )
 
 
-@mode
+@mode()
 def routes():
   from decoupled_gan import audit
 
@@ -63,11 +70,27 @@ def routes():
   audit.audit(config, workdir, FLAGS.checkpoint)
 
 
-@mode
+@mode()
 def evaluate():
   from decoupled_gan import evaluate
 
   evaluate.evaluate(_workdir(), FLAGS.checkpoint)
+
+
+@mode('import')
+def import_():
+  from decoupled_gan.interop import nice_checkpoint
+
+  nice_checkpoint.import_checkpoint(FLAGS.input, FLAGS.config, _workdir())
+
+
+@mode()
+def export():
+  from decoupled_gan.interop import nice_checkpoint
+
+  if FLAGS.format not in ('pytorch',):
+    raise UserError(f'--format={FLAGS.format} is unknown; there is pytorch.')
+  nice_checkpoint.export_checkpoint(_workdir(), FLAGS.output, FLAGS.checkpoint)
 
 
 def _workdir() -> Workdir:
@@ -90,6 +113,8 @@ def _recipes() -> list[str]:
 
 def _parse(argv: list[str]) -> list[str]:
   """absl's flag parsing, with the mistakes that it shows as tracebacks told in a sentence."""
+  if '--mode=import' in argv and not any(a.startswith('--config=') for a in argv):
+    argv = [argv[0], '--config=configs/nice.py', *argv[1:]]  # the official defaults
   try:
     rest = FLAGS(argv)
     if rest[1:]:

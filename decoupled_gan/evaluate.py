@@ -27,7 +27,8 @@ def evaluate(workdir: Workdir, step: int | None = None):
     )
   test = Pair(*(data.test_images(images, None, config) for images in dataset.test))
   train = Pair(*(_some(images, config) for images in dataset.train))
-  table = Table('direction', 'images from', 'mae', 'psnr', title=f'{dataset.name}, {len(test.a)} held-out tiles')
+  title = f'{dataset.name}: {len(test.a)} held-out images'
+  table = Table('direction', 'images from', 'mae', 'psnr', title=title)
   with (workdir.path / 'evaluations.jsonl').open('a', encoding='utf-8') as file:
     for direction in inference.DIRECTIONS:
       for name, images, truth in _contestants(trained, direction, test, train):
@@ -45,7 +46,7 @@ def _contestants(trained, direction: str, test: Pair, train: Pair):
   yield 'identity', test.a, test.b
   yield 'mean and variance', paired.matched(test.a, train.a, train.b), test.b
   translate = trained.translator(direction)
-  yield f'{trained.run.config.method}, step {trained.step}', inference.batched(translate, test.a), test.b
+  yield trained.run.config.method, inference.batched(translate, test.a), test.b
 
 
 def _some(images, config) -> np.ndarray:

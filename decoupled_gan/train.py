@@ -48,9 +48,9 @@ def train(config: ConfigDict, workdir: Workdir):
           metrics.write(step, values | progress.log(step, values))
         if last or step % config.sample_every_steps == 0:
           sampler.save(step, current)
-        if last or step % config.checkpoint_every_steps == 0 or interruption.requested:
-          if health.good(current):
-            checkpoints.save(step, current, config)
+        due = last or step % config.checkpoint_every_steps == 0 or interruption.requested
+        if due and health.good(current):
+          checkpoints.save(step, current, config)
         if interruption.requested and not last:
           checkpoints.wait()
           print(f'\nStopped by {interruption.requested} after step {step}, which is saved. Run the '

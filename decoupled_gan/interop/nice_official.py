@@ -56,6 +56,10 @@ class Entry:
   path: tuple[str, ...]
   layout: Layout
 
+  @property
+  def is_parameter(self) -> bool:
+    return self.collection == 'params'
+
 
 def _spectral(key, group, path, bias=True, kernel=CONV, v=V4) -> Iterator[Entry]:
   if bias:
@@ -134,8 +138,7 @@ def read_networks(dicts: Mapping[str, Mapping[str, np.ndarray]], depth, blocks, 
   """{'params', 'spectral'} from {'gen2B', 'gen2A', 'disA', 'disB'} of official state dicts."""
   variables: dict = {'params': {}, 'spectral': {}}
   for network, domain in NETWORKS.items():
-    entries = _entries(network, depth, blocks, full)
-    for entry in entries:
+    for entry in entries(network, depth, blocks, full):
       leaf = variables[entry.collection].setdefault(entry.group, {}).setdefault(domain, {})
       for name in entry.path[:-1]:
         leaf = leaf.setdefault(name, {})
@@ -148,7 +151,7 @@ def write_networks(variables: Mapping, depth: int, blocks: int, full: bool) -> d
   dicts: dict = {}
   for network, domain in NETWORKS.items():
     dicts[network] = {}
-    for entry in _entries(network, depth, blocks, full):
+    for entry in entries(network, depth, blocks, full):
       leaf = variables[entry.collection][entry.group][domain]
       for name in entry.path:
         leaf = leaf[name]
@@ -160,7 +163,8 @@ NETWORKS = {'gen2B': 'b', 'gen2A': 'a', 'disA': 'a', 'disB': 'b'}
 """Official network -> our domain: a generator is named by what it makes in both."""
 
 
-def _entries(network: str, depth: int, blocks: int, full: bool) -> list[Entry]:
+def entries(network: str, depth: int, blocks: int, full: bool) -> list[Entry]:
+  """The tensors of one of NETWORKS."""
   if network.startswith('gen'):
     return generator_entries(blocks, full)
   return discriminator_entries(depth)

@@ -16,7 +16,6 @@ the left are the paper's and ours, on the right the official code's:
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from decoupled_gan.errors import UserError

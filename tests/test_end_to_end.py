@@ -1,0 +1,183 @@
+"""The commands as a user types them: real processes, real files, NICE-GAN at its smallest."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from conftest import tiny_config
+from PIL import Image
+
+from decoupled_gan import experiment
+from decoupled_gan.checkpoint import Checkpoints
+from decoupled_gan.workdir import Workdir
+
+ROOT = Path(__file__).parent.parent
+STEPS = 40
+RECIPE = """
+import sys
+sys.path.insert(0, {tests!r})
+from conftest import tiny_config
+
+def get_config(variant=''):
+  config = tiny_config(variant)
+  config.num_steps = {steps}
+  config.checkpoint_every_steps = 10
+  config.sample_every_steps = 20
+  return config
+"""
+
+
+@pytest.fixture(scope='module')
+def home(tmp_path_factory):
+  """A folder with a recipe, and one compilation cache for all processes."""
+  folder = tmp_path_factory.mktemp('home')
+  recipe = RECIPE.format(tests=str(Path(__file__).parent), steps=STEPS)
+  (folder / 'tiny.py').write_text(recipe)
+  return folder
+
+
+def command(home, *arguments, **options):
+  """The started process of `python main.py <arguments>`."""
+  environment = os.environ | {'JAX_COMPILATION_CACHE_DIR': str(home / 'xla')}
+  return subprocess.Popen(
+    [sys.executable, 'main.py', *arguments],
+    cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
+  )  # fmt: skip
+
+
+def finish(process):
+  """(exit code, stdout, stderr)."""
+  out, err = process.communicate(timeout=400)
+  return process.returncode, out, err
+
+
+def training(home, name):
+  return command(home, f'--config={home}/tiny.py', f'--workdir={home / name}')
+
+
+def rows(folder):
+  path = folder / 'metrics.jsonl'
+  return [json.loads(x) for x in path.read_text().splitlines()] if path.exists() else []
+
+
+def wait_for_step(process, folder, step):
+  """Until `step` is in the metrics; the process must still be at it."""
+  while not any(row['step'] >= step for row in rows(folder)):
+    assert process.poll() is None, process.communicate()
+    time.sleep(0.005)
+
+
+@pytest.fixture(scope='module')
+def straight(home):
+  """A run of all steps in one go."""
+  code, out, err = finish(training(home, 'straight'))
+  assert code == 0, err
+  assert 'Done: 40 steps' in out
+  return home / 'straight'
+
+
+def state_of(folder):
+  built = experiment.build(tiny_config())
+  with Checkpoints(Workdir(folder).checkpoints, read_only=True) as checkpoints:
+    return jax.tree.map(np.asarray, checkpoints.restore(built.abstract_state()))
+
+
+def test_kill_and_terminate_and_resume_end_where_the_straight_run_does_bit_for_bit(home, straight):
+  folder = home / 'interrupted'
+  first = training(home, 'interrupted')
+  wait_for_step(first, folder, 12)
+  first.kill()  # SIGKILL: no goodbye
+  assert finish(first)[0] == -signal.SIGKILL
+
+  second = training(home, 'interrupted')
+  wait_for_step(second, folder, 25)
+  second.terminate()
+  code, out, err = finish(second)
+  assert code == 0, err
+  assert 'start     step' in out
+  assert 'Stopped by SIGTERM' in out
+
+  code, out, err = finish(training(home, 'interrupted'))
+  assert code == 0, err
+  jax.tree.map(np.testing.assert_array_equal, state_of(straight), state_of(folder))
+  losses = [[{k: v for k, v in r.items() if 'time/' not in k} for r in rows(f)] for f in (straight, folder)]
+  assert losses[0] == losses[1]
+  for image in (straight / 'samples').iterdir():
+    assert image.read_bytes() == (folder / 'samples' / image.name).read_bytes()
+
+
+def test_sample_grids_have_six_columns_and_a_row_for_each_test_image(straight):
+  grid = Image.open(straight / 'samples' / '00000040.png')
+  cell = 2 * 48 + 2  # 48 px are shown twice as large, so that the names fit
+  assert grid.size == (6 * cell, 18 + 4 * cell)
+
+
+@pytest.mark.parametrize('resize, size', [('square', (48, 48)), ('keep', (70, 51))])
+def test_translate_keeps_names_and_takes_any_size(home, straight, tmp_path, resize, size):
+  source = tmp_path / 'in'
+  (source / 'sub').mkdir(parents=True)
+  pixels = np.random.default_rng(0).integers(0, 256, (51, 70, 3), np.uint8)
+  Image.fromarray(pixels).save(source / 'one.jpg')
+  Image.fromarray(pixels[..., 0]).save(source / 'sub' / 'two.png')
+  code, out, err = finish(command(
+    home, '--mode=translate', f'--workdir={straight}', f'--input={source}',
+    f'--output={tmp_path / "out"}', '--direction=b_to_a', f'--resize={resize}',
+  ))  # fmt: skip
+  assert code == 0, err
+  assert '2 image(s) translated b_to_a at step 40' in out
+  for name in ('one.jpg', 'sub/two.png'):
+    assert Image.open(tmp_path / 'out' / name).size == size
+
+
+def test_evaluate_scores_both_directions_beside_both_baselines(home, straight):
+  code, out, err = finish(command(home, '--mode=evaluate', f'--workdir={straight}'))
+  assert code == 0, err
+  written = [json.loads(x) for x in (straight / 'evaluations.jsonl').read_text().splitlines()]
+  told = {(row['direction'], row['images']) for row in written}
+  names = ('identity', 'mean and variance', 'nice')
+  assert told == {(d, n) for d in ('a_to_b', 'b_to_a') for n in names}
+
+
+@pytest.mark.parametrize(
+  'arguments, sentence',
+  [
+    (['--mode=translate'], r'needs --workdir'),
+    (['--mode=paint', '--config=configs/emoji.py'], 'mode=paint is unknown; there are'),
+    (['--config=configs/nothing.py'], 'configs/nothing.py; the recipes here are configs/base.py'),
+    (['--config=configs/emoji.py:blue'], "no variant 'blue' of NICE-GAN; there are"),
+    (['--config=configs/emoji.py', '--config.model.widht=3'], "no such field: 'widht'.*'width'"),
+    (['--config=configs/emoji.py', '--config.batch_size=x'], 'config.batch_size=x'),
+    (['--config=configs/cat2dog.py', '--config.data.path=/nowhere'], "'/nowhere' is not a folder"),
+    (['--config=configs/emoji.py', '--config.image_size=32'], 'smallest that works is'),
+    (['--config=configs/emoji.py', '--workdir=main.py/x'], 'cannot be written'),
+    (['photo.jpg', '--config=configs/emoji.py'], 'photo.jpg: there is nothing but flags'),
+  ],
+)  # fmt: skip
+def test_a_mistake_gets_one_sentence_and_exit_code_2(home, tmp_path, arguments, sentence):
+  if not any('--workdir' in a for a in arguments) and '--mode=translate' not in arguments:
+    arguments = [*arguments, f'--workdir={tmp_path / "run"}']
+  code, _, err = finish(command(home, *arguments))
+  errors = [line for line in err.splitlines() if line.startswith('error: ')]
+  assert code == 2, err
+  assert len(errors) == 1
+  assert 'Traceback' not in err
+  import re
+
+  assert re.search(sentence, errors[0]), errors[0]
+
+
+def test_another_architecture_is_refused_by_name_and_leaves_the_run_alone(home, straight):
+  before = (straight / 'config.json').read_text()
+  code, _, err = finish(command(
+    home, f'--config={home}/tiny.py', f'--workdir={straight}', '--config.model.width=8',
+  ))  # fmt: skip
+  assert code == 2
+  assert 'model.width is 4 there and 8 here' in err
+  assert (straight / 'config.json').read_text() == before

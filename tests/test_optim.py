@@ -1,0 +1,235 @@
+"""Optimizers: the official schedule, torch's Adam, one transformation for each group."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from configs import base, nice
+from decoupled_gan.errors import UserError
+from decoupled_gan.optim import linear_decay, make_optimizer, make_optimizers
+
+RATE = 1e-4
+
+
+def official_rate(t, n):
+  """NICE-GAN's, at its step t = 1..n (n even): lr0 * (1 - (t - n/2) / (n/2)) in the second half."""
+  return RATE if t <= n // 2 else RATE * (1 - (t - n // 2) / (n // 2))
+
+
+def config(**fields):
+  values = dict(
+    name='adam', learning_rate=0.1, b1=0.5, b2=0.999, eps=1e-8, weight_decay=0.0
+  )
+  return ConfigDict(values | fields)
+
+
+def torch_adam(x, gradients, rate, b1, b2, eps, decay):
+  """torch.optim.Adam(weight_decay=decay) in float64, written from its documentation."""
+  m = v = 0.0
+  for t, g in enumerate(gradients, 1):
+    g = g + decay * x
+    m = b1 * m + (1 - b1) * g
+    v = b2 * v + (1 - b2) * g * g
+    x = x - rate * (m / (1 - b1**t)) / (np.sqrt(v / (1 - b2**t)) + eps)
+  return x
+
+
+def run(optimizer, x, gradients, first_step=0):
+  """`x` after one update for each gradient, from a fresh state."""
+  x = jnp.asarray(x, jnp.float32)
+  state = optimizer.init(x)
+  for i, g in enumerate(gradients):
+    update, state = optimizer.update(
+      jnp.asarray(g, jnp.float32), state, x, step=jnp.int32(first_step + i)
+    )
+    x = x + update
+  return np.asarray(x)
+
+
+# The schedule.
+
+
+@pytest.mark.parametrize('n', [4, 10, 1000, 300_000])
+def test_linear_decay_is_the_official_formula_at_every_kind_of_step(n):
+  schedule = linear_decay(RATE, n, n // 2)
+  for t in {1, 2, n // 2 - 1, n // 2, n // 2 + 1, n // 2 + 2, 3 * n // 4, n - 1, n}:
+    np.testing.assert_allclose(schedule(t - 1), official_rate(t, n), rtol=1e-4, atol=1e-10)
+
+
+def test_linear_decay_of_four_steps_in_literal_numbers():
+  rates = [float(linear_decay(1.0, 4, 2)(step)) for step in range(4)]
+  np.testing.assert_allclose(rates, [1, 1, 0.5, 0], atol=1e-7)
+
+
+def test_the_rate_is_constant_before_the_decay_starts():
+  schedule = linear_decay(RATE, 1000, 500)
+  assert len({float(schedule(step)) for step in range(500)}) == 1
+  assert float(schedule(500)) < float(schedule(499)) == np.float32(RATE)
+
+
+@pytest.mark.parametrize('n', [2, 3, 5, 7, 101])
+def test_the_rate_is_never_negative_and_ends_at_zero_also_for_odd_lengths(n):
+  schedule = linear_decay(RATE, n, n // 2)
+  rates = [float(schedule(step)) for step in range(n + 3)]
+  assert min(rates) >= 0
+  assert rates[n - 1] == 0, 'the last step'
+  assert rates[n:] == [0, 0, 0], 'past the end'
+  assert rates == sorted(rates, reverse=True)
+
+
+@pytest.mark.parametrize('start', [100, 101, 1000])
+def test_a_start_at_or_past_the_end_is_no_decay(start):
+  schedule = linear_decay(RATE, 100, start)
+  assert float(schedule(0)) == float(schedule(99)) == np.float32(RATE)
+
+
+# Fails: optax.linear_schedule turns the start at step -1 into 0, and the last step keeps rate / n.
+def test_a_start_at_0_decays_from_the_first_step():
+  rates = [float(linear_decay(1.0, 4, 0)(step)) for step in range(4)]
+  np.testing.assert_allclose(rates, [0.75, 0.5, 0.25, 0], atol=1e-7)
+
+
+# The rate is a function of the step alone.
+
+
+def test_the_rate_depends_on_the_step_and_not_on_how_often_the_optimizer_was_called():
+  optimizer = make_optimizer(config(name='sgd', learning_rate=1.0, decay_start_step=50), 100)
+  for step in (0, 49, 50, 75, 99):
+    moved = -run(optimizer, [0.0], [[1.0]], first_step=step)
+    np.testing.assert_allclose(moved, [float(linear_decay(1.0, 100, 50)(step))], rtol=1e-6)
+
+
+def test_a_fresh_adam_at_a_late_step_takes_its_first_step_at_the_late_rate():
+  optimizer = make_optimizer(config(decay_start_step=50), 100)
+  for step, rate in [(0, 0.1), (74, 0.05), (98, 0.002)]:  # Adam's first step is sign(g) * rate
+    np.testing.assert_allclose(run(optimizer, [0.0], [[3.0]], step), [-rate], rtol=1e-5)
+
+
+def test_resuming_at_step_801_of_1000_decays_once_where_the_official_code_climbs():
+  optimizer = make_optimizer(config(name='sgd', learning_rate=1e-4, decay_start_step=500), 1000)
+  moved = run(optimizer, [0.0], [[1.0]], first_step=801 - 1)
+  np.testing.assert_allclose(moved, [-3.98e-5], rtol=1e-3)  # the official code: +2.04e-5
+
+
+def test_the_last_step_of_a_decayed_run_moves_nothing_weight_decay_included():
+  optimizer = make_optimizer(config(weight_decay=0.1, decay_start_step=5), 10)
+  assert run(optimizer, [1.5], [[3.0]], first_step=9) == [1.5]
+
+
+def test_without_decay_start_step_the_rate_is_constant():
+  optimizer = make_optimizer(config(name='sgd', learning_rate=1.0), 10)
+  assert run(optimizer, [0.0], [[1.0]], first_step=9) == [-1]
+
+
+def test_update_without_a_step_is_refused_rather_than_guessed():
+  optimizer = make_optimizer(config(), 10)
+  x = jnp.zeros(1)
+  with pytest.raises(TypeError, match='step'):
+    optimizer.update(x, optimizer.init(x), x)
+
+
+# Adam.
+
+
+@pytest.mark.parametrize('decay', [0.0, 0.1])
+def test_five_steps_of_adam_are_torchs(decay):
+  rng = np.random.default_rng(0)
+  x, gradients = rng.normal(size=(4, 3)), rng.normal(size=(5, 4, 3))
+  ours = run(make_optimizer(config(learning_rate=0.01, weight_decay=decay), 10), x, gradients)
+  theirs = torch_adam(x, gradients, 0.01, 0.5, 0.999, 1e-8, decay)
+  np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_weight_decay_goes_through_adams_moments_unlike_adamw():
+  # One step from x = 2 with gradient 1: the decay changes the gradient, and the first step of Adam
+  # does not see the gradient's size. AdamW would move by 0.1 + 0.1 * 0.1 * 2.
+  x = run(make_optimizer(config(weight_decay=0.1), 10), [2.0], [[1.0]])
+  np.testing.assert_allclose(x, [1.9], atol=1e-6)
+
+
+def test_a_zero_gradient_with_weight_decay_moves_the_weight():
+  still = run(make_optimizer(config(), 10), [2.0], [[0.0]])
+  moved = run(make_optimizer(config(weight_decay=0.1), 10), [2.0], [[0.0]])
+  assert still == [2]
+  np.testing.assert_allclose(moved, [1.9], atol=1e-6)
+
+
+def test_sgd_is_the_gradient_times_the_rate():
+  x = run(make_optimizer(config(name='sgd'), 10), [1.0, 2.0], [[1.0, -2.0]])
+  np.testing.assert_allclose(x, [0.9, 2.2], rtol=1e-6)
+
+
+def test_an_unknown_optimizer_is_told_which_there_are():
+  with pytest.raises(
+    UserError, match=re.escape("optimizer.name='adamw' is unknown; there are adam, sgd")
+  ):
+    make_optimizer(config(name='adamw'), 10)
+
+
+# One for each group.
+
+
+def full_config():
+  fields = base.get_config()
+  fields.num_steps = 10
+  fields.optimizer.name = 'sgd'
+  fields.optimizer.learning_rate = 1.0
+  return fields
+
+
+def test_each_group_has_its_own_optimizer_and_they_are_equal_without_overrides():
+  optimizers = make_optimizers(full_config(), ['critic', 'maker'])
+  assert list(optimizers) == ['critic', 'maker']
+  assert all(run(o, [0.0], [[1.0]]) == [-1] for o in optimizers.values())
+
+
+def test_optimizer_of_changes_one_group_and_only_the_fields_it_names():
+  fields = full_config()
+  fields.optimizer.weight_decay = 0.5
+  fields.optimizer_of.critic = {'learning_rate': 0.25}
+  optimizers = make_optimizers(fields, ['critic', 'maker'])
+  assert run(optimizers['maker'], [2.0], [[1.0]]) == [2 - 1.0 * (1 + 0.5 * 2)]
+  assert run(optimizers['critic'], [2.0], [[1.0]]) == [2 - 0.25 * (1 + 0.5 * 2)]
+
+
+def test_optimizer_of_leaves_the_shared_config_as_it_was():
+  fields = full_config()
+  fields.optimizer_of.critic = {'learning_rate': 0.25}
+  make_optimizers(fields, ['critic', 'maker'])
+  assert fields.optimizer.learning_rate == 1.0
+
+
+def test_optimizer_of_can_add_a_decay_or_another_optimizer():
+  fields = full_config()
+  fields.optimizer_of.critic = {'decay_start_step': 5, 'name': 'adam', 'learning_rate': 0.1}
+  optimizers = make_optimizers(fields, ['critic', 'maker'])
+  moved = run(optimizers['critic'], [0.0], [[9.0]], first_step=6)
+  np.testing.assert_allclose(moved, [-0.06], rtol=1e-5)
+  assert run(optimizers['maker'], [0.0], [[9.0]], first_step=6) == [-9]
+
+
+def test_optimizer_of_an_unknown_group_is_told_the_groups_there_are():
+  fields = full_config()
+  fields.optimizer_of.crtic = {'learning_rate': 0.25}
+  with pytest.raises(
+    UserError, match=r'optimizer_of\.crtic: there is no such parameter group.*critic, maker'
+  ):
+    make_optimizers(fields, ['critic', 'maker'])
+
+
+def test_nice_gans_decay_starts_in_the_middle_of_whatever_length_is_asked():
+  fields = nice.get_config()
+  fields.num_steps = 100
+  optimizer = make_optimizers(fields, ['generator'])['generator']
+  first = [abs(run(optimizer, [0.0], [[3.0]], step)).item() for step in (0, 49, 50, 74, 99)]
+  official = [official_rate(t, 100) for t in (1, 50, 51, 75, 100)]
+  np.testing.assert_allclose(first, official, rtol=1e-3, atol=1e-12)
+
+
+def test_optimizer_states_are_arrays_only():
+  state = make_optimizer(config(weight_decay=0.1), 10).init(jnp.zeros(3))
+  assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(state))
