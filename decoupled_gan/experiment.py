@@ -33,7 +33,7 @@ class Experiment:
   def create_state(self) -> state.TrainState:
     """The state at step 0, replicated over the mesh."""
     replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
-    create = jax.jit(self._create, out_shardings=replicated)
+    create = sharding.jit(self._create, quick=True, out_shardings=replicated)
     return create(jax.random.key(self.config.seed))
 
   def abstract_state(self) -> state.TrainState:

@@ -55,10 +55,15 @@ def prefetch(mesh, batches: Iterable, depth: int = 2) -> Iterator:
   yield from queue
 
 
-def jit(function, **options):
-  """`jax.jit` with the compiler options that the platform wants (CPU: see conv_ops)."""
-  if jax.default_backend() == 'cpu' and (cpu := cpu_compiler_options()):
-    options['compiler_options'] = cpu
+def jit(function, quick: bool = False, **options):
+  """`jax.jit` with the compiler options that the platform wants (CPU: see conv_ops).
+
+  `quick` is for programs that run once: the CPU's optimiser takes minutes over the random numbers of
+  some eighty initialisers, which gain nothing from it.
+  """
+  if jax.default_backend() == 'cpu':
+    cpu = {'xla_backend_optimization_level': 0} if quick else cpu_compiler_options()
+    options['compiler_options'] = cpu or None
   return jax.jit(function, **options)
 
 

@@ -21,9 +21,7 @@ def official_rate(t, n):
 
 
 def config(**fields):
-  values = dict(
-    name='adam', learning_rate=0.1, b1=0.5, b2=0.999, eps=1e-8, weight_decay=0.0
-  )
+  values = dict(name='adam', learning_rate=0.1, b1=0.5, b2=0.999, eps=1e-8, weight_decay=0.0)
   return ConfigDict(values | fields)
 
 

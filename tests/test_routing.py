@@ -152,9 +152,7 @@ def test_every_of_an_unknown_phase_is_told_the_phases_there_are():
 
 @pytest.mark.parametrize('steps', [0, -4])
 def test_every_below_one_is_told_what_one_means(steps):
-  with pytest.raises(
-    UserError, match=says(f'every.judge={steps} must be at least 1', 'at each step')
-  ):
+  with pytest.raises(UserError, match=says(f'every.judge={steps} must be at least 1', 'at each step')):
     make_phases(PLAYS, ROUTES, every={'judge': steps})
 
 

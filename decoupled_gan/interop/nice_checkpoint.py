@@ -82,7 +82,7 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
   architecture = Architecture.of(networks)
   _apply(architecture, config)
   run = experiment.build(config)
-  fresh = run.create_state()
+  fresh = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), run.abstract_state())
   _check(networks, official.write_networks(_variables(fresh), **_form(architecture)))
   step = int(content.get('start_iter', 0))
   state = _read(content, networks, architecture, fresh).replace(step=np.int32(step))
@@ -201,9 +201,11 @@ def _adam(name, networks, state: TrainState, config, form) -> dict:
         states.append({'step': np.asarray(count), **own})
         shapes.append(own['exp_avg'].shape)
   o = config.optimizer
-  schedule = linear_decay(
-    o.learning_rate, config.num_steps, o.get('decay_start_step', config.num_steps)
-  )
-  settings = {'lr': float(schedule(max(int(state.step) - 1, 0))), 'betas': (o.b1, o.b2),
-              'eps': o.eps, 'weight_decay': o.weight_decay}  # fmt: skip
+  share = linear_decay(1.0, config.num_steps, o.get('decay_start_step', config.num_steps))
+  settings = {
+    'lr': o.learning_rate * float(share(max(int(state.step) - 1, 0))),
+    'betas': (o.b1, o.b2),
+    'eps': o.eps,
+    'weight_decay': o.weight_decay,
+  }
   return pytorch_file.adam_state(shapes, states, settings)

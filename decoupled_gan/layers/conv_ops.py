@@ -36,14 +36,14 @@ def _forward(x, kernel, stride):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _input_gradient(dy, kernel, stride, x_shape):
-  fast = _fast_input_gradient(dy.shape, kernel.shape, stride)
+  fast = _fast_input_gradient(kernel.shape, stride, dy.shape)
   return _lower(_plain_input_gradient, fast, dy, kernel, stride, x_shape)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _weight_gradient(x, dy, stride, kernel_shape):
-  fast = _fast_weight_gradient(kernel_shape, stride)
+  fast = _fast_weight_gradient(kernel_shape, stride, dy.shape)
   return _lower(_plain_weight_gradient, fast, x, dy, stride, kernel_shape)
 
 
@@ -106,24 +106,32 @@ def _fast_forward(kernel_shape, stride):
   return None
 
 
-def _fast_input_gradient(dy_shape, kernel_shape, stride):
+def _fast_input_gradient(kernel_shape, stride, dy_shape):
   if kernel_shape[:2] == (1, 1) and stride == 1:
     return _dot_input_gradient
-  if dy_shape[1] * dy_shape[2] * stride**2 <= 256 and kernel_shape[3] >= 8:
-    return _small_input_gradient
+  if _small_map(kernel_shape, dy_shape):
+    return _taps_input_gradient
   if stride == 2 and kernel_shape[0] % 2 == kernel_shape[1] % 2 == 0:
     return _blocks_input_gradient
   return _mirrored_input_gradient
 
 
-def _fast_weight_gradient(kernel_shape, stride):
+def _fast_weight_gradient(kernel_shape, stride, dy_shape):
   if kernel_shape[:2] == (1, 1) and stride == 1:
     return _dot_weight_gradient
+  if _small_map(kernel_shape, dy_shape):
+    return _taps_weight_gradient
   if _few_outputs(kernel_shape, stride):
     return _rows_weight_gradient
   if stride == 2:
     return _blocks_weight_gradient
   return _channels_weight_gradient
+
+
+def _small_map(kernel_shape, dy_shape):
+  kh, kw, _, outputs = kernel_shape
+  batch, height, width, _ = dy_shape
+  return height * width <= kh * kw or batch * height * width <= outputs
 
 
 def _few_outputs(kernel_shape, stride):
@@ -208,21 +216,36 @@ def _blocks_weight_gradient(x, dy, stride, kernel_shape):
   return _resize(flat, *kernel_shape[:2]).reshape(kernel_shape)
 
 
-# Small maps: one dot to all taps, whose results are added where they belong (col2im).
+# Small maps, large kernels: one dot for all taps. The kernel is the dot's left operand: as the right
+# one it would be transposed, at the cost of many such dots.
 
 
-def _small_input_gradient(dy, kernel, stride, x_shape):
+def _taps_input_gradient(dy, kernel, stride, x_shape):
   kh, kw = kernel.shape[:2]
-  taps = lax.dot_general(dy, kernel, (((3,), (3,)), ((), ())))  # [B, H', W', kh, kw, I]
-  spans = [(n - 1) * stride + 1 for n in dy.shape[1:3]]
+  taps = lax.dot_general(kernel, dy, (((3,), (3,)), ((), ())))  # [kh, kw, I, B, H', W']
   zero = jnp.zeros((), dy.dtype)
 
   def placed(i, j):
-    ends = [(at, n - at - span, stride - 1) for at, n, span in zip((i, j), x_shape[1:3], spans,
-                                                                   strict=True)]
-    return lax.pad(taps[:, :, :, i, j], zero, [(0, 0, 0), *ends, (0, 0, 0)])
+    ends = [
+      (start, size - start - (steps - 1) * stride - 1, stride - 1)
+      for start, size, steps in zip((i, j), x_shape[1:3], dy.shape[1:3], strict=True)
+    ]
+    return lax.pad(taps[i, j], zero, [(0, 0, 0), (0, 0, 0), *ends])
 
-  return sum(placed(i, j) for i in range(kh) for j in range(kw))
+  dx = sum(placed(i, j) for i in range(kh) for j in range(kw))  # [I, B, H, W]
+  return dx.transpose(1, 2, 3, 0)
+
+
+def _taps_weight_gradient(x, dy, stride, kernel_shape):
+  height, width = ((n - 1) * stride + 1 for n in dy.shape[1:3])
+  taps = [
+    x[:, i : i + height : stride, j : j + width : stride]
+    for i in range(kernel_shape[0])
+    for j in range(kernel_shape[1])
+  ]
+  over = (0, 1, 2)
+  taps = jnp.concatenate(taps, -1)  # [B, H', W', kh*kw*I]
+  return lax.dot_general(taps, dy, ((over, over), ((), ()))).reshape(kernel_shape)
 
 
 # All others: the convolutions that `lax` would make of the gradients, but with every array laid out
