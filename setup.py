@@ -35,7 +35,13 @@ setup(
     'cuda': ['jax[cuda13]'],
     'tf': ['tensorflow-cpu', 'tensorboard'],
     'interop': ['torch'],
-    'dev': ['pytest', 'pytest-timeout', 'ruff'],
+    'dev': [
+      'pytest',
+      'pytest-timeout',
+      'ruff',
+      # For newer Pythons torch comes with 3 GB of CUDA: there its tests run if one has installed it.
+      'torch==2.13.0; python_version < "3.12"',
+    ],
   },
   entry_points={'console_scripts': ['decoupled-gan=decoupled_gan.cli:run']},
 )

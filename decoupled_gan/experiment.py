@@ -79,7 +79,7 @@ def build(config: ConfigDict) -> Experiment:
   phases = routing.make_phases(
     method.OBJECTIVES, config.routes.to_dict(), config.play, config.every.to_dict()
   )
-  batch = to_float_shapes(batch_shape(config))
+  batch = jax.eval_shape(to_float, batch_shape(config))
   variables = jax.eval_shape(gan.init, jax.random.key(0), batch)
   groups = sorted(variables['params'])
   losses = {phase.name: _loss_names(gan, phase, variables, batch) for phase in phases}
@@ -93,10 +93,6 @@ def build(config: ConfigDict) -> Experiment:
     ema=state.ema_decays(config.ema_halflife_kimg.to_dict(), config.batch_size, groups),
     mesh=sharding.make_mesh(),
   )
-
-
-def to_float_shapes(batch):
-  return jax.eval_shape(to_float, batch)
 
 
 def _loss_names(gan, phase, variables, batch) -> list[str]:

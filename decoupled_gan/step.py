@@ -7,6 +7,7 @@ concept.
 from collections.abc import Mapping, Sequence
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from decoupled_gan.images import to_float
@@ -28,10 +29,12 @@ def forward(phase: Phase, gan, state: TrainState, groups, batch: Batch, key: Arr
       variables, batch, method=phase.objective, mutable=list(state.stats), rngs={'noise': key}
     )
 
+  def gradients(weights):
+    return pullback({loss: jnp.asarray(weights[loss], x.dtype) for loss, x in losses.items()})[0]
+
   moving = {group: state.params[group] for group in groups}
   losses, pullback, stats = jax.vjp(objective, moving, has_aux=True)
-  like = lambda weights: {k: jax.numpy.asarray(weights[k], v.dtype) for k, v in losses.items()}  # noqa: E731
-  return losses, lambda weights: pullback(like(weights))[0], stats
+  return losses, gradients, stats
 
 
 def play(

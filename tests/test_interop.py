@@ -5,7 +5,6 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from configs import nice
@@ -16,6 +15,8 @@ from decoupled_gan.interop import nice_checkpoint, pytorch_file
 from decoupled_gan.interop import nice_official as official
 from decoupled_gan.types import Pair
 from decoupled_gan.workdir import Workdir
+
+torch = pytest.importorskip('torch', reason='the extra `interop` is not installed')
 
 FIXTURES = Path(__file__).parent / 'fixtures'
 

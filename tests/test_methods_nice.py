@@ -76,7 +76,7 @@ class Reference:
         s._replace(count=steps, mu=mu[group], nu=nu[group]) if hasattr(s, 'mu') else s for s in start
       )
     state = TrainState(jnp.int32(0), variables['params'], {'spectral': variables['spectral']}, opt, {})
-    return jax.tree.map(jnp.asarray, state)
+    return jax.tree.map(jnp.array, state)  # copies: the step reuses their buffers
 
 
 def relative(ours, theirs):
@@ -120,7 +120,7 @@ def forward(reference, run):
 def trained(reference, run):
   """(state before, state after two steps, the losses of each)."""
   state, step, losses = reference.state(run), run.train_step(), []
-  before = jax.tree.map(np.asarray, state)
+  before = jax.tree.map(np.array, state)
   for _ in range(2):
     state, logs = step(state, reference.images, (0, 1))
     losses.append({name: float(value) for name, value in logs.items()})
