@@ -104,6 +104,13 @@ def test_dataset_smaller_than_a_batch_fills_it_by_repeating():
   assert np.bincount(batch.a[:, 0, 0, 0]).min() >= 5
 
 
+@pytest.mark.parametrize('counts', [(12, 7), (3, 3)])
+def test_batches_of_one_image_the_papers_own_are_made(counts):
+  batches = take(numbered(*counts), make_config(batch_size=1), 24)
+  assert all(batch.a.shape == (1, 8, 8, 3) for batch in batches)
+  assert set(order(batches).a) == set(range(counts[0]))
+
+
 @pytest.mark.parametrize('threads', [0, 1, 8])
 @pytest.mark.parametrize('start', [1, 7, 50])
 def test_run_resumed_at_step_k_gets_bit_equal_batches(threads, start):

@@ -20,6 +20,9 @@ from decoupled_gan.errors import UserError
 from decoupled_gan.types import Pair
 
 
+ENDLESS = 2**60  # examples
+
+
 def train_batches(
   dataset: Dataset, config, start_step: int = 0, process_index: int = 0, process_count: int = 1
 ) -> grain.DatasetIterator:
@@ -90,7 +93,10 @@ def _domain(images: Images, config, number: int) -> grain.MapDataset:
   """One domain's endless examples, uint8 [S, S, C]."""
   # Hashed, so that neighbouring seeds and the two domains share no order and no crop.
   seed = np.random.SeedSequence((config.seed % 2**32, number)).generate_state(1)[0]
-  examples = grain.MapDataset.source(images).seed(int(seed)).shuffle().repeat()
+  # repeat() alone claims a length that overflows when batches of one are counted, and `zip` wants
+  # both domains to be as long.
+  epochs = ENDLESS // len(images) + 1
+  examples = grain.MapDataset.source(images).seed(int(seed)).shuffle().repeat(epochs)[:ENDLESS]
   if config.data.augment:
     return examples.random_map(partial(augment, size=config.image_size))
   return examples.map(partial(resize, size=config.image_size))
