@@ -74,12 +74,10 @@ class Checkpoints:
   def restore(self, abstract: TrainState, step: int | None = None) -> TrainState:
     """The whole state at `step` (the latest if None), with the shardings of `abstract`."""
     step = self._chosen(step)
-    restored = self._manager.restore(
+    restored = self._read(
       step,
-      args=ocp.args.Composite(
-        networks=ocp.args.StandardRestore(_networks(abstract)),
-        optimizers=ocp.args.StandardRestore(abstract.opt),
-      ),
+      networks=ocp.args.StandardRestore(_networks(abstract)),
+      optimizers=ocp.args.StandardRestore(abstract.opt),
     )
     return abstract.replace(
       step=jnp.asarray(step, jnp.int32), opt=restored['optimizers'], **restored['networks']
@@ -88,9 +86,18 @@ class Checkpoints:
   def restore_networks(self, abstract: TrainState, step: int | None = None) -> TrainState:
     """As `restore`, without the optimizers' state (which stays abstract)."""
     step = self._chosen(step)
-    args = ocp.args.Composite(networks=ocp.args.StandardRestore(_networks(abstract)))
-    restored = self._manager.restore(step, args=args)
+    restored = self._read(step, networks=ocp.args.StandardRestore(_networks(abstract)))
     return abstract.replace(step=jnp.asarray(step, jnp.int32), **restored['networks'])
+
+  def _read(self, step: int, **items):
+    try:
+      return self._manager.restore(step, args=ocp.args.Composite(**items))
+    except ValueError as error:  # orbax's: the trees or shapes differ
+      raise UserError(
+        f'{self.folder} has a checkpoint of step {step} that does not fit this config: model, '
+        'optimizer.name, optimizer_of and ema_halflife_kimg '
+        'must be those it was trained with. Set them back, or use another --workdir.'
+      ) from error
 
   def _chosen(self, step):
     if self.latest is None:
@@ -112,7 +119,7 @@ class Checkpoints:
       self._manager.reload()
       last = self._manager.latest_step()
       kept = f'the checkpoint of step {last} is intact' if last is not None else 'there is none yet'
-      reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+      reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[-300:]
       raise RunError(
         f'A checkpoint could not be written to {self.folder} ({reason}); {kept}. Is the disk full? '
         'Make room and run the same command again.'

@@ -143,8 +143,8 @@ def _fail(sentence: str, code: int = 2):
 
 
 def _main(_):
-  if FLAGS.verbosity <= 0:  # orbax tells every step of a save at INFO, the ordinary at WARNING
-    absl_logging.set_verbosity(absl_logging.ERROR)
+  if FLAGS.verbosity <= 0:  # orbax tells the ordinary at WARNING, and again what we tell at ERROR
+    absl_logging.set_verbosity(absl_logging.FATAL)
     logging.getLogger('decoupled_gan').setLevel(logging.INFO)
   try:
     MODES[FLAGS.mode]()

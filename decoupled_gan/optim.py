@@ -8,6 +8,7 @@ climbs its losses when resumed late). It reaches the transformation as the extra
 from collections.abc import Iterable
 
 import jax
+import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
@@ -23,7 +24,7 @@ def linear_decay(rate: float, num_steps: int, start_step: int) -> optax.Schedule
   """
   if start_step >= num_steps:
     return optax.constant_schedule(rate)
-  return optax.linear_schedule(rate, 0.0, num_steps - start_step, start_step - 1)
+  return lambda step: rate * jnp.clip((num_steps - 1 - step) / (num_steps - start_step), 0, 1)
 
 
 def scale_by_step_schedule(schedule: optax.Schedule) -> optax.GradientTransformationExtraArgs:
@@ -50,8 +51,9 @@ def make_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransfor
   schedule = linear_decay(
     config.learning_rate, num_steps, config.get('decay_start_step', num_steps)
   )
-  decay = [optax.add_decayed_weights(config.weight_decay)] if config.weight_decay else []
-  return optax.chain(*decay, SCALERS[config.name](config), scale_by_step_schedule(schedule))
+  # The decay is in the chain even if it is 0: its weight can then change when a run is resumed.
+  decay = optax.add_decayed_weights(config.weight_decay)
+  return optax.chain(decay, SCALERS[config.name](config), scale_by_step_schedule(schedule))
 
 
 SCALERS = {

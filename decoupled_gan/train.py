@@ -20,7 +20,7 @@ def train(config: ConfigDict, workdir: Workdir):
   """Trains to `config.num_steps`. SIGTERM or SIGINT saves a checkpoint and returns."""
   run = experiment.build(config)
   workdir.create()
-  changes = workdir.adopt(config)
+  changes = workdir.changes(config)
   dataset = data.load(config)
   with (
     jax.set_mesh(run.mesh),
@@ -29,6 +29,7 @@ def train(config: ConfigDict, workdir: Workdir):
   ):
     start = checkpoints.latest or 0
     current = checkpoints.restore(run.abstract_state()) if start else run.create_state()
+    workdir.save_config(config)
     print(describe(run, current, dataset, workdir, changes), flush=True)
     if start >= config.num_steps:
       print(f'Nothing to do: {start} steps of num_steps={config.num_steps} are done.')

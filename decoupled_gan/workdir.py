@@ -42,32 +42,35 @@ class Workdir:
         f'--workdir={self.path} holds no run (there is no config.json in it): train one with '
         f'`python main.py --config=configs/<recipe>.py --workdir={self.path}`.'
       ) from None
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:
       raise UserError(f'{self.config_file} is damaged ({error}).') from None
 
-  def adopt(self, config: ConfigDict) -> dict[str, tuple]:
-    """Writes `config` as the run's; returns {field: (old, new)} of what changed since before.
+  def changes(self, config: ConfigDict) -> dict[str, tuple]:
+    """{field: (old, new)} between the run in the folder, if there is one, and `config`.
 
-    Raises UserError if the folder holds a run of another architecture.
+    Raises UserError if the run there is of another architecture.
     """
-    changes = {}
-    if self.config_file.exists():
-      changes = differences(self.load_config(), config)
-      shaping = {
-        k: v
-        for k, v in changes.items()
-        if k.split('.')[0] in SHAPING or (k == 'image_size' and config.model.get('full'))
-      }
-      if shaping:
-        told = [f'{k} is {old!r} there and {new!r} here' for k, (old, new) in shaping.items()]
-        raise UserError(
-          f'--workdir={self.path} holds a run of another architecture: {listing(told)}. Use '
-          'another --workdir, or the fields it was trained with.'
-        )
+    if not self.config_file.exists():
+      return {}
+    changes = differences(self.load_config(), config)
+    shaping = {
+      k: v
+      for k, v in changes.items()
+      if k.split('.')[0] in SHAPING or (k == 'image_size' and config.model.get('full'))
+    }
+    if shaping:
+      told = [f'{k} is {old!r} there and {new!r} here' for k, (old, new) in shaping.items()]
+      raise UserError(
+        f'--workdir={self.path} holds a run of another architecture: {listing(told)}. Use '
+        'another --workdir, or the fields it was trained with.'
+      )
+    return changes
+
+  def save_config(self, config: ConfigDict):
+    """Writes `config` as the run's."""
     temporary = self.config_file.with_suffix('.tmp')
     temporary.write_text(config.to_json_best_effort(indent=2, sort_keys=True) + '\n')
     temporary.replace(self.config_file)
-    return changes
 
 
 def flatten(config, prefix='') -> dict[str, object]:

@@ -183,7 +183,7 @@ def test_a_model_without_a_head_cannot_be_exported(tmp_path):
   config = nice.get_config('no_c2')
   config.image_size, config.model.depth, config.model.width, config.model.blocks = 48, 6, 2, 1
   workdir = Workdir(tmp_path)
-  workdir.adopt(config)
+  workdir.save_config(config)
   run = experiment.build(config)
   with Checkpoints(workdir.checkpoints) as checkpoints:
     checkpoints.save(0, run.create_state(), config)

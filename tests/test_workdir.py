@@ -16,7 +16,7 @@ def workdir(tmp_path):
   """A created folder that holds NICE-GAN's config."""
   workdir = Workdir(tmp_path / 'runs' / 'cats')
   workdir.create()
-  assert workdir.adopt(nice.get_config()) == {}
+  workdir.save_config(nice.get_config())
   return workdir
 
 
@@ -66,7 +66,7 @@ def test_a_config_comes_back_from_json_as_it_was(workdir):
   config.frozen = ('teacher',)
   other = Workdir(workdir.path / 'other')
   other.create()
-  other.adopt(config)
+  other.save_config(config)
   back = other.load_config()
   assert differences(config, back) == {}
   assert flatten(back) == flatten(config)
@@ -104,12 +104,13 @@ def test_a_damaged_config_is_told_by_name(text, tmp_path):
     Workdir(tmp_path).load_config()
 
 
-# adopt.
+# changes.
 
 
-def test_adopting_the_same_config_again_changes_nothing(workdir):
+def test_saving_the_same_config_again_changes_nothing(workdir):
   before = workdir.config_file.read_bytes()
-  assert workdir.adopt(nice.get_config()) == {}
+  assert workdir.changes(nice.get_config()) == {}
+  workdir.save_config(nice.get_config())
   assert workdir.config_file.read_bytes() == before
 
 
@@ -129,8 +130,9 @@ def test_adopting_the_same_config_again_changes_nothing(workdir):
 def test_fields_that_do_not_shape_the_networks_may_change_and_are_reported(field, value, old, workdir):
   config = nice.get_config()
   config.update_from_flattened_dict({field: value})
-  changes = workdir.adopt(config)
+  changes = workdir.changes(config)
   assert changes[field] == (old, value)
+  workdir.save_config(config)
   assert flatten(workdir.load_config())[field] == value
 
 
@@ -153,7 +155,7 @@ def test_fields_that_shape_the_networks_are_refused_and_the_run_is_left_as_it_wa
   config.update_from_flattened_dict({field: value})
   new = list(value) if isinstance(value, tuple) else value
   with pytest.raises(UserError) as caught:
-    workdir.adopt(config)
+    workdir.changes(config)
   assert str(caught.value) == (
     f'--workdir={workdir.path} holds a run of another architecture: {field} is {old!r} there and '
     f'{new!r} here. Use another --workdir, or the fields it was trained with.'
@@ -167,22 +169,22 @@ def test_all_shaping_fields_that_changed_are_listed(workdir):
   with pytest.raises(
     UserError, match=r'model\.blocks is 6 there and 4 here, model\.width is 64 there and 32 here\.'
   ):
-    workdir.adopt(config)
+    workdir.changes(config)
 
 
 def test_the_image_size_shapes_the_full_form_only(tmp_path):
   workdir, config = Workdir(tmp_path), nice.get_config('full')
-  workdir.adopt(config)
+  workdir.save_config(config)
   config.image_size = 128
   with pytest.raises(UserError, match='image_size is 256 there and 128 here'):
-    workdir.adopt(config)
+    workdir.changes(config)
 
 
 def test_a_model_field_that_one_side_lacks_is_another_architecture(workdir):
   config = nice.get_config()
   config.model.layers = 3
   with pytest.raises(UserError, match=r'model\.layers is None there and 3 here'):
-    workdir.adopt(config)
+    workdir.changes(config)
 
 
 # flatten and differences.

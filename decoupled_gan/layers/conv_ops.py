@@ -1,6 +1,6 @@
 """Convolution, reflection padding and pixel shuffle: the arithmetic below every layer.
 
-On TPU and GPU these are the native operations. XLA's CPU backend loses factors of 2 to 300 with some
+On TPU and GPU these are the native operations. XLA for CPU loses factors of 2 to 300 with some
 shapes of gradients; there, other formulations of the same sums are lowered. The rules, each with
 the plain rate and ours in 10^9 operations per second, from `benchmarks/conv_rates.py` (NICE-GAN at
 128 px and width 32, batch size 1 | 4, jaxlib 0.10.2, about one free core):
@@ -10,15 +10,15 @@ the plain rate and ours in 10^9 operations per second, from `benchmarks/conv_rat
   rows          up to 4 outputs            (forward)       7x7, 32->3          18 -> 113 | 16 -> 65
                                            weights         7x7, 32->3          33 -> 53 | 15 -> 38
   blocks        stride 2, larger maps      weights         4x4, 32->64         24 -> 91 | 59 -> 96
-                the same, even kernels     input           4x4, 32->64         104 -> 114 | 100 -> 121
+                the same, even kernels     input           4x4, 32->64         104 -> 114 |100 -> 121
   taps          maps smaller than kernels  input           4x4, 512->1024      0.2 -> 21 | 0.3 -> 74
                                            weights         4x4, 512->1024      7.5 -> 41 | 27 -> 91
   mirrored      all others, inside loops   input           3x3, 128->128       22 -> 103 (batch 1)
   channels      all others, inside loops   weights         3x3, 128->128       1.5 -> 112 (batch 1)
 
 Outside loops the last two equal the plain form; forward passes do except for few outputs. Tried
-and left out, because the step got no faster: padding as gathers, with a backward pass of its own;
-means and variances in one pass, by dots, or by trees of slices.
+and left out: padding as gathers with a backward pass of its own (faster alone, the step was not);
+means and variances in one pass, by dots, or by trees of slices (no faster, gradients included).
 
 The convolution has reverse-mode derivatives of any order, and no forward-mode ones (`jax.jvp`).
 """
@@ -97,7 +97,7 @@ _weight_gradient.defvjp(
 def _lower(plain, fast, a, b, *static):
   """`fast` (or `plain` if it is None) on the CPU, in float32 or wider; `plain` everywhere else.
 
-  The CPU has no fast code for half precision: converting both ways is cheaper, and rounds once.
+  XLA's CPU code converts half precision as well; done here, it rounds the result once only.
   """
   wide = jnp.promote_types(a.dtype, jnp.float32)
   if fast is None and wide == a.dtype:
@@ -161,6 +161,8 @@ def _fast_weight_gradient(kernel_shape, stride, dy_shape):
 def _small_map(kernel_shape, dy_shape):
   kh, kw, _, outputs = kernel_shape
   batch, height, width, _ = dy_shape
+  # The first condition is a must: XLA takes such a map for the kernel, and runs a naive loop. The
+  # second says that the kernel is larger than the maps, so that reading it is what costs.
   return height * width <= kh * kw or batch * height * width <= outputs
 
 
@@ -246,7 +248,7 @@ def _blocks_weight_gradient(x, dy, stride, kernel_shape):
   return _resize(flat, *kernel_shape[:2]).reshape(kernel_shape)
 
 
-# Small maps, large kernels: one dot for all taps. The kernel is the dot's left operand: as the right
+# Small maps, large kernels: one dot for all taps. The kernel is its left operand: as the right
 # one it would be transposed, at the cost of many such dots.
 
 
