@@ -19,6 +19,7 @@ def get_config(variant=''):
   config.model.full = False
   config.model.attention = True
   config.model.heads = ('local', 'middle', 'global')  # C0, C1, C2
+  config.model.identity = False
   config.model.detach_fakes = True
 
   config.optimizer.weight_decay = 1e-4
@@ -64,6 +65,12 @@ def undetached(config):
   config.model.detach_fakes = False
 
 
+def identity(config):
+  """With CycleGAN's identity loss: an image of the target domain already should stay."""
+  config.model.identity = True
+  config.routes.translate.identity = {'generator': 5.0}
+
+
 def no_attention(config):
   config.model.attention = False
 
@@ -86,5 +93,5 @@ def _without(config, head):
 
 VARIANTS = {
   f.__name__: f
-  for f in (light, star, full, coupled, undetached, no_attention, no_c0, no_c1, no_c2)
+  for f in (light, star, full, identity, coupled, undetached, no_attention, no_c0, no_c1, no_c2)
 }

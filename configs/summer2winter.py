@@ -5,7 +5,8 @@
 Data: the CycleGAN set, by tensorflow-datasets. The first run prepares it, which takes the extra `tf`
 (pip install -e .[tf]) and either internet or summer2winter_yosemite.zip in
 <data_dir>/downloads/manual, where <data_dir> is config.data.path (~/tensorflow_datasets if it is
-empty). Without tfds: unpack the zip and say --config.data.source=folder --config.data.path=<folder with trainA, trainB, testA, testB>.
+empty). Without tfds: unpack the zip and say --config.data.source=folder
+--config.data.path=<folder with trainA, trainB, testA, testB>.
 1,231 and 962 images to train, 309 and 238 to test.
 
 Expected (paper, FID / KID x 100 against the test images):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,6 +68,11 @@ def rows(folder):
   return [json.loads(x) for x in path.read_text().splitlines()] if path.exists() else []
 
 
+def losses_of(folder):
+  """The metrics without the times."""
+  return [{k: v for k, v in row.items() if not k.startswith('time/')} for row in rows(folder)]
+
+
 def wait_for_step(process, folder, step):
   """Until `step` is in the metrics; the process must still be at it."""
   while not any(row['step'] >= step for row in rows(folder)):
@@ -107,8 +113,7 @@ def test_kill_and_terminate_and_resume_end_where_the_straight_run_does_bit_for_b
   code, out, err = finish(training(home, 'interrupted'))
   assert code == 0, err
   jax.tree.map(np.testing.assert_array_equal, state_of(straight), state_of(folder))
-  losses = [[{k: v for k, v in r.items() if 'time/' not in k} for r in rows(f)] for f in (straight, folder)]
-  assert losses[0] == losses[1]
+  assert losses_of(straight) == losses_of(folder)
   for image in (straight / 'samples').iterdir():
     assert image.read_bytes() == (folder / 'samples' / image.name).read_bytes()
 
@@ -137,7 +142,7 @@ def test_translate_keeps_names_and_takes_any_size(home, straight, tmp_path, resi
 
 
 def test_evaluate_scores_both_directions_beside_both_baselines(home, straight):
-  code, out, err = finish(command(home, '--mode=evaluate', f'--workdir={straight}'))
+  code, _, err = finish(command(home, '--mode=evaluate', f'--workdir={straight}'))
   assert code == 0, err
   written = [json.loads(x) for x in (straight / 'evaluations.jsonl').read_text().splitlines()]
   told = {(row['direction'], row['images']) for row in written}
@@ -168,8 +173,6 @@ def test_a_mistake_gets_one_sentence_and_exit_code_2(home, tmp_path, arguments, 
   assert code == 2, err
   assert len(errors) == 1
   assert 'Traceback' not in err
-  import re
-
   assert re.search(sentence, errors[0]), errors[0]
 
 

@@ -110,7 +110,8 @@ def test_one_more_training_step_has_the_official_losses(imported):
     state = checkpoints.restore(run.abstract_state())
   batch = Pair(numbers['a_uint8'], numbers['b_uint8'])
   _, losses = run.train_step()(state, batch, (0, 1))
-  names = ('discriminate/adversarial', 'translate/adversarial', 'translate/cycle', 'translate/reconstruct')
+  names = ['discriminate/adversarial']
+  names += [f'translate/{loss}' for loss in ('adversarial', 'cycle', 'reconstruct')]
   np.testing.assert_allclose([losses[n] for n in names], numbers['losses'][0, :4], rtol=1e-5)
 
 
@@ -137,7 +138,8 @@ def test_missing_surplus_and_misshapen_tensors_are_listed_in_one_error(tmp_path)
   with pytest.raises(UserError) as error:
     nice_checkpoint.import_checkpoint(tmp_path / 'bad.pt', recipe(), Workdir(tmp_path / 'run'))
   for told in (
-    'disB.lamda is missing', 'gen2A.UpBlock9.weight is surplus', 'gen2B.gamma.weight is (2, 2), not (16, 16)'
+    'disB.lamda is missing', 'gen2A.UpBlock9.weight is surplus',
+    'gen2B.gamma.weight is (2, 2), not (16, 16)',
   ):  # fmt: skip
     assert told in str(error.value)
   assert not (tmp_path / 'run').exists()

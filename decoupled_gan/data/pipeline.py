@@ -19,7 +19,6 @@ from decoupled_gan.data.transforms import augment, resize
 from decoupled_gan.errors import UserError
 from decoupled_gan.types import Pair
 
-
 ENDLESS = 2**60  # examples
 
 

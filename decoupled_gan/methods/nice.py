@@ -39,6 +39,9 @@ class NiceGAN(nn.Module):
   """Two discriminators, each an encoder and a classifier, and two generators.
 
   Attributes: see the networks; and
+    identity: whether `translate` has CycleGAN's identity loss too (Zhu et al., ICCV 2017, section
+      5.2), which NICE-GAN has not: an image that is of the target domain already should stay. It
+      keeps colours from being exchanged where domains allow it.
     detach_fakes: whether, while the discriminators train, the fakes count as constants. Without it
       the encoder also learns through the fakes that it had a part in (an ablation).
   """
@@ -50,6 +53,7 @@ class NiceGAN(nn.Module):
   full: bool = False
   attention: bool = True
   heads: tuple[str, ...] = HEADS
+  identity: bool = False
   detach_fakes: bool = True
   dtype: Any = jnp.float32
 
@@ -89,6 +93,11 @@ def _judge(logits: dict[str, Pair], target: float) -> Array:
   return sum(least_squares(x, target) for x in jax.tree.leaves(logits))
 
 
+def _distance(images: Pair, real: Pair) -> Array:
+  """The mean absolute difference, summed over domains."""
+  return l1(images.a, real.a) + l1(images.b, real.b)
+
+
 def discriminate(gan: NiceGAN, real: Pair) -> Losses:
   """Tell real images from translated ones: trains the discriminators, encoders included."""
   z, real_logits = gan.discriminate(real)
@@ -102,14 +111,20 @@ def discriminate(gan: NiceGAN, real: Pair) -> Losses:
 def translate(gan: NiceGAN, real: Pair) -> Losses:
   """Translate so that it looks real and can be undone: trains the generators."""
   z, _ = gan.discriminate(real)
-  fake, rebuilt = gan.generate(z.swapped, z)
+  latents = [z.swapped, z]
+  if gan.identity:
+    latents.append(gan.encoder(real.swapped)[0].swapped)  # .a: b's encoder on an image of a
+  fake, rebuilt, *kept = gan.generate(*latents)
   z_fake, fake_logits = gan.discriminate(fake)
   cycled = gan.generator(z_fake.swapped)
-  return {
+  losses = {
     'adversarial': _judge(fake_logits, 1),
-    'cycle': l1(cycled.a, real.a) + l1(cycled.b, real.b),
-    'reconstruct': l1(rebuilt.a, real.a) + l1(rebuilt.b, real.b),
+    'cycle': _distance(cycled, real),
+    'reconstruct': _distance(rebuilt, real),
   }
+  if kept:
+    losses['identity'] = _distance(kept[0], real)
+  return losses
 
 
 OBJECTIVES = {'discriminate': discriminate, 'translate': translate}
@@ -130,6 +145,7 @@ def build(config: ConfigDict) -> NiceGAN:
     full=model.full,
     attention=model.attention,
     heads=tuple(model.heads),
+    identity=model.identity,
     detach_fakes=model.detach_fakes,
     dtype=jnp.dtype(config.compute_dtype),
   )
