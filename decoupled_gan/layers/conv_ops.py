@@ -10,7 +10,7 @@ the plain rate and ours in 10^9 operations per second, from `benchmarks/conv_rat
   rows          up to 4 outputs            (forward)       7x7, 32->3          18 -> 113 | 16 -> 65
                                            weights         7x7, 32->3          33 -> 53 | 15 -> 38
   blocks        stride 2, larger maps      weights         4x4, 32->64         24 -> 91 | 59 -> 96
-                the same, even kernels     input           4x4, 32->64         104 -> 114 |100 -> 121
+                and even kernels           input           4x4, 32->64         104->114 | 100->121
   taps          maps smaller than kernels  input           4x4, 512->1024      0.2 -> 21 | 0.3 -> 74
                                            weights         4x4, 512->1024      7.5 -> 41 | 27 -> 91
   mirrored      all others, inside loops   input           3x3, 128->128       22 -> 103 (batch 1)
