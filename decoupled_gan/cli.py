@@ -116,6 +116,7 @@ def _parse(argv: list[str]) -> list[str]:
   if '--mode=import' in argv and not any(a.startswith('--config=') for a in argv):
     argv = [argv[0], '--config=configs/nice.py', *argv[1:]]  # the official defaults
   try:
+    _check_recipe(argv)
     rest = FLAGS(argv)
     if rest[1:]:
       raise UserError(f'{listing(rest[1:])}: there is nothing but flags; try --help.')
@@ -126,15 +127,23 @@ def _parse(argv: list[str]) -> list[str]:
   except UserError as error:
     _fail(str(error))
   except (AttributeError, KeyError) as error:
-    _fail(f'The config has no such field: {_first_line(error)}.')
-  except OSError as error:
-    _fail(f'{error.strerror}: {error.filename}; the recipes here are {listing(_recipes())}.')
+    _fail(f'The config has no such field: {_message(error)}')
   return rest
 
 
-def _first_line(error: Exception) -> str:
-  text = str(error.args[0] if error.args else error)
-  return ' '.join(text.split())
+def _check_recipe(argv: list[str]):
+  """Raises UserError if --config names a file that there is not (absl would tell it much later)."""
+  for argument in argv:
+    path, _, _ = argument.removeprefix('--config=').partition(':')
+    if argument.startswith('--config=') and not Path(path).is_file():
+      raise UserError(f'there is no recipe {path}; the recipes here are {listing(_recipes())}.')
+
+
+def _message(error: Exception) -> str:
+  """The text of an error that wraps another, on one line."""
+  while error.args and isinstance(error.args[0], Exception):
+    error = error.args[0]
+  return ' '.join(str(error.args[0]).split())
 
 
 def _fail(sentence: str, code: int = 2):

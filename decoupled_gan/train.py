@@ -54,8 +54,10 @@ def train(config: ConfigDict, workdir: Workdir):
           checkpoints.save(step, current, config)
         if interruption.requested and not last:
           checkpoints.wait()
-          print(f'\nStopped by {interruption.requested} after step {step}, which is saved. Run the '
-                'same command again to go on.')  # fmt: skip
+          print(
+            f'Stopped by {interruption.requested} after step {step}; step {checkpoints.latest} is '
+            'saved. Run the same command again to go on.'
+          )
           return
     health.finish()
   print(f'Done: {config.num_steps} steps in {workdir.path}')

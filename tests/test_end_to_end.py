@@ -155,9 +155,9 @@ def test_evaluate_scores_both_directions_beside_both_baselines(home, straight):
   [
     (['--mode=translate'], r'needs --workdir'),
     (['--mode=paint', '--config=configs/emoji.py'], 'mode=paint is unknown; there are'),
-    (['--config=configs/nothing.py'], 'configs/nothing.py; the recipes here are configs/base.py'),
+    (['--config=configs/nothing.py'], 'no recipe configs/nothing.py; the recipes here are configs/base.py'),
     (['--config=configs/emoji.py:blue'], "no variant 'blue' of NICE-GAN; there are"),
-    (['--config=configs/emoji.py', '--config.model.widht=3'], "no such field: 'widht'.*'width'"),
+    (['--config=configs/emoji.py', '--config.model.widht=3'], 'no such field: .widht. Did you mean "width"'),
     (['--config=configs/emoji.py', '--config.batch_size=x'], 'config.batch_size=x'),
     (['--config=configs/cat2dog.py', '--config.data.path=/nowhere'], "'/nowhere' is not a folder"),
     (['--config=configs/emoji.py', '--config.image_size=32'], 'smallest that works is'),
