@@ -302,13 +302,17 @@ class Numbers:
   """A gan of scalars: encoders multiply by 2 and 3, generators by 5 and 7, heads by 1 and 10."""
 
   detach_fakes = True
+  identity = False
 
   def __init__(self):
     self.images = []
 
+  def encoder(self, images):
+    return Pair(2 * images.a, 3 * images.b), {}
+
   def discriminate(self, images):
     self.images.append(images)
-    z = Pair(2 * images.a, 3 * images.b)
+    z, _ = self.encoder(images)
     return z, {'local': z, 'middle': Pair(10 * z.a, 10 * z.b)}
 
   def generator(self, z):
@@ -338,6 +342,14 @@ def test_translate_asks_for_1_on_fakes_for_the_image_back_and_for_the_image_rebu
     'cycle': (105 - 0.5) + (210 - 1),
     'reconstruct': (5 * 1 - 0.5) + (7 * 3 - 1),
   }
+
+
+def test_the_identity_loss_sends_an_image_through_the_other_domains_encoder_to_its_own_generator():
+  gan = Numbers()
+  gan.identity = True
+  losses = nice.translate(gan, REAL)
+  assert float(losses['identity']) == (5 * 3 * 0.5 - 0.5) + (7 * 2 * 1.0 - 1)
+  assert set(losses) == {'adversarial', 'cycle', 'reconstruct', 'identity'}
 
 
 @pytest.mark.parametrize('detach', [True, False])
@@ -378,6 +390,10 @@ def test_every_variant_builds(variant):
     ('light', {}),
     ('star', {'model.blocks': (6, 4)}),
     ('full', {'model.full': (False, True)}),
+    (
+      'identity',
+      {'model.identity': (False, True), 'routes.translate.identity.generator': (None, 5.0)},
+    ),
     ('undetached', {'model.detach_fakes': (True, False)}),
     ('no_attention', {'model.attention': (True, False)}),
     ('no_c0', {'model.heads': (['local', 'middle', 'global'], ['middle', 'global'])}),
@@ -412,7 +428,7 @@ def test_variants_combine_with_commas():
 
 def test_an_unknown_variant_is_told_the_variants_there_are():
   with pytest.raises(
-    UserError, match=r"no variant 'ligth' of NICE-GAN; there are light, star, full, coupled, "
+    UserError, match=r"no variant 'ligth' of NICE-GAN; there are light, star, full, identity, "
   ):
     recipe.get_config('star,ligth')
 
