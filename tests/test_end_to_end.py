@@ -185,3 +185,11 @@ def test_another_architecture_is_refused_by_name_and_leaves_the_run_alone(home, 
   assert code == 2
   assert 'model.width is 4 there and 8 here' in err
   assert (straight / 'config.json').read_text() == before
+
+
+@pytest.mark.slow
+def test_routes_confirms_nice_gan_and_paints_the_table(home, straight):
+  code, out, err = finish(command(home, '--mode=routes', f'--workdir={straight}'))
+  assert code == 0, err
+  assert 'no other group moved by one bit' in out
+  assert (straight / 'routes.png').exists()
