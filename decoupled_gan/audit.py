@@ -73,6 +73,7 @@ def audit(config: ConfigDict, workdir: Workdir, step: int | None = None):
   with jax.set_mesh(run.mesh):
     findings = examine(run, _state(run, workdir, step), to_float(batch))
   Console(width=120).print(_table(findings, run.groups))
+  print(CAPTION)
   save_image(picture(findings, run.groups), workdir.path / 'routes.png')
   print(f'written to {workdir.path / "routes.png"}')
   faults = [fault for finding in findings for fault in finding.faults()]
@@ -148,7 +149,7 @@ CAPTION = 'declared weight | gradient norm; (norm): held back by the table; .: n
 
 
 def _table(findings, groups) -> Table:
-  table = Table('phase', 'loss', *groups, caption=CAPTION)
+  table = Table('phase', 'loss', *groups)
   for phase, loss, cells in _rows(findings, groups):
     table.add_row(phase, loss, *cells, end_section=loss == 'one step moves')
   return table

@@ -27,8 +27,9 @@ def train(config: ConfigDict, workdir: Workdir):
     Interruption() as interruption,
     Checkpoints(workdir.checkpoints, config.checkpoints_to_keep) as checkpoints,
   ):
-    start = checkpoints.latest or 0
-    current = checkpoints.restore(run.abstract_state()) if start else run.create_state()
+    fresh = checkpoints.latest is None
+    current = run.create_state() if fresh else checkpoints.restore(run.abstract_state())
+    start = int(current.step)
     workdir.save_config(config)
     print(describe(run, current, dataset, workdir, changes), flush=True)
     if start >= config.num_steps:
