@@ -1,6 +1,7 @@
 """What a run tells: metrics.jsonl, TensorBoard events, sample grids, a progress bar."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich import progress as bars
 
+from decoupled_gan.errors import UserError
 from decoupled_gan.images import to_uint8
 from decoupled_gan.types import Pair
 
@@ -40,9 +42,22 @@ class Metrics:
     if not self._path.exists():
       return
     lines = self._path.read_text(encoding='utf-8').splitlines(keepends=True)
-    kept = [line for line in lines if line.endswith('\n') and json.loads(line)['step'] <= step]
+    kept = [line for number, line in enumerate(lines, 1) if self._step(number, line) <= step]
     if len(kept) < len(lines):
       self._path.write_text(''.join(kept), encoding='utf-8')
+
+
+  def _step(self, number: int, line: str) -> float:
+    """The step of a line; infinite for the last one where a kill cut it short."""
+    if not line.endswith('\n'):
+      return math.inf
+    try:
+      return json.loads(line)['step']
+    except (ValueError, TypeError, KeyError) as error:
+      raise UserError(
+        f'line {number} of {self._path} is damaged: {line.strip()[:60]!r} is no JSON object with a '
+        'step. Mend or remove that line, or move the file away, and run again.'
+      ) from error
 
 
 def _event_writer(folder: Path):

@@ -294,6 +294,7 @@ def test_sizes_that_the_depth_can_take_pass(size, depth):
     (128, 9, 'image_size=128 is too small for model.depth=9: the smallest that works is 384, or '
              'model.depth=7.'),
     (32, 8, 'image_size=32 is too small for model.depth=8: the smallest that works is 192.'),
+    (50, 7, 'image_size=50 must be a multiple of 4: try 48 or 52.'),
     (98, 7, 'image_size=98 must be a multiple of 4: try 96 or 100.'),
     (256, 5, 'model.depth=5 is too small: the three-scale discriminator needs 6.'),
   ],

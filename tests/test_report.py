@@ -1,12 +1,14 @@
 """What a run tells: its metrics after a resume, its sample grids, its progress lines."""
 
 import json
+import re
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from decoupled_gan.errors import UserError
 from decoupled_gan.report import HEAT, Metrics, Progress, grid, heat_to_uint8, save_image
 from decoupled_gan.types import Pair
 
@@ -66,6 +68,15 @@ def test_an_untouched_file_is_not_rewritten(path):
   before = path.stat().st_mtime_ns, path.read_bytes()
   Metrics(path, 30).close()
   assert (path.stat().st_mtime_ns, path.read_bytes()) == before
+
+
+@pytest.mark.parametrize('damage', ['{"step": 2', '[]', '{"x": 1.0}'])
+def test_a_damaged_line_is_told_by_number_and_text(path, damage):
+  text = path.read_text().splitlines()
+  path.write_text('\n'.join([text[0], damage, *text[2:]]) + '\n')
+  message = f'^line 2 of {re.escape(str(path))} is damaged: .*Mend or remove that line'
+  with pytest.raises(UserError, match=message):
+    Metrics(path, 30)
 
 
 def test_losses_that_are_not_finite_can_be_written_and_read(tmp_path):

@@ -31,6 +31,9 @@ def check_size(image_size: int, depth: int):
   """Raises UserError unless the discriminator's depth can take the image size."""
   if depth < 6:
     raise UserError(f'model.depth={depth} is too small: the three-scale discriminator needs 6.')
+  if image_size % 4:
+    near = image_size // 4 * 4
+    raise UserError(f'image_size={image_size} must be a multiple of 4: try {near} or {near + 4}.')
   smallest = 3 * 2 ** (depth - 2)
   if image_size < smallest:
     fits = [d for d in range(6, depth) if image_size >= 3 * 2 ** (d - 2)]
@@ -39,9 +42,6 @@ def check_size(image_size: int, depth: int):
       f'image_size={image_size} is too small for model.depth={depth}: the smallest that works is '
       f'{smallest}{instead}.'
     )
-  if image_size % 4:
-    near = image_size // 4 * 4
-    raise UserError(f'image_size={image_size} must be a multiple of 4: try {near} or {near + 4}.')
 
 
 class SpectralConv(nn.Module):
