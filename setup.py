@@ -27,6 +27,7 @@ setup(
     'orbax-checkpoint>=0.12,<1',
     'pillow',
     'rich',
+    'scipy',
     'tensorboardX',
     'tensorflow-datasets>=4.9.10',
   ],
@@ -39,6 +40,7 @@ setup(
       'pytest',
       'pytest-timeout',
       'ruff',
+      'scikit-image',
       # For newer Pythons torch comes with 3 GB of CUDA: there its tests run if one has installed it.
       'torch==2.13.0; python_version < "3.12"',
     ],
