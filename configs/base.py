@@ -13,6 +13,8 @@ def get_config() -> ConfigDict:
   config.num_steps = config_dict.FieldReference(100_000)
   config.compute_dtype = 'float32'  # or bfloat16; parameters, statistics and losses stay float32
 
+  config.attributes = ConfigDict()  # .<attribute> = names of its values; labels are their numbers
+
   config.log_every_steps = 100
   config.sample_every_steps = 1000
   config.sample_count = 4  # test images of each domain in a sample grid

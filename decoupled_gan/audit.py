@@ -69,7 +69,8 @@ def audit(config: ConfigDict, workdir: Workdir, step: int | None = None):
   """
   run = experiment.build(config)
   workdir.create()
-  batch = sharding.shard_batch(run.mesh, next(data.train_batches(data.load(config), config)))
+  dataset = data.load(config, run.method.BATCH)
+  batch = sharding.shard_batch(run.mesh, next(data.train_batches(dataset, config)))
   with jax.set_mesh(run.mesh):
     findings = examine(run, _state(run, workdir, step), to_float(batch))
   Console(width=120).print(_table(findings, run.groups))

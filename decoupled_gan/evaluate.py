@@ -19,7 +19,7 @@ def evaluate(workdir: Workdir, step: int | None = None):
   """Prints a table of scores and appends them to evaluations.jsonl in the workdir."""
   trained = inference.load(workdir, step)
   config = trained.run.config
-  dataset = data.load(config)
+  dataset = data.load(config, trained.run.method.BATCH)
   if not dataset.aligned_test:
     raise UserError(
       f'The test images of data.source={config.data.source!r} have no ground truth to compare with; '

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from decoupled_gan import methods, optim, routing, sharding, state, step
 from decoupled_gan.errors import UserError
 from decoupled_gan.images import to_float
-from decoupled_gan.types import Pair
+from decoupled_gan.types import Batch
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Experiment:
   @property
   def groups(self) -> list[str]:
     return sorted(self.optimizers)
+
+  @property
+  def batch_shape(self) -> Batch:
+    """Shapes and types of a global batch as the data pipeline makes it."""
+    return batch_shape(self.config, self.method.BATCH)
 
   def create_state(self) -> state.TrainState:
     """The state at step 0, replicated over the mesh."""
@@ -60,14 +65,16 @@ class Experiment:
     return sharding.jit(sample)
 
   def _create(self, key):
-    batch = to_float(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), batch_shape(self.config)))
+    batch = to_float(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), self.batch_shape))
     return state.create(self.gan, self.optimizers, batch, key, self.ema)
 
 
-def batch_shape(config: ConfigDict) -> Pair:
-  """The shape of a global batch as the data pipeline makes it."""
-  shape = (config.batch_size, config.image_size, config.image_size, config.image_channels)
-  return Pair(*[jax.ShapeDtypeStruct(shape, jnp.uint8)] * 2)
+def batch_shape(config: ConfigDict, kind: type[Batch]) -> Batch:
+  """Shapes and types of a global batch of `kind` as the data pipeline makes it."""
+  size = config.image_size
+  image = jax.ShapeDtypeStruct((config.batch_size, size, size, config.image_channels), jnp.uint8)
+  labels = jax.ShapeDtypeStruct((config.batch_size, len(config.get('attributes', ()))), jnp.int32)
+  return kind(*[labels if field == 'labels' else image for field in kind._fields])
 
 
 def build(config: ConfigDict) -> Experiment:
@@ -79,7 +86,7 @@ def build(config: ConfigDict) -> Experiment:
   phases = routing.make_phases(
     method.OBJECTIVES, config.routes.to_dict(), config.play, config.every.to_dict()
   )
-  batch = jax.eval_shape(to_float, batch_shape(config))
+  batch = jax.eval_shape(to_float, batch_shape(config, method.BATCH))
   variables = jax.eval_shape(gan.init, jax.random.key(0), batch)
   groups = sorted(variables['params'])
   losses = {phase.name: _loss_names(gan, phase, variables, batch) for phase in phases}

@@ -6,14 +6,15 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich import progress as bars
 
 from decoupled_gan.errors import UserError
 from decoupled_gan.images import to_uint8
-from decoupled_gan.types import Pair
 
 
 class Metrics:
@@ -161,23 +162,24 @@ def heat_to_uint8(heat: np.ndarray, size: int) -> np.ndarray:
   return np.stack([np.asarray(x) for x in images])
 
 
-def grid(columns: Mapping[str, Pair], header: int = 18, margin: int = 2) -> Image.Image:
+def grid(columns: Mapping[str, Any], header: int = 18, margin: int = 2) -> Image.Image:
   """A picture with one row for each image and one named column for each thing shown of it.
 
   Args:
-    columns: name -> Pair of images, uint8 or float in [-1, 1], [N, S, S, C], or of heat [N, h, w].
-      Rows of domain a come first, then rows of domain b.
+    columns: name -> images, uint8 or float in [-1, 1], [N, S, S, C], or heat [N, h, w]; or a
+      Pair of them: rows of domain a come first, then rows of domain b.
   """
-  size = next(x.a.shape[1] for x in columns.values() if x.a.ndim == 4)
+  columns = {name: jax.tree.leaves(column) for name, column in columns.items()}
+  size = next(x.shape[1] for column in columns.values() for x in column if x.ndim == 4)
   scale = max(1, -(-64 // size))  # names need about 64 px
   cell = size * scale + margin
   rows = sum(len(images) for images in next(iter(columns.values())))
   canvas = Image.new('RGB', (cell * len(columns), header + cell * rows), 'white')
   draw = ImageDraw.Draw(canvas)
   font = ImageFont.load_default(min(12, cell // 6))
-  for i, (name, pair) in enumerate(columns.items()):
+  for i, (name, column) in enumerate(columns.items()):
     draw.text((i * cell + 2, 2), name, 'black', font)
-    shown = np.concatenate([_visible(images, size) for images in pair])
+    shown = np.concatenate([_visible(images, size) for images in column])
     for row, image in enumerate(shown):
       tile = Image.fromarray(image).resize([size * scale] * 2, Image.Resampling.NEAREST)
       canvas.paste(tile, (i * cell, header + row * cell))

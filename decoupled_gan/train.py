@@ -12,7 +12,6 @@ from decoupled_gan import data, experiment, routing, sharding, state
 from decoupled_gan.checkpoint import Checkpoints
 from decoupled_gan.errors import RunError
 from decoupled_gan.report import Metrics, Progress, grid, save_image
-from decoupled_gan.types import Pair
 from decoupled_gan.workdir import Workdir, flatten
 
 
@@ -21,7 +20,7 @@ def train(config: ConfigDict, workdir: Workdir):
   run = experiment.build(config)
   workdir.create()
   changes = workdir.changes(config)
-  dataset = data.load(config)
+  dataset = data.load(config, run.method.BATCH)
   with (
     jax.set_mesh(run.mesh),
     Interruption() as interruption,
@@ -84,14 +83,12 @@ def describe(run, current, dataset, workdir: Workdir, changes: Mapping) -> str:
 
 
 class Sampler:
-  """Writes the sample grid of fixed test images."""
+  """Writes the sample grid of fixed test examples."""
 
   def __init__(self, run, dataset, workdir: Workdir):
     config = run.config
     count = _divisible(config.sample_count, run.mesh.size)
-    self._test = Pair(
-      *(data.test_images(x, _spread(len(x), count), config) for x in dataset.test)
-    )
+    self._test = data.test_batch(dataset, count, config)
     self._aligned = dataset.aligned_test
     self._batch = sharding.shard_batch(run.mesh, self._test)
     self._sample = run.sample()
@@ -102,11 +99,6 @@ class Sampler:
     if self._aligned:
       columns['truth'] = self._test.swapped
     save_image(grid(columns), self._workdir.samples / f'{step:08d}.png')
-
-
-def _spread(size: int, count: int) -> list[int]:
-  """`count` of `size` indices, evenly spread; some come twice if there are fewer."""
-  return [i * size // count for i in range(count)]
 
 
 def _divisible(count: int, devices: int) -> int:

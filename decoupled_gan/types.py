@@ -1,4 +1,4 @@
-"""The words of the project that are data: Pair, Batch, Losses, Routes."""
+"""The words of the project that are data: the kinds of a batch, Losses, Routes."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,7 +14,10 @@ Routes = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 class Pair(NamedTuple):
-  """One value for each of the two image domains; a pytree, so `jax.tree.map` reaches into it."""
+  """One value for each of the two image domains; a pytree, so `jax.tree.map` reaches into it.
+
+  As a batch: images of each domain that have nothing to do with those of the other.
+  """
 
   a: Any
   b: Any
@@ -25,5 +28,31 @@ class Pair(NamedTuple):
     return Pair(self.b, self.a)
 
 
-Batch = Pair
-"""What an objective gets. Unpaired translation: a Pair of images [B, H, W, C] in [-1, 1]."""
+class Aligned(NamedTuple):
+  """An image and what it is to become: row i of both shows the same thing, pixel by pixel."""
+
+  input: Any
+  target: Any
+
+
+class Labelled(NamedTuple):
+  """Images and their attributes: labels int32 [B, K], the number of the value of each attribute.
+
+  The attributes are those of `config.attributes`, in sorted order.
+  """
+
+  image: Any
+  labels: Any
+
+
+class Plain(NamedTuple):
+  """Images alone."""
+
+  image: Any
+
+
+Batch = Pair | Aligned | Labelled | Plain
+"""What an objective gets, of the kind that its method names as BATCH.
+
+Images [B, H, W, C] in [-1, 1]. In the data pipeline images are uint8, and uint8 means image.
+"""

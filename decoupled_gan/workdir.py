@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.errors import UserError, listing
 
-SHAPING = ('method', 'image_channels', 'model')
+SHAPING = ('method', 'image_channels', 'attributes', 'model')
 """Fields that decide the networks' parameters: a run keeps them for life."""
 
 

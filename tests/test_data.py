@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from decoupled_gan import data
 from decoupled_gan.data.transforms import augment, load_size, resize
 from decoupled_gan.errors import UserError
-from decoupled_gan.types import Pair
+from decoupled_gan.types import Aligned, Labelled, Pair, Plain
 
 
 def make_config(**fields) -> ConfigDict:
@@ -46,7 +46,7 @@ def numbered(count_a: int, count_b: int) -> data.Dataset:
     return data.ArrayImages(array, [str(i) for i in range(count)])
 
   pair = Pair(images(count_a), images(count_b))
-  return data.Dataset('numbered', Pair('A', 'B'), pair, pair)
+  return data.Dataset('numbered', pair, pair, Pair('A', 'B'))
 
 
 def take(dataset, config, count, **options) -> list[Pair]:
@@ -190,7 +190,7 @@ def test_user_error_from_a_thread_arrives_as_it_is():
       raise UserError('the image x is broken')
 
   pair = Pair(Broken(), Broken())
-  iterator = data.train_batches(data.Dataset('broken', pair, pair, pair), make_config())
+  iterator = data.train_batches(data.Dataset('broken', pair, pair), make_config())
   with pytest.raises(UserError) as caught:
     next(iterator)
   iterator.close()
@@ -268,6 +268,66 @@ def test_describe_tells_the_counts_the_truth_and_the_notes():
 
 @pytest.mark.parametrize('source', ['folders', 'fake:x', ''])
 def test_unknown_source_lists_what_exists(source):
-  message = f'data.source={source!r} does not exist: there are folder, tfds, terrain, emoji, fake'
+  message = (
+    f'data.source={source!r} does not exist for batches of a and b .the method wants Pair.: there '
+    'are folder, tfds, terrain, emoji, fake; tfds takes a name'
+  )
   with pytest.raises(UserError, match=message):
     data.load(make_config(**{'data.source': source}))
+
+
+# Kinds of batches other than unpaired ones.
+
+
+def joint(kind, fields, **options) -> list:
+  """Batches of a dataset of 12 examples; `fields` are made from their numbers."""
+  numbers = np.arange(12, dtype=np.uint8)
+  columns = [
+    np.stack([numbers, numbers]).T.astype(np.int32)
+    if name == 'labels'
+    else data.ArrayImages(np.tile(numbers[:, None, None, None], (1, 8, 8, 3)), list('x' * 12))
+    for name in fields
+  ]
+  dataset = data.Dataset('joint', kind(*columns), kind(*columns))
+  return take(dataset, make_config(**options), 6)
+
+
+@pytest.mark.parametrize('augmented', [False, True])
+@pytest.mark.parametrize('kind', [Aligned, Labelled, Plain])
+def test_fields_of_an_example_stay_together_and_come_once_an_epoch(kind, augmented):
+  batches = joint(kind, kind._fields, **{'data.augment': augmented})
+  assert {type(batch) for batch in batches} == {kind}
+  columns = [np.concatenate([x.reshape(4, -1)[:, 0] for x in field]) for field in zip(*batches)]  # noqa: B905
+  for column in columns:
+    np.testing.assert_array_equal(column, columns[0])
+    assert sorted(column[:12]) == sorted(column[12:]) == list(range(12))
+
+
+def test_labels_are_int32_and_never_touched():
+  labels = joint(Labelled, Labelled._fields, **{'data.augment': True})[0].labels
+  assert (labels.dtype, labels.shape) == (np.int32, (4, 2))
+
+
+def test_aligned_images_are_cropped_and_flipped_alike():
+  noise = np.random.default_rng(0).integers(0, 256, (5, 40, 40, 3), dtype=np.uint8)
+  images = data.ArrayImages(noise, list('abcde'))
+  dataset = data.Dataset('noise', Aligned(images, images), Aligned(images, images))
+  config = make_config(image_size=32, **{'data.augment': True})
+  batches = take(dataset, config, 3)
+  for batch in batches:
+    np.testing.assert_array_equal(batch.input, batch.target)
+  assert not np.array_equal(batches[0].input[0], batches[0].input[1])
+
+
+@pytest.mark.parametrize('kind', [Pair, Aligned, Labelled, Plain])
+def test_test_batches_have_the_asked_count_and_kind(kind):
+  config = make_config(attributes={'beard': ('no', 'yes'), 'age': ('young', 'old')})
+  batch = data.test_batch(data.load(config, kind), 5, config)
+  assert type(batch) is kind
+  for name, field in zip(kind._fields, batch, strict=True):
+    assert field.shape == ((5, 2) if name == 'labels' else (5, 8, 8, 3))
+
+
+def test_a_source_that_cannot_give_what_the_method_wants_is_told():
+  with pytest.raises(UserError, match="'emoji' does not exist for batches of image and labels"):
+    data.load(make_config(**{'data.source': 'emoji'}), Labelled)

@@ -256,7 +256,7 @@ def passed_through(run, phase):
   bit, on any platform and for any batch.
   """
   state = run.abstract_state()
-  batch = jax.eval_shape(to_float, experiment.batch_shape(run.config))
+  batch = jax.eval_shape(to_float, run.batch_shape)
 
   def function(state, batch):
     return play(phase, run.gan, run.optimizers, state, batch, jax.random.key(0))[0]
@@ -479,7 +479,7 @@ def test_grey_images_give_grey_translations():
   run = experiment.build(config)
   state = run.abstract_state()
   variables = {'params': state.params, **state.stats}
-  columns = jax.eval_shape(run.sample(), variables, experiment.batch_shape(config))
+  columns = jax.eval_shape(run.sample(), variables, run.batch_shape)
   assert columns['translation'].a.shape == (2, 48, 48, 1)
   assert columns['attention'].a.shape == (2, 12, 12)
 

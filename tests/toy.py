@@ -9,6 +9,7 @@ from jax.lax import stop_gradient
 
 from configs import base
 from decoupled_gan.losses import l1, least_squares
+from decoupled_gan.types import Pair
 
 
 class Toy(nn.Module):
@@ -33,6 +34,7 @@ def paint(gan, real):
   return {'adversarial': least_squares(gan.critic(fake), 1), 'match': l1(fake, real.b)}
 
 
+BATCH = Pair
 OBJECTIVES = {'judge': judge, 'paint': paint}
 
 

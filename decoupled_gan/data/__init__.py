@@ -1,10 +1,10 @@
 """Images for training and testing, by source.
 
-A source is one function from the config to a `Dataset` and one word in `SOURCES`. All sources of
-today are unpaired: two domains of images. Batches are made by `train_batches`, and are a function
-of (seed, step, batch_size) alone.
+A source is one function from the config to a `Dataset` and one word in `SOURCES`, below the kind of
+batch that it gives: what a method's BATCH names. The same word may give several kinds. Batches are
+made by `train_batches`, and are a function of (seed, step, batch_size) alone.
 
-Config fields read here: seed, batch_size, image_size, image_channels (1 or 3), data.source,
+Config fields read here: seed, batch_size, image_size, image_channels (1 or 3), attributes, data.source,
 data.path, data.a, data.b, data.augment, data.tile_size, data.num_threads.
 """
 
@@ -14,31 +14,41 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.data import emoji, fake, folder, terrain, tfds
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
-from decoupled_gan.data.pipeline import test_images, train_batches
+from decoupled_gan.data.pipeline import test_batch, test_images, train_batches
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.types import Aligned, Batch, Labelled, Pair, Plain
 
-__all__ = ['SOURCES', 'ArrayImages', 'Dataset', 'Images', 'load', 'test_images', 'train_batches']
+__all__ = [
+  'SOURCES', 'ArrayImages', 'Dataset', 'Images', 'load', 'test_batch', 'test_images', 'train_batches',
+]  # fmt: skip
 
-SOURCES: dict[str, Callable[[ConfigDict], Dataset]] = {
-  'folder': folder.load,
-  'tfds': tfds.load,
-  'terrain': terrain.load,
-  'emoji': emoji.load,
-  'fake': fake.load,
+SOURCES: dict[type[Batch], dict[str, Callable[[ConfigDict], Dataset]]] = {
+  Pair: {
+    'folder': folder.load,
+    'tfds': tfds.load,
+    'terrain': terrain.load,
+    'emoji': emoji.load,
+    'fake': fake.load,
+  },
+  Aligned: {'fake': fake.load_aligned},
+  Labelled: {'fake': fake.load_labelled},
+  Plain: {'fake': fake.load_plain},
 }
 
 
-def load(config: ConfigDict) -> Dataset:
-  """The dataset that config.data.source names: a word of SOURCES, or 'tfds:<dataset name>'.
+def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
+  """The dataset of `kind` that config.data.source names: a word of SOURCES, or 'tfds:<name>'.
 
   Raises:
     UserError: no such source, or the source cannot give what is asked.
   """
-  source = config.data.source
+  source, sources = config.data.source, SOURCES[kind]
   word, colon, _ = source.partition(':')
-  if word not in SOURCES or (colon and word != 'tfds'):
+  if word not in sources or (colon and word != 'tfds'):
+    names = ' and '.join(kind._fields)
+    naming = '; tfds takes a name, as in tfds:cycle_gan/horse2zebra' if 'tfds' in sources else ''
     raise UserError(
-      f'data.source={source!r} does not exist: there are {listing(SOURCES)}; '
-      'tfds takes a name, as in tfds:cycle_gan/horse2zebra'
+      f'data.source={source!r} does not exist for batches of {names} (the method wants '
+      f'{kind.__name__}): there are {listing(sources)}{naming}'
     )
-  return SOURCES[word](config)
+  return sources[word](config)

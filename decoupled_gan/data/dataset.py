@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.types import Pair
+from decoupled_gan.types import Batch, Pair
 
 
 class Images(Protocol):
@@ -28,30 +28,38 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Dataset:
-  """Two image domains, each with training and test images.
+  """Training and test examples, of the kind that batches are to be of.
 
   Attributes:
     name: what the source is called in logs.
-    domains: Pair of str, how the two domains are called.
-    train: Pair of Images, unpaired: index i of one domain has nothing to do with i of the other.
-    test: Pair of Images.
+    train: a Pair, Aligned, Labelled or Plain whose fields are Images, or for labels int32 [N, K].
+      Index i of each field is one example, but in a Pair the domains are drawn independently.
+    test: of the same kind.
+    domains: of the same kind, how the fields are called in logs; their own names if None.
     aligned_test: test.a[i] and test.b[i] show the same thing pixel by pixel, so that a translation
       can be scored against ground truth.
     notes: sentences that a reader of the start-up print should see.
   """
 
   name: str
-  domains: Pair
-  train: Pair
-  test: Pair
+  train: Batch
+  test: Batch
+  domains: Batch | None = None
   aligned_test: bool = False
   notes: tuple[str, ...] = ()
+
+  @property
+  def kind(self) -> type[Batch]:
+    return type(self.train)
 
   def describe(self) -> str:
     """The counts and notes for the start-up print, one sentence a line."""
     counts = '; '.join(
       f'{domain} {len(train):,} train, {len(test):,} test'
-      for domain, train, test in zip(self.domains, self.train, self.test, strict=True)
+      for domain, train, test in zip(
+        self.domains or self.train._fields, self.train, self.test, strict=True
+      )
+      if not isinstance(train, np.ndarray)
     )
     truth = ['test pairs are aligned: ground truth exists'] if self.aligned_test else []
     return '\n'.join([f'{self.name}: {counts} images', *truth, *self.notes])

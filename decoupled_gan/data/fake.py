@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from decoupled_gan.data.dataset import Dataset, with_channels
-from decoupled_gan.types import Pair
+from decoupled_gan.types import Aligned, Labelled, Pair, Plain
 
 TRAIN, TEST = 64, 16
 
@@ -55,14 +55,42 @@ def draw(domain: str, scene: int, size: int) -> np.ndarray:
 
 def load(config) -> Dataset:
   """64 + 64 unpaired training scenes and 16 aligned test scenes of [S, S, C]."""
-
-  def images(domain, first, count):
-    return FakeImages(domain, first, count, config.image_size, config.image_channels)
-
+  first = 2 * TRAIN
   return Dataset(
     name='fake',
+    train=Pair(_images(config, 'disc', 0, TRAIN), _images(config, 'square', TRAIN, TRAIN)),
+    test=Pair(_images(config, 'disc', first, TEST), _images(config, 'square', first, TEST)),
     domains=Pair('disc', 'square'),
-    train=Pair(images('disc', 0, TRAIN), images('square', TRAIN, TRAIN)),
-    test=Pair(images('disc', 2 * TRAIN, TEST), images('square', 2 * TRAIN, TEST)),
     aligned_test=True,
   )
+
+
+def load_aligned(config) -> Dataset:
+  """64 training and 16 test scenes as discs, to become squares."""
+
+  def examples(first, count):
+    return Aligned(*[_images(config, domain, first, count) for domain in ('disc', 'square')])
+
+  domains = Aligned('disc', 'square')
+  return Dataset('fake', examples(0, TRAIN), examples(TRAIN, TEST), domains)
+
+
+def load_labelled(config) -> Dataset:
+  """64 training and 16 test discs, with labels that go round and that nothing shows."""
+  counts = [len(values) for _, values in sorted(config.attributes.items())]
+
+  def examples(first, count):
+    labels = np.arange(first, first + count)[:, None] % np.array(counts)
+    return Labelled(_images(config, 'disc', first, count), labels.astype(np.int32))
+
+  return Dataset('fake', examples(0, TRAIN), examples(TRAIN, TEST))
+
+
+def load_plain(config) -> Dataset:
+  """64 training and 16 test discs."""
+  train, test = _images(config, 'disc', 0, TRAIN), _images(config, 'disc', TRAIN, TEST)
+  return Dataset('fake', Plain(train), Plain(test))
+
+
+def _images(config, domain: str, first: int, count: int) -> FakeImages:
+  return FakeImages(domain, first, count, config.image_size, config.image_channels)

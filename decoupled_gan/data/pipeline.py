@@ -1,14 +1,17 @@
 """Batches from images: random access all the way, so that a batch is a function of the step.
 
-Built on `grain.MapDataset`. Per domain: source -> shuffle (another order each epoch) -> repeat ->
-augment with a generator of its own per example; then the domains are zipped and batched. Nothing
+Built on `grain.MapDataset`: source -> shuffle (another order each epoch) -> repeat -> augment with a
+generator of its own per example -> batch. The fields of an example go through it together and are
+augmented alike; those of a Pair go through streams of their own, which are then zipped. Nothing
 depends on what was read before, so a run resumed at step k reads batch k of the uninterrupted run,
 bit by bit, whatever the number of threads or processes.
 """
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 
 import grain
 import numpy as np
@@ -17,7 +20,7 @@ from grain.experimental import ZipMapDataset
 from decoupled_gan.data.dataset import Dataset, Images
 from decoupled_gan.data.transforms import augment, resize
 from decoupled_gan.errors import UserError
-from decoupled_gan.types import Pair
+from decoupled_gan.types import Batch, Pair
 
 ENDLESS = 2**60  # examples
 
@@ -27,8 +30,8 @@ def train_batches(
 ) -> grain.DatasetIterator:
   """An endless iterator over training batches, decoded and augmented by threads in the background.
 
-  Each domain goes once through all its images in an order of its own before it starts again; a
-  domain smaller than the batch is therefore seen several times in one.
+  All examples (of a Pair: all images of each domain, in orders of their own) come once before they
+  start again; a set smaller than the batch is therefore seen several times in one.
 
   Args:
     dataset: what `load` gave.
@@ -39,7 +42,8 @@ def train_batches(
       p-th contiguous chunk of the batch that a single process would get.
 
   Returns:
-    An iterator of Pair of uint8 [batch_size / process_count, S, S, C]; `close()` stops its threads.
+    An iterator of `dataset.kind`: uint8 [batch_size / process_count, S, S, C], labels [.., K];
+    `close()` stops its threads.
 
   Raises:
     UserError: batch_size is not divisible by process_count; later, from `next`, an image that
@@ -51,8 +55,12 @@ def train_batches(
       f'batch_size={config.batch_size} cannot be shared by {process_count} processes: '
       f'make it a multiple of {process_count}'
     )
-  domains = [_domain(images, config, number) for number, images in enumerate(dataset.train)]
-  batches = ZipMapDataset(domains).batch(local).map(Pair._make)
+  if dataset.kind is Pair:
+    streams = [_examples(Rows((field,)), config, i) for i, field in enumerate(dataset.train)]
+    examples = ZipMapDataset([stream.map(itemgetter(0)) for stream in streams])
+  else:
+    examples = _examples(Rows(dataset.train), config, 0)
+  batches = examples.batch(local).map(dataset.kind._make)
   batches = batches[process_index::process_count][start_step:]
   threads = config.data.num_threads
   # A thread makes a whole batch: a buffer of as many batches keeps all of them busy.
@@ -84,18 +92,56 @@ def test_images(images: Images, which: int | Sequence[int] | None, config) -> np
   return np.stack(resized)
 
 
-# pytest would otherwise collect the function above wherever a test module imports it.
-test_images.__test__ = False
+def test_batch(dataset: Dataset, count: int, config) -> Batch:
+  """`count` test examples, evenly spread; some come twice if there are fewer."""
+
+  def some(field):
+    which = [i * len(field) // count for i in range(count)]
+    return field[which] if isinstance(field, np.ndarray) else test_images(field, which, config)
+
+  return dataset.kind(*map(some, dataset.test))
 
 
-def _domain(images: Images, config, number: int) -> grain.MapDataset:
-  """One domain's endless examples, uint8 [S, S, C]."""
+# pytest would otherwise collect the functions above wherever a test module imports them.
+test_images.__test__ = test_batch.__test__ = False
+
+
+@dataclass(frozen=True)
+class Rows:
+  """Fields side by side: `rows[i]` is the tuple of each field's i-th value."""
+
+  fields: tuple
+
+  def __len__(self) -> int:
+    return len(self.fields[0])
+
+  def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+    return tuple(field[index] for field in self.fields)
+
+
+def _examples(rows: Rows, config, number: int) -> grain.MapDataset:
+  """Endless examples: tuples of images, uint8 [S, S, C], and of labels as they are."""
   # Hashed, so that neighbouring seeds and the two domains share no order and no crop.
   seed = np.random.SeedSequence((config.seed % 2**32, number)).generate_state(1)[0]
   # repeat() alone claims a length that overflows when batches of one are counted, and `zip` wants
   # both domains to be as long.
-  epochs = ENDLESS // len(images) + 1
-  examples = grain.MapDataset.source(images).seed(int(seed)).shuffle().repeat(epochs)[:ENDLESS]
+  epochs = ENDLESS // len(rows) + 1
+  examples = grain.MapDataset.source(rows).seed(int(seed)).shuffle().repeat(epochs)[:ENDLESS]
   if config.data.augment:
-    return examples.random_map(partial(augment, size=config.image_size))
-  return examples.map(partial(resize, size=config.image_size))
+    return examples.random_map(partial(_augmented, size=config.image_size))
+  return examples.map(partial(_resized, size=config.image_size))
+
+
+def _augmented(example: tuple, rng: np.random.Generator, size: int) -> tuple:
+  """The images of one example, all flipped and cropped alike."""
+  state = rng.bit_generator.state
+
+  def convert(image):
+    rng.bit_generator.state = state
+    return augment(image, rng, size)
+
+  return tuple(convert(x) if x.dtype == np.uint8 else x for x in example)
+
+
+def _resized(example: tuple, size: int) -> tuple:
+  return tuple(resize(x, size) if x.dtype == np.uint8 else x for x in example)

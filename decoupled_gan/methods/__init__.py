@@ -1,5 +1,6 @@
 """METHODS: what can be trained. A method is a module of this package with
 
+  BATCH                the kind of its batches: Pair, Aligned, Labelled or Plain (see types.py)
   OBJECTIVES           {phase: objective(gan, batch) -> {loss: scalar}}, in the order of play
   build(config)        the linen module whose attributes are the parameter groups
   sample(gan, batch)   {column: images} for the sample grid

@@ -127,6 +127,7 @@ def translate(gan: NiceGAN, real: Pair) -> Losses:
   return losses
 
 
+BATCH = Pair
 OBJECTIVES = {'discriminate': discriminate, 'translate': translate}
 
 
