@@ -28,7 +28,13 @@ class Metrics:
     self._path = path
     self._forget_after(start_step)
     self._file = path.open('a', encoding='utf-8')
-    self._events = _event_writer(path.parent)
+    self._events, self._close_events = _event_writer(path.parent)
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self.close()
 
   def write(self, step: int, scalars: Mapping[str, float]):
     """One line; `scalars` are '<phase>/<loss>' and 'time/...' (seconds, images per second)."""
@@ -38,6 +44,7 @@ class Metrics:
 
   def close(self):
     self._file.close()
+    self._close_events()
 
   def _forget_after(self, step: int):
     if not self._path.exists():
@@ -62,7 +69,7 @@ class Metrics:
 
 
 def _event_writer(folder: Path):
-  """write(step, scalars) to TensorBoard events: clu's writer where it imports, else tensorboardX.
+  """(write(step, scalars), close()) of TensorBoard events: by clu where it imports, or tensorboardX.
 
   clu needs TensorFlow and tensorboard to be installed, which the core does not.
   """
@@ -78,14 +85,14 @@ def _event_writer(folder: Path):
         writer.add_scalar(name, value, step)
       writer.flush()
 
-    return write
+    return write, writer.close
   writer = metric_writers.SummaryWriter(str(folder))
 
   def write(step, scalars):
     writer.write_scalars(step, scalars)
     writer.flush()
 
-  return write
+  return write, writer.close
 
 
 class Progress:

@@ -36,9 +36,11 @@ def train(config: ConfigDict, workdir: Workdir):
       return
     train_step, sampler = run.train_step(), Sampler(run, dataset, workdir)
     health = Health(config.nonfinite_patience)
-    metrics = Metrics(workdir.metrics_file, start)
     batches = sharding.prefetch(run.mesh, data.train_batches(dataset, config, start))
-    with Progress(start, config.num_steps, config.batch_size) as progress:
+    with (
+      Metrics(workdir.metrics_file, start) as metrics,
+      Progress(start, config.num_steps, config.batch_size) as progress,
+    ):
       for step in range(start + 1, config.num_steps + 1):
         last = step == config.num_steps
         current, losses = train_step(current, next(batches), routing.active(run.phases, step - 1))

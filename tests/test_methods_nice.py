@@ -101,11 +101,8 @@ def run(reference):
 
 
 def compiled(function, reference, **options):
-  """As a run compiles it; the full form, for half the time, with less optimisation of the code."""
-  if reference.full:
-    quick = {'xla_backend_optimization_level': 0, 'xla_cpu_use_fusion_emitters': False}
-    return jax.jit(function, compiler_options=quick, **options)
-  return sharding.jit(function, **options)
+  """As a run compiles it; the full form, for less time, without optimisation of the code."""
+  return sharding.jit(function, quick=reference.full, **options)
 
 
 @pytest.fixture(scope='module')
