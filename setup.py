@@ -33,6 +33,7 @@ setup(
   ],
   extras_require={
     'tpu': ['jax[tpu]'],
+    'aot': ['jax[tpu]'],  # libtpu as jax wants it; its compiler needs no TPU
     'cuda': ['jax[cuda13]'],
     'tf': ['tensorflow-cpu', 'tensorboard'],
     'interop': ['torch'],

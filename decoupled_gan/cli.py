@@ -19,7 +19,9 @@ FLAGS = flags.FLAGS
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The recipe, configs/<name>.py[:variant]; any field by --config.<field>=value.'
 )
-flags.DEFINE_string('mode', 'train', 'What to do: train, translate, evaluate, routes, import, export.')
+flags.DEFINE_string(
+  'mode', 'train', 'What to do: train, translate, evaluate, routes, plan, import, export.'
+)
 flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
 flags.DEFINE_string('input', '', 'translate: an image or a folder of images; import: a checkpoint.')
 flags.DEFINE_string(
@@ -30,6 +32,9 @@ flags.DEFINE_string('direction', 'a_to_b', 'translate: a_to_b or b_to_a.')
 flags.DEFINE_string(
   'resize', 'square', "translate: 'square' (the size of training, as in the paper) or 'keep'."
 )
+flags.DEFINE_string('topology', 'local', "plan: 'local', or a slice of TPU chips such as v5e:2x4.")
+flags.DEFINE_bool('fast', False, 'plan: compile with little effort; memory is then no real figure.')
+flags.DEFINE_bool('largest_batch', False, 'plan: find the largest batch per chip that fits.')
 flags.DEFINE_integer('checkpoint', None, 'The step of the checkpoint to use; the latest if not given.')
 
 
@@ -68,6 +73,14 @@ def routes():
   workdir = _workdir()
   config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
   audit.audit(config, workdir, FLAGS.checkpoint)
+
+
+@mode()
+def plan():
+  from decoupled_gan import plan
+
+  config = FLAGS.config if FLAGS.config is not None else _workdir().load_config()
+  plan.plan(config, FLAGS.topology, FLAGS.fast, FLAGS.largest_batch)
 
 
 @mode()

@@ -49,12 +49,20 @@ class Experiment:
       jax.eval_shape(self._create, jax.random.key(0)),
     )
 
+  def abstract_batch(self) -> Batch:
+    """Shapes, types and shardings of a global batch; nothing is read."""
+    split = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec('data'))
+    return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=split), self.batch_shape
+    )
+
   def train_step(self):
     """step(state, batch, active) -> (state, losses), compiled; the state's buffers are reused."""
     function = step.make_train_step(
       self.gan, self.phases, self.optimizers, self.ema, self.config.seed
     )
-    return sharding.jit(function, static_argnums=2, donate_argnums=0)
+    platform = self.mesh.devices.flat[0].platform
+    return sharding.jit(function, platform=platform, static_argnums=2, donate_argnums=0)
 
   def sample(self):
     """sample(variables, batch) -> the method's sample columns, compiled, in evaluation mode."""
@@ -77,10 +85,14 @@ def batch_shape(config: ConfigDict, kind: type[Batch]) -> Batch:
   return kind(*[labels if field == 'labels' else image for field in kind._fields])
 
 
-def build(config: ConfigDict) -> Experiment:
-  """The experiment that `config` describes; raises UserError where its fields do not fit."""
+def build(config: ConfigDict, devices=None) -> Experiment:
+  """The experiment that `config` describes, on `devices` (all there are if None).
+
+  Raises UserError where the config's fields do not fit each other or the number of devices.
+  """
   _validate(config)
-  sharding.check_batch_size(config.batch_size, jax.device_count())
+  mesh = sharding.make_mesh(devices)
+  sharding.check_batch_size(config.batch_size, mesh.size)
   method = methods.get(config.method)
   gan = method.build(config)
   phases = routing.make_phases(
@@ -98,7 +110,7 @@ def build(config: ConfigDict) -> Experiment:
     phases=phases,
     optimizers=optim.make_optimizers(config, groups),
     ema=state.ema_decays(config.ema_halflife_kimg.to_dict(), config.batch_size, groups),
-    mesh=sharding.make_mesh(),
+    mesh=mesh,
   )
 
 

@@ -16,9 +16,10 @@ from decoupled_gan.errors import UserError
 from decoupled_gan.layers.conv_ops import cpu_compiler_options
 
 
-def make_mesh() -> jax.sharding.Mesh:
-  """All devices of all hosts along one axis, `data`."""
-  return jax.make_mesh((jax.device_count(),), ('data',), axis_types=(AxisType.Auto,))
+def make_mesh(devices=None) -> jax.sharding.Mesh:
+  """`devices`, or all devices of all hosts, along one axis, `data`."""
+  devices = jax.devices() if devices is None else devices
+  return jax.make_mesh((len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def check_batch_size(batch_size: int, devices: int):
@@ -55,13 +56,13 @@ def prefetch(mesh, batches: Iterable, depth: int = 2) -> Iterator:
   yield from queue
 
 
-def jit(function, quick: bool = False, **options):
-  """`jax.jit` with the compiler options that the platform wants (CPU: see conv_ops).
+def jit(function, quick: bool = False, platform: str = '', **options):
+  """`jax.jit` with the compiler options that `platform`, the default one, wants (CPU: see conv_ops).
 
   `quick` is for programs that run once: the CPU's optimiser takes minutes over the random numbers of
   some eighty initialisers, which gain nothing from it.
   """
-  if jax.default_backend() == 'cpu':
+  if (platform or jax.default_backend()) == 'cpu':
     cpu = {'xla_backend_optimization_level': 0} if quick else cpu_compiler_options()
     options['compiler_options'] = cpu or None
   return jax.jit(function, **options)

@@ -1,5 +1,6 @@
 """--mode=translate: images in, translated images out, by a trained run."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +37,29 @@ def translate(
       f'--resize=keep: the full generator of {workdir.path} takes {config.image_size} px only; '
       'leave --resize out.'
     )
+  count = translate_folder(trained, trained.translator(direction), source, folder, resize)
+  print(f'{count} image(s) translated {direction} at step {trained.step}: {folder}')
+
+
+def translate_folder(trained, function, source: str, folder: Path, resize: str) -> int:
+  """Writes what `function`, a translator of `trained`, makes of the images of `source`: how many.
+
+  Files are written by threads while the next batch is translated.
+  """
+  config = trained.run.config
   images = _images(source, config)
-  function = trained.translator(direction)
-  for start in track(range(0, len(images), BATCH), f'translate {direction}'):
-    chosen = range(start, min(start + BATCH, len(images)))
-    if resize == 'square':
-      results = inference.batched(function, data.test_images(images, chosen, config), BATCH)
-    else:
-      results = [_at_own_size(function, images[i]) for i in chosen]
-    for i, result in zip(chosen, results, strict=True):
-      _write(result, folder / images.names[i])
-  print(f'{len(images)} image(s) translated {direction} at step {trained.step}: {folder}')
+  with ThreadPoolExecutor(config.data.num_threads) as pool:
+    writing = iter(())
+    for start in track(range(0, len(images), BATCH), 'translate'):
+      chosen = range(start, min(start + BATCH, len(images)))
+      if resize == 'square':
+        results = inference.batched(function, data.test_images(images, chosen, config), BATCH)
+      else:
+        results = [_at_own_size(function, images[i]) for i in chosen]
+      list(writing)  # of the batch before: raises what went wrong
+      writing = pool.map(_write, results, [folder / images.names[i] for i in chosen])
+    list(writing)
+  return len(images)
 
 
 def _at_own_size(function, image: np.ndarray) -> np.ndarray:
