@@ -152,6 +152,8 @@ def measure(options) -> dict:
       seconds[name].append(ask(name, 'step'))
   medians = {name: statistics.median(values) for name, values in seconds.items()}
   facts = {name: ask(name, 'facts') for name in makers}
+  for pipe in pipes.values():
+    pipe.send('leave')
   result = {
     'ours_seconds': medians['ours'],
     'compile_seconds': first['ours'] - medians['ours'],

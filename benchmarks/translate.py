@@ -103,6 +103,8 @@ def main():
       for name in makers:
         pipes[name].send('go')
         seconds[name].append(pipes[name].recv())
+    for pipe in pipes.values():
+      pipe.send('leave')
   for name, (first, *rest) in seconds.items():
     rate = options.images / statistics.median(rest)
     print(f'{name:9} {rate:7.2f} images/s; the first time {first - statistics.median(rest):+.1f} s')

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from decoupled_gan.layers.conv import Conv, Dense, spectral_normalise, torch_bias, torch_kernel
+from decoupled_gan.layers import conv_ops
+from decoupled_gan.layers.conv import Conv, Dense, spectral_norm, torch_bias, torch_kernel
 from decoupled_gan.layers.domain import PerDomain
 from decoupled_gan.layers.norm import LIN, AdaLIN, mixed_normalise
 from decoupled_gan.types import Pair
@@ -130,13 +131,14 @@ def test_adalin_is_the_formula_with_each_images_gamma_and_beta():
 
 
 class Normalised(nn.Module):
-  """A kernel and what spectral_normalise makes of it."""
+  """A kernel over its spectral norm."""
 
   shape: tuple[int, ...]
 
   @nn.compact
   def __call__(self):
-    return spectral_normalise(self, self.param('kernel', nn.initializers.normal(1.0), self.shape))
+    kernel = self.param('kernel', nn.initializers.normal(1.0), self.shape)
+    return kernel / spectral_norm(self, kernel)
 
 
 def spectral(shape):
@@ -229,6 +231,31 @@ def test_the_gradient_of_sigma_is_u_v_transposed(square):
   gradient, vectors = jax.grad(sigma, has_aux=True)(kernel)
   expected = np.outer(vectors['v'], vectors['u'])
   np.testing.assert_allclose(matrix(gradient), expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize('size', [4, 12])  # the output is smaller than the kernel, and larger
+def test_a_spectral_convolution_is_one_of_the_normalised_kernel_in_value_and_gradients(size):
+  layer, x = Conv(3, 4, spectral=True), jnp.asarray(normal(1, size, size, 2))
+  variables = layer.init(jax.random.key(0), x)
+  vectors = variables['spectral']
+
+  def plain(params, x):
+    kernel = params['kernel']
+    sigma = vectors['v'] @ kernel.reshape(-1, 3) @ vectors['u']
+    return conv_ops.conv(x, kernel / sigma) + params['bias'].reshape(1, 1, 1, 3)
+
+  def ours(params, x):
+    return layer.apply({'params': params, 'spectral': vectors}, x)
+
+  def loss(function, *arguments):
+    return jnp.sin(function(*arguments)).sum()
+
+  np.testing.assert_allclose(ours(variables['params'], x), plain(variables['params'], x), atol=1e-5)
+  found, expected = (
+    jax.grad(functools.partial(loss, f), argnums=(0, 1))(variables['params'], x)
+    for f in (ours, plain)
+  )
+  jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-5, rtol=1e-4), found, expected)
 
 
 def test_the_gradient_reaches_the_kernel_only_and_not_the_vectors(square):

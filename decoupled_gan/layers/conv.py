@@ -41,8 +41,8 @@ def _unit_normal(key, size):
   return _unit(jax.random.normal(key, (size,)))
 
 
-def spectral_normalise(layer: nn.Module, kernel: Array) -> Array:
-  """`kernel` [..., O] over its largest singular value, as estimated by the vectors of `layer`.
+def spectral_norm(layer: nn.Module, kernel: Array) -> Array:
+  """The largest singular value of `kernel` [..., O], as estimated by the vectors of `layer`: a scalar.
 
   The vectors u [O] and v [prod(...)] live in the collection 'spectral' of `layer`. If the caller
   made that collection mutable (training), one power iteration is done and stored; otherwise the
@@ -60,7 +60,7 @@ def spectral_normalise(layer: nn.Module, kernel: Array) -> Array:
     v.value = _unit(fixed @ u.value)
     u.value = _unit(v.value @ fixed)
   u_now, v_now = jax.lax.stop_gradient((u.value, v.value))
-  return kernel / (v_now @ matrix @ u_now)
+  return v_now @ matrix @ u_now
 
 
 class Conv(nn.Module):
@@ -78,15 +78,25 @@ class Conv(nn.Module):
   def __call__(self, x: Array) -> Array:
     shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
     kernel = self.param('kernel', torch_kernel, shape)
-    if self.spectral:
-      kernel = spectral_normalise(self, kernel)
+    norm = spectral_norm(self, kernel) if self.spectral else None
     if self.padding:
       x = conv_ops.reflect_pad(x, self.padding)
+    # A convolution is linear: the norm may divide the kernel or the output, whichever is smaller.
+    late = self.spectral and kernel.size > self._output_size(x)
+    if self.spectral and not late:
+      kernel = kernel / norm
     y = conv_ops.conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+    if late:
+      y = y / norm.astype(self.dtype)
     if self.use_bias:
       bias = self.param('bias', torch_bias(math.prod(shape[:3])), (self.features,))
       y = y + bias.astype(self.dtype).reshape(1, 1, 1, self.features)
     return y
+
+  def _output_size(self, x: Array) -> int:
+    """The number of elements of the convolution of x, which is padded already."""
+    height, width = ((n - self.kernel_size) // self.stride + 1 for n in x.shape[1:3])
+    return len(x) * height * width * self.features
 
 
 class Dense(nn.Module):

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers import conv_ops
-from decoupled_gan.layers.conv import Conv, Dense, spectral_normalise, torch_bias, torch_kernel
+from decoupled_gan.layers.conv import Conv, Dense, spectral_norm, torch_bias, torch_kernel
 from decoupled_gan.layers.norm import LIN, AdaLIN
 from decoupled_gan.types import Array
 
@@ -96,7 +96,7 @@ class Cam(nn.Module):
     h = h.astype(jnp.float32)
     pooled = jnp.concatenate([h.mean((1, 2)), h.max((1, 2))], axis=-1)  # [B, 2C]
     kernel = self.param('kernel', torch_kernel, (pooled.shape[-1], 1))
-    return {'logit': pooled @ spectral_normalise(self, kernel), 'weight': kernel[:, 0]}
+    return {'logit': pooled @ kernel / spectral_norm(self, kernel), 'weight': kernel[:, 0]}
 
 
 class ResidualAttention(nn.Module):
