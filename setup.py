@@ -21,6 +21,7 @@ setup(
     'grain>=0.2.18',
     'importlib_resources',  # tfds imports it without asking for it
     'jax>=0.10',
+    'matplotlib',
     'ml-collections>=1.1',
     'numpy',
     'optax>=0.2.8',
@@ -44,6 +45,7 @@ setup(
       'scikit-image',
       # For newer Pythons torch comes with 3 GB of CUDA: there its tests run if one has installed it.
       'torch==2.13.0; python_version < "3.12"',
+      'torch-fidelity; python_version < "3.12"',
     ],
   },
   entry_points={'console_scripts': ['decoupled-gan=decoupled_gan.cli:run']},

@@ -22,6 +22,13 @@ def get_config() -> ConfigDict:
   config.checkpoints_to_keep = 3
   config.nonfinite_patience = 10  # steps in a row with NaN or infinite losses before the run stops
 
+  config.evaluate_every_steps = 0  # while it trains; 0: never
+  config.evaluation = ConfigDict()
+  config.evaluation.protocol = 'nice_gan'  # see decoupled_gan.metrics.protocols
+  config.evaluation.metrics = ()  # (): mae and psnr where there is ground truth, else the protocol's
+  config.evaluation.best_metric = ''  # whose best checkpoint is kept; '': the first one evaluated
+  config.evaluation.images = 256  # generated of each task while it trains
+
   config.data = ConfigDict()
   config.data.source = ''  # see decoupled_gan.data.SOURCES
   config.data.path = ''

@@ -1,11 +1,12 @@
-"""Checkpoints: orbax, written in the background, the latest few kept.
+"""Checkpoints: orbax, written in the background, the latest few kept, and the best one if scored.
 
 Items of a checkpoint: `networks` (parameters, their averages and the forward passes' statistics: all
-that translation needs), `optimizers`, and `meta` (JSON: config, position in the data, versions). The
+that translation needs), `optimizers`, and `meta` (JSON: config, data position, versions, score). The
 data is a function of (seed, step), so that its position is the number of steps done.
 """
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -24,10 +25,11 @@ class Checkpoints:
 
   def __init__(self, folder: Path, keep: int = 1, read_only: bool = False):
     self.folder = Path(folder).absolute()
+    self._scores: dict[int, dict] = {}
     self._manager = ocp.CheckpointManager(
       self.folder,
       options=ocp.CheckpointManagerOptions(
-        preservation_policy=checkpoint_managers.LatestN(keep),
+        preservation_policy=_LatestAndBest(keep, self),
         cleanup_tmp_directories=not read_only,
         read_only=read_only,
         create=not read_only,
@@ -47,14 +49,37 @@ class Checkpoints:
     """The newest complete checkpoint's step."""
     return self._manager.latest_step()
 
-  def save(self, step: int, state: TrainState, config: ConfigDict):
-    """Begins to write `state`; raises RunError if this or the previous write cannot be done."""
+  @property
+  def steps(self) -> list[int]:
+    """The steps of all complete checkpoints."""
+    return sorted(self._manager.all_steps())
+
+  @property
+  def best(self) -> int | None:
+    """The step with the best score; None if none has any."""
+    return self.best_of(self.steps)
+
+  def best_of(self, steps: Sequence[int]) -> int | None:
+    """The best of `steps`; of scores by several metrics, those of the newest one count."""
+    for step in steps:
+      if step not in self._scores:
+        self._scores[step] = self._read(step, meta=ocp.args.JsonRestore())['meta'].get('score', {})
+    return _best({step: self._scores[step] for step in steps})
+
+  def save(self, step: int, state: TrainState, config: ConfigDict, score: Mapping | None = None):
+    """Begins to write `state`; raises RunError if this or the previous write cannot be done.
+
+    Args:
+      score: {'metric': name, 'value': number, 'better': 'lower' or 'higher'}, if it was evaluated.
+    """
     if step == self.latest:
       return
+    self._scores[step] = dict(score or {})
     meta = {
       'config': config.to_json_best_effort(),
       'data': {'seed': config.seed, 'step': step},
       'versions': {'decoupled_gan': decoupled_gan.__version__, 'jax': jax.__version__},
+      'score': self._scores[step],
     }
     with self._telling():
       self._manager.save(
@@ -71,8 +96,8 @@ class Checkpoints:
     with self._telling():
       self._manager.wait_until_finished()
 
-  def restore(self, abstract: TrainState, step: int | None = None) -> TrainState:
-    """The whole state at `step` (the latest if None), with the shardings of `abstract`."""
+  def restore(self, abstract: TrainState, step: int | str | None = None) -> TrainState:
+    """The whole state at `step` (the latest if None, or 'best'), with the shardings of `abstract`."""
     step = self._chosen(step)
     restored = self._read(
       step,
@@ -83,7 +108,7 @@ class Checkpoints:
       step=jnp.asarray(step, jnp.int32), opt=restored['optimizers'], **restored['networks']
     )
 
-  def restore_networks(self, abstract: TrainState, step: int | None = None) -> TrainState:
+  def restore_networks(self, abstract: TrainState, step: int | str | None = None) -> TrainState:
     """As `restore`, without the optimizers' state (which stays abstract)."""
     step = self._chosen(step)
     restored = self._read(step, networks=ocp.args.StandardRestore(_networks(abstract)))
@@ -105,9 +130,15 @@ class Checkpoints:
         f'{self.folder} has no complete checkpoint yet: train until the first one is written '
         '(checkpoint_every_steps).'
       )
-    steps = self._manager.all_steps()
-    if step is not None and step not in steps:
-      raise UserError(f'{self.folder} has no checkpoint of step {step}; it has {sorted(steps)}.')
+    if step == 'best':
+      if self.best is None:
+        raise UserError(
+          f'{self.folder} has no best checkpoint, for none was scored: train with '
+          f'--config.evaluate_every_steps=<n>, or name one of the steps {self.steps}.'
+        )
+      return self.best
+    if step is not None and step not in self.steps:
+      raise UserError(f'{self.folder} has no checkpoint of step {step}; it has {self.steps}.')
     return self.latest if step is None else step
 
   @contextlib.contextmanager
@@ -124,6 +155,29 @@ class Checkpoints:
         f'A checkpoint could not be written to {self.folder} ({reason}); {kept}. Is the disk full? '
         'Make room and run the same command again.'
       ) from error
+
+
+class _LatestAndBest(checkpoint_managers.PreservationPolicy):
+  """Which checkpoints orbax is to keep."""
+
+  def __init__(self, latest: int, checkpoints: Checkpoints):
+    self._latest, self._checkpoints = latest, checkpoints
+
+  def should_preserve(self, checkpoints, *, context) -> list[bool]:
+    del context
+    steps = [info.step for info in checkpoints]
+    kept = {*sorted(steps)[-self._latest :], self._checkpoints.best_of(steps)}
+    return [step in kept for step in steps]
+
+
+def _best(scores: Mapping[int, Mapping]) -> int | None:
+  scored = {step: score for step, score in scores.items() if score}
+  if not scored:
+    return None
+  newest = scored[max(scored)]
+  sign = 1 if newest['better'] == 'lower' else -1
+  same = {k: sign * v['value'] for k, v in scored.items() if v['metric'] == newest['metric']}
+  return min(same, key=same.get)
 
 
 def _networks(state: TrainState) -> dict:

@@ -35,7 +35,13 @@ flags.DEFINE_string(
 flags.DEFINE_string('topology', 'local', "plan: 'local', or a slice of TPU chips such as v5e:2x4.")
 flags.DEFINE_bool('fast', False, 'plan: compile with little effort; memory is then no real figure.')
 flags.DEFINE_bool('largest_batch', False, 'plan: find the largest batch per chip that fits.')
-flags.DEFINE_integer('checkpoint', None, 'The step of the checkpoint to use; the latest if not given.')
+flags.DEFINE_string(
+  'checkpoint', '', "The checkpoint to use: its step, or 'best', or for evaluate 'all'; else the latest."
+)
+flags.DEFINE_string('metrics', '', 'evaluate: what to measure, e.g. kid_1k,fid,psnr; see the README.')
+flags.DEFINE_string('protocol', '', "evaluate: whose numbers; the config's when left out.")
+flags.DEFINE_string('real', '', 'evaluate, without a run: the folder of real images.')
+flags.DEFINE_string('fake', '', 'evaluate, without a run: the folder of generated images.')
 
 
 def mode(name: str = '') -> Callable:
@@ -62,7 +68,7 @@ def translate():
   from decoupled_gan import translate
 
   translate.translate(
-    _workdir(), FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize, FLAGS.checkpoint
+    _workdir(), FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize, _checkpoint()
   )
 
 
@@ -72,7 +78,7 @@ def routes():
 
   workdir = _workdir()
   config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
-  audit.audit(config, workdir, FLAGS.checkpoint)
+  audit.audit(config, workdir, _checkpoint())
 
 
 @mode()
@@ -87,7 +93,13 @@ def plan():
 def evaluate():
   from decoupled_gan import evaluate
 
-  evaluate.evaluate(_workdir(), FLAGS.checkpoint)
+  if not FLAGS.real and not FLAGS.fake:
+    evaluate.evaluate_run(_workdir(), FLAGS.checkpoint, FLAGS.metrics, FLAGS.protocol)
+    return
+  if not FLAGS.real or not FLAGS.fake:
+    raise UserError('--real=<folder> and --fake=<folder> come together: one is scored by the other.')
+  output = Path(FLAGS.output or 'evaluations.jsonl')
+  evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, FLAGS.metrics, FLAGS.protocol, output)
 
 
 @mode('import')
@@ -103,7 +115,16 @@ def export():
 
   if FLAGS.format not in ('pytorch',):
     raise UserError(f'--format={FLAGS.format} is unknown; there is pytorch.')
-  nice_checkpoint.export_checkpoint(_workdir(), FLAGS.output, FLAGS.checkpoint)
+  nice_checkpoint.export_checkpoint(_workdir(), FLAGS.output, _checkpoint())
+
+
+def _checkpoint() -> int | str | None:
+  """--checkpoint as a step, 'best', or None for the latest."""
+  if FLAGS.checkpoint in ('', 'best'):
+    return FLAGS.checkpoint or None
+  if not FLAGS.checkpoint.isdigit():
+    raise UserError(f"--checkpoint={FLAGS.checkpoint} is unknown; there are a step and 'best'.")
+  return int(FLAGS.checkpoint)
 
 
 def _workdir() -> Workdir:

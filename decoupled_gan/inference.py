@@ -10,10 +10,8 @@ from decoupled_gan import experiment, sharding, state
 from decoupled_gan.checkpoint import Checkpoints
 from decoupled_gan.errors import UserError
 from decoupled_gan.images import to_float, to_uint8
+from decoupled_gan.tasks import DIRECTIONS
 from decoupled_gan.workdir import Workdir
-
-DIRECTIONS = {'a_to_b': 'b', 'b_to_a': 'a'}
-"""Direction -> the domain it makes."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +37,20 @@ class Trained:
     return lambda images: to_uint8(forward(self.variables, images))
 
 
-def load(workdir: Workdir, step: int | None = None) -> Trained:
-  """The run in `workdir` as of checkpoint `step`, the latest if None."""
+def load(workdir: Workdir, step: int | str | None = None) -> Trained:
+  """The run in `workdir` as of checkpoint `step`: a step, 'best', or the latest if None."""
+  return restore(open_run(workdir), workdir, step)
+
+
+def open_run(workdir: Workdir) -> experiment.Experiment:
+  """The experiment of the run in `workdir`, without a state."""
   config = workdir.load_config()
   config.batch_size = jax.device_count()  # training's batch does not matter here
-  run = experiment.build(config)
+  return experiment.build(config)
+
+
+def restore(run: experiment.Experiment, workdir: Workdir, step: int | str | None) -> Trained:
+  """`run` with the networks of a checkpoint; `step` as in `load`."""
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     restored = checkpoints.restore_networks(run.abstract_state(), step)
   return Trained(run, state.inference_variables(restored), int(restored.step))

@@ -1,5 +1,6 @@
 """What a run tells: metrics.jsonl, TensorBoard events, sample grids, a progress bar."""
 
+import contextlib
 import json
 import math
 import sys
@@ -125,6 +126,14 @@ class Progress:
     """`step` steps are done."""
     if self._bar:
       self._bar.update(self._task, completed=step)
+
+  @contextlib.contextmanager
+  def paused(self):
+    """What is done within does not count as training time."""
+    before = time.perf_counter()
+    yield
+    step, began = self._last
+    self._last = (step, began + time.perf_counter() - before)
 
   def log(self, step: int, losses: Mapping[str, float]) -> dict[str, float]:
     """Shows the losses; returns the 'time/...' scalars since the last call."""

@@ -35,6 +35,7 @@ def train(config: ConfigDict, workdir: Workdir):
       print(f'Nothing to do: {start} steps of num_steps={config.num_steps} are done.')
       return
     train_step, sampler = run.train_step(), Sampler(run, dataset, workdir)
+    evaluator = _evaluator(run, dataset, workdir)
     health = Health(config.nonfinite_patience)
     batches = sharding.prefetch(run.mesh, data.train_batches(dataset, config, start))
     with (
@@ -51,9 +52,16 @@ def train(config: ConfigDict, workdir: Workdir):
           metrics.write(step, values | progress.log(step, values))
         if last or step % config.sample_every_steps == 0:
           sampler.save(step, current)
-        due = last or step % config.checkpoint_every_steps == 0 or interruption.requested
+        score = None
+        if evaluator and (last or step % config.evaluate_every_steps == 0):
+          with progress.paused():
+            values, score = evaluator.evaluate(step, state.inference_variables(current))
+          metrics.write(step, values)
+        due = last or score or step % config.checkpoint_every_steps == 0 or interruption.requested
         if due and health.good(current):
-          checkpoints.save(step, current, config)
+          checkpoints.save(step, current, config, score)
+        if score:
+          evaluator.draw(checkpoints.best)
         if interruption.requested and not last:
           checkpoints.wait()
           print(
@@ -63,6 +71,15 @@ def train(config: ConfigDict, workdir: Workdir):
           return
     health.finish()
   print(f'Done: {config.num_steps} steps in {workdir.path}')
+
+
+def _evaluator(run, dataset, workdir: Workdir):
+  """None unless config.evaluate_every_steps says so: it imports what training does not need."""
+  if not run.config.evaluate_every_steps:
+    return None
+  from decoupled_gan.evaluator import Evaluator
+
+  return Evaluator(run, dataset, workdir)
 
 
 def describe(run, current, dataset, workdir: Workdir, changes: Mapping) -> str:

@@ -146,15 +146,20 @@ def test_evaluate_scores_both_directions_beside_both_baselines(home, straight):
   code, _, err = finish(command(home, '--mode=evaluate', f'--workdir={straight}'))
   assert code == 0, err
   written = [json.loads(x) for x in (straight / 'evaluations.jsonl').read_text().splitlines()]
-  told = {(row['direction'], row['images']) for row in written}
+  told = {(row['task'], row['images'], row['metric']) for row in written}
   names = ('identity', 'mean and variance', 'nice')
-  assert told == {(d, n) for d in ('a_to_b', 'b_to_a') for n in names}
+  assert told == {
+    (d, n, m) for d in ('a_to_b', 'b_to_a') for n in names for m in ('mae', 'psnr')
+  }
+  assert {row['checkpoint'] for row in written} == {STEPS}
 
 
 @pytest.mark.parametrize(
   'arguments, sentence',
   [
     (['--mode=translate'], r'needs --workdir'),
+    (['--mode=evaluate', '--real=/nowhere'], '--real=<folder> and --fake=<folder> come together'),
+    (['--mode=evaluate', '--real=/nowhere', '--fake=/x'], '--real=/nowhere is not a folder'),
     (['--mode=paint', '--config=configs/emoji.py'], 'mode=paint is unknown; there are'),
     (['--config=configs/nothing.py'], 'no recipe configs/nothing.py; .* here are configs/base.py'),
     (['--config=configs/emoji.py:blue'], "no variant 'blue' of NICE-GAN; there are"),

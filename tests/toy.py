@@ -9,6 +9,7 @@ from jax.lax import stop_gradient
 
 from configs import base
 from decoupled_gan.losses import l1, least_squares
+from decoupled_gan.tasks import of_translator
 from decoupled_gan.types import Pair
 
 
@@ -49,6 +50,9 @@ def sample(gan, real):
 
 def translate_images(gan, images, target):
   return jnp.tanh(gan.maker(images))
+
+
+tasks = of_translator
 
 
 def get_config():

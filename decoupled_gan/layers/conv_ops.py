@@ -110,6 +110,41 @@ def _lower(plain, fast, a, b, *static):
   return lax.platform_dependent(a, b, cpu=cpu, default=lambda a, b: plain(a, b, *static))
 
 
+def depthwise(x, kernel, stride=1):
+  """Each channel by a kernel of its own, without padding: [B,H,W,C], [kh,kw,C] -> [B,H',W',C].
+
+  On the CPU a sum of shifted slices, which XLA fuses: several times as fast as its grouped
+  convolution (benchmarks/features.py).
+  """
+  return lax.platform_dependent(
+    x,
+    kernel.astype(x.dtype),
+    cpu=functools.partial(_shifted_depthwise, stride=stride),
+    default=functools.partial(grouped_depthwise, stride=stride),
+  )
+
+
+def grouped_depthwise(x, kernel, stride=1):
+  """`depthwise` as XLA's grouped convolution, on any platform."""
+  return lax.conv_general_dilated(
+    x,
+    kernel[:, :, None],
+    (stride, stride),
+    'VALID',
+    dimension_numbers=_DIMENSIONS,
+    feature_group_count=x.shape[-1],
+  )
+
+
+def _shifted_depthwise(x, kernel, stride):
+  height, width = (n - k + 1 for n, k in zip(x.shape[1:3], kernel.shape[:2], strict=True))
+  return sum(
+    x[:, i : i + height : stride, j : j + width : stride] * kernel[i, j].reshape(1, 1, 1, -1)
+    for i in range(kernel.shape[0])
+    for j in range(kernel.shape[1])
+  )
+
+
 def _plain_forward(x, kernel, stride):
   return lax.conv_general_dilated(
     x, kernel, (stride, stride), 'VALID', dimension_numbers=_DIMENSIONS

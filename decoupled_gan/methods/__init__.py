@@ -4,6 +4,10 @@
   OBJECTIVES           {phase: objective(gan, batch) -> {loss: scalar}}, in the order of play
   build(config)        the linen module whose attributes are the parameter groups
   sample(gan, batch)   {column: images} for the sample grid
+  tasks(run, dataset)  what it generates and what that is compared with, a list of tasks.Task: for
+                       --mode=evaluate and evaluate_every_steps. A translator takes
+                       tasks.of_translator; an editor has one task for each edit, with its `truth`; a
+                       generator one without `count`, whose indices are the seeds of its samples
 """
 
 from decoupled_gan.errors import UserError, listing

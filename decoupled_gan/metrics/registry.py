@@ -1,0 +1,137 @@
+"""METRICS, and how a metric is asked for: `kid`, `kid_1k`, `kid_1k@efficientnet_lite0`.
+
+A metric is a function with the decorator below; its name is the metric's. Behind the underscore stands
+the number of generated images (none: all that there are), behind the @ the feature network, unless it
+is the one that published numbers are made with. Two networks' numbers never share a name.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from decoupled_gan.errors import UserError, listing
+
+FEATURES, IMAGES, PAIRS = 'features', 'images', 'pairs'
+
+
+class Estimate(NamedTuple):
+  """A number with a 95 % confidence interval, and how that was found."""
+
+  value: float
+  low: float
+  high: float
+  interval: str
+
+
+@dataclass(frozen=True)
+class Metric:
+  """What is known of a metric.
+
+  Attributes:
+    name: of the function.
+    function: by `needs`:
+      'features': (real, fake, protocol, rng) -> Estimate; real and fake {'features': [N, D],
+        'logits': [N, K]}, float32, as features.extract gives them;
+      'images': (real, fake, rng) -> Estimate; uint8 [N, S, S, C];
+      'pairs': (images, truth) -> float [N], a number for each image; uint8 [N, S, S, C].
+    needs: see above.
+    network: whose weights published numbers are made with; only 'features' metrics take another
+      one. '' if there is none.
+    better: 'lower' or 'higher'.
+  """
+
+  name: str
+  function: Callable
+  needs: str
+  network: str
+  better: str
+
+  @property
+  def counted(self) -> bool:
+    """Whether the number of images belongs into the name: means over images do not depend on it."""
+    return self.needs != PAIRS
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def metric(needs: str, better: str, network: str = '', name: str = ''):
+  """Registers a function as a metric, of its own name if none is given; see Metric."""
+
+  def register(function):
+    title = name or function.__name__
+    METRICS[title] = Metric(title, function, needs, network, better)
+    return function
+
+  return register
+
+
+@dataclass(frozen=True)
+class Request:
+  """A metric, how many generated images (None: all), and the feature network ('': none)."""
+
+  metric: Metric
+  count: int | None
+  network: str
+
+  def title(self, count: int) -> str:
+    """The name that a number made from `count` generated images goes by."""
+    name = f'{self.metric.name}_{short(count)}' if self.metric.counted else self.metric.name
+    return name if self.network == self.metric.network else f'{name}@{self.network}'
+
+
+def short(count: int) -> str:
+  """1000 -> '1k', 1234 -> '1234'."""
+  return f'{count // 1000}k' if count >= 1000 and count % 1000 == 0 else str(count)
+
+
+def parse(text: str) -> Request:
+  """'kid_1k@efficientnet_lite0' as a Request; raises UserError if there is no such metric."""
+  whole, _, network = text.strip().partition('@')
+  name, count = whole, None
+  if whole not in METRICS and (match := re.fullmatch(r'(.+)_(\d+)(k?)', whole)):
+    name, count = match[1], int(match[2]) * (1000 if match[3] else 1)
+  if name not in METRICS:
+    raise UserError(
+      f'there is no metric {text!r}; there are {listing(sorted(METRICS), 30)}, with the number of '
+      'images behind an underscore and a feature network behind an @, as in '
+      'kid_1k@efficientnet_lite0.'
+    )
+  found = METRICS[name]
+  if network and found.needs != FEATURES:
+    raise UserError(f'{text}: {name} takes no feature network; ask for {whole}.')
+  if count is not None and (not found.counted or count < 1):
+    raise UserError(f'{text}: {name} takes no such number of images; ask for {name}.')
+  return Request(found, count, network or found.network)
+
+
+def mean_of(scores: np.ndarray) -> Estimate:
+  """The mean of independent scores [N]; its interval from their standard error."""
+  scores = np.asarray(scores, np.float64)
+  value, error = float(scores.mean()), math.nan
+  if len(scores) > 1:
+    error = 1.96 * float(scores.std(ddof=1)) / math.sqrt(len(scores))
+  return Estimate(value, value - error, value + error, 'standard error')
+
+
+def subsampled(
+  value: float, statistic: Callable, real: np.ndarray, fake: np.ndarray, rng, draws: int = 20
+) -> Estimate:
+  """`value` with the interval that the statistic's spread over subsamples tells.
+
+  Each draw takes the same fraction of both sets without replacement: half, or less so that 1,000
+  images do. The spread of `statistic` over such draws, times sqrt(fraction / (1 - fraction)),
+  estimates its standard error on the whole (delete-d jackknife, Shao & Wu 1989).
+  """
+  fraction = min(0.5, 1000 / max(len(real), len(fake)))
+  sizes = [max(2, int(len(x) * fraction)) for x in (real, fake)]
+  found = []
+  for _ in range(draws):
+    parts = [x[rng.permutation(len(x))[:n]] for x, n in zip((real, fake), sizes, strict=True)]
+    found.append(statistic(*parts))
+  error = 1.96 * float(np.std(found, ddof=1)) * math.sqrt(fraction / (1 - fraction))
+  return Estimate(value, value - error, value + error, f'{draws} subsamples')

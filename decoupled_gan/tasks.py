@@ -1,0 +1,94 @@
+"""What a trained model generates and what that is compared with: between methods and evaluation.
+
+A method's module offers `tasks(run, dataset) -> list[Task]`; evaluation knows no method by name.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from decoupled_gan import data, sharding
+from decoupled_gan.data import Images
+from decoupled_gan.images import to_float, to_uint8
+from decoupled_gan.metrics import paired
+
+DIRECTIONS = {'a_to_b': 'b', 'b_to_a': 'a'}
+"""Direction of a translator -> the domain it makes."""
+MATCHED_IMAGES = 500  # of each domain, for the means and variances of the matching baseline
+
+
+@dataclass(frozen=True)
+class Task:
+  """One thing that a model generates.
+
+  Attributes:
+    name: in tables and logs, e.g. 'a_to_b'.
+    generate: (variables, indices int [n]) -> uint8 [n, S, S, C]. A function of its arguments alone:
+      index i is the i-th test input of a translator or editor, and the seed of a sample from noise.
+      n is always the same, and a multiple of the number of devices.
+    count: indices are below it; None where they have no end.
+    real: {'test': Images, 'train': Images}, real images of the kind that is generated.
+    truth: indices -> uint8 [n, S, S, C], what should have been generated; None where nobody knows.
+    baselines: name -> function of indices as `generate`, for images that are made without learning.
+  """
+
+  name: str
+  generate: Callable[[Any, np.ndarray], np.ndarray]
+  count: int | None
+  real: Mapping[str, Images]
+  truth: Callable[[np.ndarray], np.ndarray] | None = None
+  baselines: Mapping[str, Callable[[np.ndarray], np.ndarray]] = field(default_factory=dict)
+
+
+def of_translator(run, dataset) -> list[Task]:
+  """Both directions of a method with `translate_images` on a dataset of pairs.
+
+  The baselines are the input as it is, and with the target's mean and variance of each channel.
+  """
+  return [_direction(run, dataset, direction) for direction in DIRECTIONS]
+
+
+def _direction(run, dataset, direction: str) -> Task:
+  config, target = run.config, DIRECTIONS[direction]
+  test, train = (
+    x if target == 'b' else x.swapped for x in (dataset.test, dataset.train)
+  )  # now from a to b
+
+  @sharding.jit
+  def forward(variables, images):
+    return run.gan.apply(
+      variables, to_float(images), target, method=run.method.translate_images
+    )
+
+  def inputs(indices):
+    return data.test_images(test.a, indices.tolist(), config)
+
+  def truth(indices):
+    return data.test_images(test.b, indices.tolist(), config)
+
+  @functools.cache
+  def examples():
+    return [_some(images, config) for images in train]
+
+  def generate(variables, indices):
+    return to_uint8(forward(variables, sharding.shard_batch(run.mesh, inputs(indices))))
+
+  return Task(
+    name=direction,
+    generate=generate,
+    count=len(test.a),
+    real={'test': test.b, 'train': train.b},
+    truth=truth if dataset.aligned_test else None,
+    baselines={
+      'identity': inputs,
+      'mean and variance': lambda indices: paired.matched(inputs(indices), *examples()),
+    },
+  )
+
+
+def _some(images, config) -> np.ndarray:
+  indices = np.linspace(0, len(images) - 1, min(len(images), MATCHED_IMAGES)).astype(int)
+  return data.test_images(images, indices.tolist(), config)

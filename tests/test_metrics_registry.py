@@ -1,0 +1,84 @@
+"""How metrics are asked for, what they are called, and intervals."""
+
+import numpy as np
+import pytest
+
+from decoupled_gan import metrics
+from decoupled_gan.errors import UserError
+from decoupled_gan.metrics import registry
+
+
+@pytest.mark.parametrize(
+  ('text', 'name', 'count', 'network'),
+  [
+    ('kid', 'kid', None, 'inception'),
+    ('kid_1k', 'kid', 1000, 'inception'),
+    ('fid_500@efficientnet_lite0', 'fid', 500, 'efficientnet_lite0'),
+    ('inception_score_50k', 'inception_score', 50_000, 'inception'),
+    ('precision_10', 'precision', 10, 'vgg16'),
+    (' psnr ', 'psnr', None, ''),
+    ('lpips', 'lpips', None, 'lpips_alex'),
+    ('sliced_wasserstein_2k', 'sliced_wasserstein', 2000, ''),
+  ],
+)
+def test_a_request_is_a_metric_a_number_of_images_and_a_network(text, name, count, network):
+  request = metrics.parse(text)
+  assert (request.metric.name, request.count, request.network) == (name, count, network)
+
+
+def test_no_two_networks_or_numbers_of_images_share_a_name():
+  requests = [metrics.parse(x) for x in ('kid', 'kid@vgg16', 'kid@efficientnet_lite0')]
+  names = {request.title(count) for request in requests for count in (1000, 1024)}
+  assert names == {
+    'kid_1k', 'kid_1024', 'kid_1k@vgg16', 'kid_1024@vgg16', 'kid_1k@efficientnet_lite0',
+    'kid_1024@efficientnet_lite0',
+  }  # fmt: skip
+  assert metrics.parse('precision@inception').title(10) == 'precision_10@inception'
+
+
+def test_means_over_images_have_no_number_of_images_in_their_name():
+  assert metrics.parse('psnr').title(1000) == 'psnr'
+
+
+@pytest.mark.parametrize(
+  ('text', 'told'),
+  [
+    ('fidd', "no metric 'fidd'; there are coverage, density, fid, "),
+    ('fid_1m', "no metric 'fid_1m'"),
+    ('psnr@inception', 'psnr takes no feature network; ask for psnr'),
+    ('lpips@inception', 'lpips takes no feature network; ask for lpips'),
+    ('ssim_1k', 'ssim takes no such number of images; ask for ssim'),
+    ('kid_0', 'kid takes no such number'),
+  ],
+)
+def test_what_cannot_be_asked_for_is_told(text, told):
+  with pytest.raises(UserError, match=told):
+    metrics.parse(text)
+
+
+def test_a_metric_is_a_decorated_function(monkeypatch):
+  monkeypatch.setattr(registry, 'METRICS', {})
+
+  @registry.metric(registry.IMAGES, 'higher')
+  def brightness(real, fake, rng):
+    return registry.mean_of(fake.mean((1, 2, 3)))
+
+  found = registry.parse('brightness_2').metric
+  assert found.better == 'higher'
+  assert found.function(None, np.full((2, 4, 4, 3), 7), None).value == 7
+
+
+def test_the_interval_of_a_mean_is_two_standard_errors():
+  estimate = registry.mean_of(np.array([0.0, 2.0] * 50))
+  assert estimate.value == 1
+  np.testing.assert_allclose(estimate.high - estimate.low, 2 * 1.96 / 10, rtol=0.01)
+  assert np.isnan(registry.mean_of(np.array([1.0])).low)
+
+
+def test_the_interval_of_subsamples_is_that_of_a_mean_where_both_can_be_had():
+  x = np.random.default_rng(0).normal(size=(400, 1))
+  found = registry.subsampled(
+    0, lambda a, b: a.mean() - b.mean(), x, np.zeros_like(x), np.random.default_rng(1), draws=400
+  )
+  expected = 1.96 * x.std() / np.sqrt(400)
+  np.testing.assert_allclose((found.high - found.low) / 2, expected, rtol=0.15)
