@@ -129,9 +129,13 @@ class Progress:
 
   @contextlib.contextmanager
   def paused(self):
-    """What is done within does not count as training time."""
+    """What is done within does not count as training time, and may show a bar of its own."""
     before = time.perf_counter()
+    if self._bar:
+      self._bar.stop()
     yield
+    if self._bar:
+      self._bar.start()
     step, began = self._last
     self._last = (step, began + time.perf_counter() - before)
 

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -234,3 +235,10 @@ def test_on_a_terminal_progress_is_a_bar_with_rate_and_losses(monkeypatch, capsy
   assert '5/10' in err
   assert 'steps/s' in err
   assert 'translate/cycle 0.25' in err
+
+
+def test_what_is_done_in_a_pause_is_no_training_time():
+  with Progress(0, 10, 2) as progress:
+    with progress.paused():
+      time.sleep(0.3)
+    assert progress.log(1, {})['time/seconds_per_step'] < 0.2
