@@ -247,3 +247,18 @@ def test_compiler_options_are_accepted_here_and_dropped_where_unknown(monkeypatc
     assert jax.jit(lambda: jnp.ones(()), compiler_options=options)() == 1
   monkeypatch.setattr(conv_ops, '_CPU_OPTIONS', {'xla_cpu_no_such_option': 'x'})
   assert conv_ops.cpu_compiler_options.__wrapped__() == {}
+
+
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
+def test_a_bias_is_added_in_the_dtype_of_x_and_its_gradient_is_a_sum_in_float32(dtype):
+  x = jnp.ones((2, 30, 30, 3), dtype)
+  bias = jnp.array([0.5, -1.0, 2.0])
+  np.testing.assert_array_equal(conv_ops.add_bias(x, bias)[0, 0, 0], 1 + bias)
+  assert conv_ops.add_bias(x, bias).dtype == dtype
+  scale = jnp.array([1.0, 2.0, 3.0], dtype).reshape(1, 1, 1, 3)
+  dx, dbias = jax.grad(lambda *a: (conv_ops.add_bias(*a) * scale).sum(), argnums=(0, 1))(x, bias)
+  assert (dx.dtype, dbias.dtype) == (dtype, jnp.float32)
+  np.testing.assert_array_equal(dbias, [1800, 3600, 5400])  # bfloat16 cannot count so far
+  np.testing.assert_array_equal(dx[0, 0, 0], [1, 2, 3])
+  second = jax.grad(lambda b: (jax.grad(lambda b: (conv_ops.add_bias(x, b) ** 2).sum())(b) ** 2).sum())
+  assert np.isfinite(second(bias)).all()

@@ -90,7 +90,7 @@ class Conv(nn.Module):
       y = y / norm.astype(self.dtype)
     if self.use_bias:
       bias = self.param('bias', torch_bias(math.prod(shape[:3])), (self.features,))
-      y = y + bias.astype(self.dtype).reshape(1, 1, 1, self.features)
+      y = conv_ops.add_bias(y, bias)
     return y
 
   def _output_size(self, x: Array) -> int:

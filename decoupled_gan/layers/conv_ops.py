@@ -346,6 +346,32 @@ def _channels_weight_gradient(x, dy, stride, kernel_shape):
   return y.transpose(1, 2, 0, 3)
 
 
+@jax.custom_vjp
+def add_bias(x, bias):
+  """x [..., C] + bias [C], in x's dtype; the gradient of bias is summed in float32."""
+  return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + bias.shape)
+
+
+def _channel_sums(x):
+  """[..., C] -> [C], float32. By a dot on the CPU: where x is itself transposed, XLA would take
+  the reduction through the transpose, and step through memory."""
+
+  def by_dot(x):
+    rows = x.reshape(-1, x.shape[-1])
+    return jnp.ones(len(rows), x.dtype) @ rows
+
+  wide = x.astype(jnp.float32)
+  return lax.platform_dependent(
+    wide, cpu=by_dot, default=lambda x: x.sum(tuple(range(x.ndim - 1)))
+  )
+
+
+add_bias.defvjp(
+  lambda x, bias: (add_bias(x, bias), jnp.zeros((0,), bias.dtype)),
+  lambda like, dy: (dy, _channel_sums(dy).astype(like.dtype)),
+)
+
+
 def reflect_pad(x, pad):
   """Mirror the border without repeating it: [B,H,W,C] -> [B,H+2*pad,W+2*pad,C]."""
   height, width = x.shape[1:3]
