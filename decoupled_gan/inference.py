@@ -46,7 +46,7 @@ def open_run(workdir: Workdir) -> experiment.Experiment:
   """The experiment of the run in `workdir`, without a state."""
   config = workdir.load_config()
   config.batch_size = jax.device_count()  # training's batch does not matter here
-  return experiment.build(config)
+  return experiment.build(config, train=False)
 
 
 def restore(run: experiment.Experiment, workdir: Workdir, step: int | str | None) -> Trained:

@@ -83,6 +83,15 @@ def active(phases: Iterable[Phase], step: int) -> tuple[int, ...]:
   return tuple(i for i, phase in enumerate(phases) if step % phase.every == 0)
 
 
+def lazy_updates(phases: Iterable[Phase]) -> dict[str, float]:
+  """{group: updates a step that it gets from phases which are not played at every step}."""
+  updates: dict[str, float] = {}
+  for phase in phases:
+    for group in phase.groups if phase.every > 1 else ():
+      updates[group] = updates.get(group, 0) + 1 / phase.every
+  return updates
+
+
 def check(
   phases: Iterable[Phase],
   losses: Mapping[str, Iterable[str]],

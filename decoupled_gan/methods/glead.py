@@ -31,9 +31,10 @@ from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
 from decoupled_gan.errors import UserError
-from decoupled_gan.losses import cosine, logistic, perceptual_distance
+from decoupled_gan.losses import cosine, logistic, mse
 from decoupled_gan.methods import stylegan2
 from decoupled_gan.methods.stylegan2 import BATCH, StyleGAN2, draw, generate, path_length
+from decoupled_gan.metrics import lpips
 from decoupled_gan.networks.glead import Code, TaskedDiscriminator
 from decoupled_gan.types import Array, Losses, Plain
 
@@ -58,7 +59,7 @@ class GLeaD(StyleGAN2):
   rebuild_size: int = 32
   tasks: tuple[str, ...] = REBUILDING
   repeated: bool = True
-  distance: Callable[[Array, Array], Array] = perceptual_distance('mse')
+  distance: Callable[[Array, Array], Array] = mse
 
   @property
   def rebuilds(self) -> bool:
@@ -138,7 +139,7 @@ def build(config: ConfigDict) -> GLeaD:
     rebuild_size=model.rebuild_size,
     tasks=tuple(task for task in TASKS if task in config.routes.discriminate),
     repeated='reconstruct' in config.routes.regularise,
-    distance=perceptual_distance(model.distance),
+    distance=_distance(model),
   )
   for field, smallest, largest in (
     ('decoder_size', 8, pyramid.size),
@@ -158,6 +159,25 @@ def build(config: ConfigDict) -> GLeaD:
       f'model.rebuild_size={model.rebuild_size}: make the two sizes equal.'
     )
   return gan
+
+
+def _distance(model: ConfigDict) -> Callable[[Array, Array], Array]:
+  """(images, targets) -> scalar. LPIPS's weights are read when a phase first needs them."""
+  if model.distance not in ('lpips', 'mse'):
+    raise UserError(f'model.distance={model.distance!r} is unknown; there are lpips and mse.')
+  if model.distance == 'mse':
+    return mse
+
+  def distance(x, y):
+    try:
+      weights = lpips.load(model.lpips_weights)
+    except UserError as error:
+      raise UserError(
+        f'{error} Without LPIPS there is --config.model.distance=mse, which no paper has used.'
+      ) from error
+    return lpips.distance(weights, x, y).mean()
+
+  return distance
 
 
 def sample(gan: GLeaD, real: Plain) -> OrderedDict[str, Array]:
