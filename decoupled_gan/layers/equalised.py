@@ -117,9 +117,7 @@ class StyledConv(nn.Module):
 
   def _noise(self, kind: str, shape) -> Array | None:
     """Standard normal [B or 1, H, W, 1] in float32, or None."""
-    fixed = self.variable(
-      'noise', 'map', lambda: unit_normal(self.make_rng('params'), (*shape[1:], 1))
-    )
+    fixed = self.variable('noise', 'map', lambda: unit_normal(self.make_rng('params'), (*shape[1:], 1)))
     if kind == 'random':
       return jax.random.normal(self.make_rng('noise'), (*shape, 1))
     return fixed.value[None] if kind == 'const' else None

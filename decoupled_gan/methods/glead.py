@@ -14,10 +14,10 @@ no cell in the generator's column, though the gradient passes through it.
 
 The rows that the table has are those that are computed. `routes.regularise.reconstruct` is a quirk of
 the published code: R1's phase repeats the reconstruction of real images with R1's gain of 16, so that
-its gradient counts twice over 16 steps; the variant `plain_r1` is without it. Official defaults are
-"Ours*" (the paper's GLeaD + GGDR), not "Ours".
+its gradient counts twice over 16 steps; the variant `plain_r1` is without it. The official scripts'
+default is "Ours*" (the paper's GLeaD+GGDR), not "Ours".
 
-The rebuilding generator is the live one, not its average, with fresh noise; the image's code w serves all
+The rebuilding generator is the live one, not its average, with fresh noise; the code's w serves all
 its layers. Its blocks up to r_g, its constant and its mapping take no part. The decoder is not run when
 the generator trains.
 """
@@ -33,12 +33,12 @@ from ml_collections import ConfigDict
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses import cosine, logistic, mse
 from decoupled_gan.methods import stylegan2
-from decoupled_gan.methods.stylegan2 import BATCH, StyleGAN2, draw, generate, path_length
+from decoupled_gan.methods.stylegan2 import BATCH, StyleGAN2, draw, generate, path_length, style
 from decoupled_gan.metrics import lpips
 from decoupled_gan.networks.glead import Code, TaskedDiscriminator
 from decoupled_gan.types import Array, Losses, Plain
 
-__all__ = ['BATCH', 'OBJECTIVES', 'GLeaD', 'build', 'draw', 'reconstruct', 'sample']
+__all__ = ['BATCH', 'OBJECTIVES', 'GLeaD', 'build', 'draw', 'reconstruct', 'sample', 'style']
 
 REBUILDING = ('reconstruct', 'reconstruct_fake')
 TASKS = (*REBUILDING, 'match')
@@ -68,13 +68,11 @@ class GLeaD(StyleGAN2):
 
   def make_discriminator(self) -> TaskedDiscriminator:
     channels = self.pyramid.channels(self.rebuild_size) if self.rebuilds else None
-    return TaskedDiscriminator(
-      self.pyramid, self.group_size, self.decoder_size, channels, self.w_dim
-    )
+    return TaskedDiscriminator(self.pyramid, self.group_size, self.decoder_size, channels, self.w_dim)
 
   def __call__(self, real: Plain):
     z = jnp.zeros((real.image.shape[0], self.z_dim))
-    return self.generator(z, noise='none'), self.discriminator.decode(real.image)
+    return self.generator(z, noise='none'), self.discriminator.judge_and_decode(real.image)
 
   def rebuild(self, code: Code, noise: str) -> Array:
     """Images [B, S, S, C] by the generator's blocks larger than r_g."""
@@ -100,8 +98,8 @@ def discriminate(gan: GLeaD, real: Plain) -> Losses:
   fake, features = stop_gradient(
     gan.generator.synthesis.features(gan.styles(len(real.image)), gan.noise)
   )
-  fake_logits, fake_code = gan.discriminator.decode(fake)
-  real_logits, real_code = gan.discriminator.decode(real.image)
+  fake_logits, fake_code = gan.discriminator.judge_and_decode(fake)
+  real_logits, real_code = gan.discriminator.judge_and_decode(real.image)
   losses = {'adversarial': logistic(real_logits, True) + logistic(fake_logits, False)}
   if 'reconstruct' in gan.tasks:
     losses['reconstruct'] = gan.reconstruction(real_code, real.image)
@@ -116,7 +114,7 @@ def regularise(gan: GLeaD, real: Plain) -> Losses:
   """R1 and, in the published settings, the reconstruction of real images once more."""
   losses = stylegan2.regularise(gan, real)
   if gan.repeated:
-    _, code = gan.discriminator.decode(real.image)
+    code = gan.discriminator.decode(real.image)
     losses['reconstruct'] = gan.reconstruction(code, real.image)
   return losses
 
@@ -195,5 +193,4 @@ def reconstruct(gan: GLeaD, images: Array) -> Array:
   """Images [B, S, S, C] through the discriminator's heads and the generator, noise fixed."""
   if not gan.rebuilds:
     raise UserError('this run matches features only (ggdr): its decoder gives no code to rebuild from.')
-  _, code = gan.discriminator.decode(images)
-  return gan.rebuild(code, 'const')
+  return gan.rebuild(gan.discriminator.decode(images), 'const')

@@ -4,8 +4,8 @@ Images from noise: the baseline of GLeaD, and the generator that most later work
 
   paper                                 here
   non-saturating logistic loss          adversarial, in `generate` and `discriminate`
-  path length regularisation (eq. 4)    path_length: weight 2, times 4 because it is played every 4 steps
-  R1, gamma/2 E|grad D|^2               r1: weight gamma / 2, times 16 because it is played every 16 steps
+  path length regularisation (eq. 4)    path_length: weight 2, times 4 as it is played every 4 steps
+  R1, gamma/2 E|grad D|^2               r1: weight gamma / 2, times 16 as it is played every 16 steps
   lazy regularisation (section 3.1)     config.every, and optimizer.lazy_correction
   style mixing, truncation              model.mixing, Mapping.truncate
 
@@ -188,6 +188,11 @@ def sample(gan: StyleGAN2, real: Plain) -> OrderedDict[str, Array]:
   )
 
 
-def draw(gan: StyleGAN2, z: Array, truncation: float, noise: str) -> Array:
-  """Images [B, S, S, C] of the latents z [B, z_dim]."""
-  return gan.generator(z, truncation, noise)
+def style(gan: StyleGAN2, z: Array, truncation: float) -> Array:
+  """The truncated styles w [B, w_dim] of the latents z [B, z_dim]."""
+  return gan.generator.mapping.truncate(gan.generator.mapping(z), truncation)
+
+
+def draw(gan: StyleGAN2, w: Array, noise: str) -> Array:
+  """Images [B, S, S, C] of the styles w [B, w_dim]."""
+  return gan.generator.synthesis(gan.generator.broadcast(w), noise)

@@ -76,15 +76,17 @@ class TaskedDiscriminator(nn.Module):
 
   def setup(self):
     self.backbone = Discriminator(self.pyramid, self.group_size)
-    self.decoder = Decoder(
-      self.pyramid, self.decoder_size, self.generator_channels, self.w_dim
-    )
+    self.decoder = Decoder(self.pyramid, self.decoder_size, self.generator_channels, self.w_dim)
 
   def __call__(self, images: Array) -> Array:
     """Logits [B, 1] alone."""
     return self.backbone(images)[0]
 
-  def decode(self, images: Array) -> tuple[Array, Code]:
+  def decode(self, images: Array) -> Code:
+    """The code alone, of each image alone."""
+    return self.decoder(self.backbone.features(images))
+
+  def judge_and_decode(self, images: Array) -> tuple[Array, Code]:
     """Logits [B, 1] and the code."""
     logits, features = self.backbone(images)
     return logits, self.decoder(features)

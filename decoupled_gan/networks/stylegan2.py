@@ -214,13 +214,21 @@ class Discriminator(nn.Module):
   pyramid: Pyramid
   group_size: int = 8
 
-  @nn.compact
+  def setup(self):
+    for size in self.pyramid.sizes(8):
+      setattr(self, f'b{size}', DiscriminatorBlock(size, self.pyramid))
+    self.b4 = Epilogue(self.pyramid, self.group_size)
+
   def __call__(self, x: Array) -> tuple[Array, dict[int, Array]]:
+    features = self.features(x)
+    return self.b4(features[4].astype(jnp.float32)), features
+
+  def features(self, x: Array) -> dict[int, Array]:
+    """Those of each image alone: only the logits depend on the others of the batch."""
     features = {}
     for size in reversed(self.pyramid.sizes(8)):
-      x = DiscriminatorBlock(size, self.pyramid, name=f'b{size}')(x)
-      features[size // 2] = x
-    return Epilogue(self.pyramid, self.group_size, name='b4')(x.astype(jnp.float32)), features
+      x = features[size // 2] = getattr(self, f'b{size}')(x)
+    return features
 
 
 class Epilogue(nn.Module):
