@@ -63,9 +63,7 @@ def load(config) -> Dataset:
     UserError: no path or no such folder; trainA or trainB missing or without images; damaged
       images (all of them are named, up to a dozen); images too small for config.image_size.
   """
-  root = _root(
-    config.data.path, 'a folder that holds trainA, trainB, testA and testB', 'datasets/selfie2anime'
-  )
+  root = existing_folder(config, 'trainA, trainB, testA and testB')
   train, test = (
     Pair(*[FileImages.below(root / folder, config.image_channels) for folder in folders])
     for folders in (_TRAIN, _TEST)
@@ -91,7 +89,7 @@ def load_plain(config) -> Dataset:
   Raises:
     UserError: no path or no such folder; no images; damaged ones, or too small ones, as in `load`.
   """
-  root = _root(config.data.path, 'a folder of images', 'datasets/ffhq')
+  root = existing_folder(config, 'the images')
   images = FileImages.below(root, config.image_channels)
   if not len(images):
     raise UserError(
@@ -145,10 +143,13 @@ def _find(root: Path) -> tuple[str, ...]:
   return tuple(sorted(found))
 
 
-def _root(path: str, wanted: str, example: str) -> Path:
+def existing_folder(config, contents: str) -> Path:
+  """config.data.path as a folder that exists; `contents` says what it is to hold."""
+  path = config.data.path
   if not path:
     raise UserError(
-      f"data.source='folder' needs data.path: {wanted}, e.g. --config.data.path={example}"
+      f'data.source={config.data.source!r} needs data.path: a folder that holds {contents}, '
+      'e.g. --config.data.path=datasets/selfie2anime'
     )
   root = Path(path).expanduser()
   if root.is_dir():
@@ -156,7 +157,7 @@ def _root(path: str, wanted: str, example: str) -> Path:
   existing = next(parent for parent in root.absolute().parents if parent.is_dir())
   raise UserError(
     f'data.path={path!r} is not a folder: in {str(existing)!r} there are {_contents(existing)}; '
-    f'give {wanted}'
+    f'give the folder that holds {contents}'
   )
 
 
