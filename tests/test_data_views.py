@@ -29,7 +29,8 @@ def plain(source, **fields):
 
 def test_a_folder_of_any_depth_is_a_set_of_single_images(folder):
   dataset = plain('folder', **{'data.path': str(folder)})
-  assert sorted(dataset.train.image.names) == ['0.png', '2.png', '4.png', 'deep/er/1.png', 'deep/er/3.png']
+  names = ['0.png', '2.png', '4.png', 'deep/er/1.png', 'deep/er/3.png']
+  assert sorted(dataset.train.image.names) == names
   assert 'the samples show training images' in dataset.describe()
 
 
@@ -40,9 +41,9 @@ def test_a_folder_without_images_is_told_with_what_is_there(tmp_path):
 
 
 def test_a_missing_folder_is_told(tmp_path):
-  with pytest.raises(UserError, match='needs data.path: a folder that holds the images'):
+  with pytest.raises(UserError, match=r'needs data.path: a folder that holds the images'):
     plain('folder')
-  with pytest.raises(UserError, match='is not a folder.*give the folder that holds the images'):
+  with pytest.raises(UserError, match=r'is not a folder.*give the folder that holds the images'):
     plain('folder', **{'data.path': str(tmp_path / 'none')})
 
 
