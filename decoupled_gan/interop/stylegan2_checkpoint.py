@@ -98,8 +98,8 @@ class Architecture:
     if self.decoder_size is None:
       config.method = 'stylegan2'
       for phase in ('discriminate', 'regularise'):
-        for task in TASKS:
-          config.routes[phase].pop(task, None)
+        for task in set(TASKS) & set(config.routes[phase]):
+          del config.routes[phase][task]
       return
     config.model.decoder_size = self.decoder_size
     rebuilds = any(task in config.routes.discriminate for task in REBUILDING)
