@@ -1,5 +1,7 @@
 """StyleGAN2 and GLeaD: the official numbers of losses and gradients, phases, variants, routes."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from stylegan2_golden import golden_config, golden_gan, golden_variables, images
 
 from configs import glead as recipe
-from decoupled_gan import audit, experiment, routing, state
+from decoupled_gan import audit, experiment, routing, state, train
+from decoupled_gan.checkpoint import Checkpoints
 from decoupled_gan.errors import UserError
 from decoupled_gan.methods import glead, stylegan2
 from decoupled_gan.sharding import jit
@@ -107,48 +110,72 @@ def tiny_config(variant='mse'):
   return config
 
 
-@pytest.fixture(scope='module')
-def audited(tmp_path_factory):
-  """{phase: what the audit measured} of GLeaD, every phase played once."""
+def audited(*phases):
+  """{phase: what --mode=routes measures} of GLeaD, the named phases played once."""
   run = experiment.build(tiny_config())
+  chosen = tuple(phase for phase in run.phases if phase.name in phases)
   batch = Plain(jax.random.uniform(jax.random.key(1), (4, 16, 16, 3), minval=-1))
-  with jax.set_mesh(run.mesh):
-    findings = audit.examine(run, run.create_state(), batch)
+  with jax.set_mesh(run.mesh), pytest.MonkeyPatch.context() as patch:
+    patch.setattr(audit.sharding, 'jit', lambda f, **_: jit(f, quick=True))
+    findings = audit.examine(dataclasses.replace(run, phases=chosen), run.create_state(), batch)
   return {finding.phase.name: finding for finding in findings}
 
 
-def test_every_phase_moves_the_groups_of_the_table_and_no_other_by_one_bit(audited):
-  assert [fault for finding in audited.values() for fault in finding.faults()] == []
-  assert {name: set(finding.touched) for name, finding in audited.items()} == {
+def test_reconstruction_leads_through_the_generator_and_never_moves_it():
+  """The gradient is there, and the table holds it back to the last bit."""
+  finding = audited('discriminate')['discriminate']
+  assert finding.faults() == []
+  assert finding.touched == {'discriminator'}
+  assert finding.norms['reconstruct']['generator'] > 0
+  assert finding.norms['reconstruct_fake']['generator'] > 0
+  assert finding.norms['adversarial']['generator'] == 0
+  assert finding.moved['generator'] == 0
+
+
+@pytest.mark.slow
+def test_every_phase_moves_the_groups_of_the_table_and_no_other_by_one_bit():
+  found = audited('generate', 'path_length', 'discriminate', 'regularise')
+  assert [fault for finding in found.values() for fault in finding.faults()] == []
+  assert {name: set(finding.touched) for name, finding in found.items()} == {
     'generate': {'generator'},
     'path_length': {'generator'},
     'discriminate': {'discriminator'},
     'regularise': {'discriminator'},
   }
+  assert found['regularise'].norms['reconstruct']['generator'] > 0
 
 
-def test_reconstruction_leads_through_the_generator_and_never_moves_it(audited):
-  """The gradient is there, and the table holds it back."""
-  for phase, losses in (
-    ('discriminate', ('reconstruct', 'reconstruct_fake')),
-    ('regularise', ('reconstruct',)),
-  ):
-    for loss in losses:
-      assert audited[phase].norms[loss]['generator'] > 0
-    assert audited[phase].moved['generator'] == 0
+def test_the_recipes_table_is_that_of_the_paper():
+  run = experiment.build(tiny_config())
+  table = routing.describe(run.phases, run.groups)
+  assert [line.split() for line in table.splitlines()] == [
+    ['phase', 'loss', 'discriminator', 'generator'],
+    ['generate', 'adversarial', '.', '1'],
+    ['path_length', '/4', 'path_length', '.', '8'],
+    ['discriminate', 'adversarial', '1', '.'],
+    ['discriminate', 'reconstruct', '10', '.'],
+    ['discriminate', 'reconstruct_fake', '3', '.'],
+    ['regularise', '/16', 'r1', '8', '.'],
+    ['regularise', '/16', 'reconstruct', '160', '.'],
+  ]
 
 
-def test_judging_fakes_does_not_lead_to_the_generator(audited):
-  assert audited['discriminate'].norms['adversarial']['generator'] == 0
-
-
-def test_the_mode_routes_prints_the_table_of_the_recipe(tmp_path, capsys, audited, monkeypatch):
-  monkeypatch.setattr(audit, 'examine', lambda *_: list(audited.values()))
-  monkeypatch.setattr(audit, '_state', lambda *_: None)
-  audit.audit(tiny_config(), Workdir(tmp_path))
-  printed = capsys.readouterr().out
-  for part in ('path_length /4', 'regularise /16', '160 | ', 'no other group moved by one bit'):
-    assert part in printed, part
+@pytest.mark.slow
+def test_training_resumes_exactly_and_draws_samples(tmp_path):
+  """4 steps are 2, a restart and 2 more: latents, noise, averages and path length included."""
+  results = []
+  for name, stops in (('whole', [4]), ('resumed', [2, 4])):
+    for stop in stops:
+      config = tiny_config()
+      config.num_steps = stop
+      config.checkpoint_every_steps = config.sample_every_steps = 2
+      config.ema_rampup = 0.05
+      train.train(config, Workdir(tmp_path / name))
+    with Checkpoints(Workdir(tmp_path / name).checkpoints, read_only=True) as checkpoints:
+      results.append(checkpoints.restore(experiment.build(config).abstract_state()))
+    assert (tmp_path / name / 'samples' / '00000004.png').exists()
+  for x, y in zip(*map(jax.tree.leaves, results), strict=True):
+    np.testing.assert_array_equal(x, y)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +261,7 @@ def test_styles_are_mixed_from_one_layer_on_alike_for_the_whole_batch():
   )
   styles = jit(lambda key: gan.apply(variables, 4, method='styles', rngs={'noise': key}), quick=True)
   cutoffs = []
-  for seed in range(24):
+  for seed in range(100):
     ws = np.asarray(styles(jax.random.key(seed)))
     same = (ws == ws[:, :1]).all(-1)  # [4, num_ws]: is it the first latent's style?
     assert (same == same[:1]).all()
@@ -243,4 +270,4 @@ def test_styles_are_mixed_from_one_layer_on_alike_for_the_whole_batch():
     cutoffs.append(cutoff)
   layers = gan.pyramid.num_ws
   assert set(cutoffs) == set(range(1, layers + 1))
-  assert np.mean(np.array(cutoffs) == layers) < 0.4
+  assert np.mean(np.array(cutoffs) == layers) < 0.25
