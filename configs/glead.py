@@ -43,6 +43,8 @@ def get_config(variant=''):
   config.data.augment = False
   config.data.center_crop = True
 
+  config.evaluation.protocol = 'stylegan'
+
   config.every = {'path_length': PATH_EVERY, 'regularise': R1_EVERY}
   config.routes.generate = {'adversarial': {'generator': 1.0}}
   config.routes.path_length = {'path_length': {'generator': PATH_WEIGHT * PATH_EVERY}}

@@ -119,14 +119,14 @@ def generate():
   if not hasattr(methods.get(method), 'draw'):
     raise UserError(f'--mode=generate: {method} draws nothing from seeds; see --mode=translate.')
   what = FLAGS.seeds, FLAGS.interpolate, FLAGS.truncation, FLAGS.noise
-  draw.draw(workdir, FLAGS.output, *what, FLAGS.checkpoint)
+  draw.draw(workdir, FLAGS.output, *what, _checkpoint())
 
 
 @mode()
 def reconstruct():
   from decoupled_gan import reconstruct
 
-  reconstruct.reconstruct(_workdir(), FLAGS.input, FLAGS.output, FLAGS.checkpoint)
+  reconstruct.reconstruct(_workdir(), FLAGS.input, FLAGS.output, _checkpoint())
 
 
 @mode('import')

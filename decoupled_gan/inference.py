@@ -36,7 +36,6 @@ class Trained:
 
     return lambda images: to_uint8(forward(self.variables, images))
 
-
   def compiled(self, function, *static):
     """f(*arrays) -> function(gan, *arrays, *static), on these variables; compiled per shape.
 

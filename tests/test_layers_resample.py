@@ -216,3 +216,9 @@ def test_the_minibatch_deviation_is_that_of_every_nth_image():
     group = x[n % 2 :: 2]  # images n, n + 2, n + 4
     deviation = np.sqrt(group.var(0) + 1e-8).mean()
     np.testing.assert_allclose(y[n, :, :, 3], deviation, rtol=1e-5)
+
+
+@pytest.mark.parametrize(('batch', 'asked', 'size'), [(2, 4, 2), (6, 4, 2), (5, 4, 1), (8, 4, 4)])
+def test_groups_of_a_size_that_does_not_divide_the_batch_are_smaller(batch, asked, size):
+  x = normal(batch, 2, 2, 3)
+  np.testing.assert_array_equal(append_deviation(x, asked), append_deviation(x, size))

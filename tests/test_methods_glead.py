@@ -10,7 +10,7 @@ import pytest
 from stylegan2_golden import golden_config, golden_gan, golden_variables, images
 
 from configs import glead as recipe
-from decoupled_gan import audit, experiment, routing, state, train
+from decoupled_gan import audit, data, experiment, routing, state, train
 from decoupled_gan.checkpoint import Checkpoints
 from decoupled_gan.errors import UserError
 from decoupled_gan.methods import glead, stylegan2
@@ -218,7 +218,6 @@ def test_an_unknown_variant_is_told():
   [
     ({'model.noise': 'pink'}, "model.noise='pink' is unknown; there are random, const, none"),
     ({'model.distance': 'l3'}, "model.distance='l3' is unknown; there are lpips and mse"),
-    ({'model.group_size': 3}, 'batch_size=4 must be a multiple of model.group_size=3'),
     ({'model.decoder_size': 64}, 'model.decoder_size=64 does not fit image_size=16.*one of 8, 16'),
     ({'model.rebuild_size': 16}, 'model.rebuild_size=16 does not fit image_size=16.*one of 4, 8'),
     ({'image_size': 20}, 'image_size=20 must be a power of two from 16: try 16'),
@@ -271,3 +270,22 @@ def test_styles_are_mixed_from_one_layer_on_alike_for_the_whole_batch():
   layers = gan.pyramid.num_ws
   assert set(cutoffs) == set(range(1, layers + 1))
   assert np.mean(np.array(cutoffs) == layers) < 0.25
+
+
+# What is evaluated.
+
+
+def test_seeds_and_test_images_are_what_is_evaluated():
+  config = tiny_config()
+  run = experiment.build(config, train=False)
+  generated, rebuilt = glead.tasks(run, data.load(config, Plain))
+  variables = state.inference_variables(run.create_state())
+  with jax.set_mesh(run.mesh):
+    images = [generated.generate(variables, np.array(seeds)) for seeds in ([5, 6], [5, 7])]
+    again = rebuilt.generate(variables, np.array([3, 1]))
+  assert images[0].shape == again.shape == (2, 16, 16, 3)
+  assert images[0].dtype == np.uint8
+  np.testing.assert_array_equal(images[0][0], images[1][0])
+  assert (images[0][1] != images[1][1]).any()
+  np.testing.assert_array_equal(rebuilt.truth(np.array([3])), rebuilt.real['test'][3][None])
+  assert (generated.count, rebuilt.count) == (None, 16)

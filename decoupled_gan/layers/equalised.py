@@ -144,11 +144,11 @@ class ToImage(nn.Module):
 def append_deviation(x: Array, group_size: int) -> Array:
   """One more channel: the mean standard deviation of a group of images. [B,H,W,C] -> [B,H,W,C+1].
 
-  A group is every (B / size)-th image, size = min(group_size, B), as in the official code; B must be
-  divisible by size.
+  A group is every (B / size)-th image, as in the official code, where size is group_size, or B if that is
+  smaller. Where it does not divide B, groups are of the greatest size that divides both.
   """
   batch, height, width, _ = x.shape
-  size = min(group_size, batch)
+  size = math.gcd(group_size, batch)
   groups = x.astype(jnp.float32).reshape(size, batch // size, *x.shape[1:])
   deviation = jnp.sqrt(groups.var(0) + 1e-8).mean((1, 2, 3))  # [B / size]
   deviation = jnp.tile(deviation, size).reshape(batch, 1, 1, 1).astype(x.dtype)

@@ -36,6 +36,7 @@ from decoupled_gan.methods import stylegan2
 from decoupled_gan.methods.stylegan2 import BATCH, StyleGAN2, draw, generate, path_length, style
 from decoupled_gan.metrics import lpips
 from decoupled_gan.networks.glead import Code, TaskedDiscriminator
+from decoupled_gan.tasks import Task, of_generator, of_reconstruction
 from decoupled_gan.types import Array, Losses, Plain
 
 __all__ = ['BATCH', 'OBJECTIVES', 'GLeaD', 'build', 'draw', 'reconstruct', 'sample', 'style']
@@ -176,6 +177,12 @@ def _distance(model: ConfigDict) -> Callable[[Array, Array], Array]:
     return lpips.distance(weights, x, y).mean()
 
   return distance
+
+
+def tasks(run, dataset) -> list[Task]:
+  """Images from seeds and, where the decoder gives a code, test images rebuilt."""
+  rebuilding = of_reconstruction(run, dataset) if run.gan.rebuilds else []
+  return of_generator(run, dataset) + rebuilding
 
 
 def sample(gan: GLeaD, real: Plain) -> OrderedDict[str, Array]:

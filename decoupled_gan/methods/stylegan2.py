@@ -28,6 +28,7 @@ from decoupled_gan.layers.equalised import NOISE
 from decoupled_gan.losses import logistic
 from decoupled_gan.networks.stylegan2 import Discriminator, Generator, Pyramid
 from decoupled_gan.sharding import spread
+from decoupled_gan.tasks import of_generator
 from decoupled_gan.types import Array, Losses, Plain
 
 
@@ -138,6 +139,7 @@ def regularise(gan: StyleGAN2, real: Plain) -> Losses:
 
 
 BATCH = Plain
+tasks = of_generator
 OBJECTIVES = {
   'generate': generate,
   'path_length': path_length,
@@ -151,12 +153,6 @@ def fields(config: ConfigDict) -> dict:
   model = config.model
   if model.noise not in NOISE:
     raise UserError(f'model.noise={model.noise!r} is unknown; there are {listing(NOISE)}.')
-  group = min(model.group_size, config.batch_size)
-  if config.batch_size % group:
-    raise UserError(
-      f'batch_size={config.batch_size} must be a multiple of model.group_size={model.group_size}, '
-      'the images whose deviation the discriminator sees, or at most as large.'
-    )
   pyramid = Pyramid(
     size=config.image_size,
     base=model.channel_base,
