@@ -15,8 +15,6 @@ from pathlib import Path
 
 import numpy as np
 from absl import app, flags
-from decoupled_gan.metrics.distribution import squared_mmd
-from decoupled_gan.metrics.protocols import network_input
 from PIL import Image, ImageDraw, ImageFont
 
 from configs import tiles
@@ -25,6 +23,8 @@ from decoupled_gan.data.views import Joined
 from decoupled_gan.draw import tiled
 from decoupled_gan.images import to_uint8
 from decoupled_gan.metrics import features, sliced
+from decoupled_gan.metrics.distribution import squared_mmd
+from decoupled_gan.metrics.protocols import network_input
 from decoupled_gan.report import save_image
 from decoupled_gan.types import Plain
 from decoupled_gan.workdir import Workdir

@@ -36,11 +36,10 @@ def activate(
   """
   if bias is not None:
     x = x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+  scale = gain
   if activation == 'lrelu':
-    x, gain_here = nn.leaky_relu(x, 0.2), gain * math.sqrt(2)
-  else:
-    gain_here = gain
-  x = x * gain_here if gain_here != 1 else x
+    x, scale = nn.leaky_relu(x, 0.2), gain * math.sqrt(2)
+  x = x * scale
   return x if clamp is None else jnp.clip(x, -clamp * gain, clamp * gain)
 
 
@@ -144,7 +143,7 @@ class ToImage(nn.Module):
 def append_deviation(x: Array, group_size: int) -> Array:
   """One more channel: the mean standard deviation of a group of images. [B,H,W,C] -> [B,H,W,C+1].
 
-  A group is every (B / size)-th image, as in the official code, where size is group_size, or B if that is
+  A group is every (B / size)-th image, as in the official code; size is group_size, or B if that is
   smaller. Where it does not divide B, groups are of the greatest size that divides both.
   """
   batch, height, width, _ = x.shape
