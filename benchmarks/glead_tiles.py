@@ -1,7 +1,9 @@
 """StyleGAN2 against GLeaD on satellite tiles: same seeds, same steps, distances along the way.
 
-  python benchmarks/glead_tiles.py --folder=runs/glead_tiles            # trains what is not there
-  python benchmarks/glead_tiles.py --folder=runs/glead_tiles --noscore  # the figure again
+  PYTHONPATH=. python benchmarks/glead_tiles.py --folder=runs/glead_tiles --seeds=0,1
+  PYTHONPATH=. python benchmarks/glead_tiles.py --folder=runs/glead_tiles --noscore     # the figure alone
+
+Runs that are in the folder are scored as they are, others are trained first.
 
 configs/tiles.py at 32 px, 3,000 steps of 8 images. Each checkpoint draws COUNT images with fresh noise,
 without truncation, by the averaged generator. KID in the features of EfficientNet-Lite0 (no published
