@@ -1,7 +1,7 @@
 """StyleGAN2 against GLeaD on satellite tiles: same seeds, same steps, distances along the way.
 
   PYTHONPATH=. python benchmarks/glead_tiles.py --folder=runs/glead_tiles --seeds=0,1
-  PYTHONPATH=. python benchmarks/glead_tiles.py --folder=runs/glead_tiles --noscore     # the figure alone
+  PYTHONPATH=. python benchmarks/glead_tiles.py --folder=runs/glead_tiles --noscore   # the figure alone
 
 Runs that are in the folder are scored as they are, others are trained first.
 
