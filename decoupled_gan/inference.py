@@ -27,6 +27,8 @@ class Trained:
     if direction not in DIRECTIONS:
       raise UserError(f'--direction={direction} is unknown; there are a_to_b and b_to_a.')
     target, method = DIRECTIONS[direction], self.run.method
+    if not hasattr(method, 'translate_images'):
+      raise UserError(f'--mode=translate: {self.run.config.method} does not translate images.')
 
     @sharding.jit
     def forward(variables, images):

@@ -1,5 +1,7 @@
 """Official weights as arrays: imported, drawn as the official generate.py draws, reconstructed."""
 
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 from stylegan2_golden import golden_config, tensor
 
+from configs import nice
 from decoupled_gan import draw, inference, reconstruct
 from decoupled_gan.errors import UserError
 from decoupled_gan.interop import stylegan2_checkpoint
@@ -17,6 +20,8 @@ from decoupled_gan.interop.stylegan2_official import official_key, official_shap
 from decoupled_gan.methods import glead
 from decoupled_gan.types import Plain
 from decoupled_gan.workdir import Workdir
+
+ROOT = Path(__file__).parent.parent
 
 
 def small_config(variant='mse'):
@@ -161,6 +166,11 @@ def test_images_are_reconstructed_beside_the_originals(imported, tmp_path):
   assert np.abs(found - expected).max() <= 1
 
 
+def test_a_generator_has_no_directions_to_translate_in(imported):
+  with pytest.raises(UserError, match='--mode=translate: glead does not translate images'):
+    inference.load(imported).translator('a_to_b')
+
+
 # Other files.
 
 
@@ -247,6 +257,20 @@ def test_the_published_architectures_are_recognised():
 
 
 # Flags.
+
+
+def flagged(*flags):
+  """The exit code and what main.py printed as its error."""
+  command = [sys.executable, 'main.py', *flags]
+  done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+  return done.returncode, done.stderr.strip().splitlines()[-1]
+
+
+def test_a_method_without_seeds_or_reconstruction_is_told_at_the_command_line(tmp_path):
+  (tmp_path / 'config.json').write_text(nice.get_config().to_json_best_effort())
+  code, error = flagged('--mode=generate', f'--workdir={tmp_path}')
+  assert code == 2
+  assert error == 'error: --mode=generate: nice draws nothing from seeds; see --mode=translate.'
 
 
 @pytest.mark.parametrize('text', ['', 'a', '3-', '-1', '1,,2', '5-4'])
