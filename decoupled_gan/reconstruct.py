@@ -5,7 +5,7 @@ from collections import OrderedDict
 import numpy as np
 from rich.progress import track
 
-from decoupled_gan import data, inference
+from decoupled_gan import data, inference, methods
 from decoupled_gan.data.transforms import center_crop
 from decoupled_gan.data.views import Changed
 from decoupled_gan.errors import UserError
@@ -22,13 +22,12 @@ def reconstruct(workdir: Workdir, source: str, output: str, step: int | None = N
 
   Images are cropped, if data.center_crop is set, and resized as in training.
   """
+  name = workdir.load_config().method
+  if not hasattr(methods.get(name), 'reconstruct'):
+    raise UserError(f'--mode=reconstruct: {name} has no way from an image back to itself; glead has.')
   folder = output_folder(output)
   trained = inference.load(workdir, step)
   config, method = trained.run.config, trained.run.method
-  if not hasattr(method, 'reconstruct'):
-    raise UserError(
-      f'--mode=reconstruct: {config.method} has no way from an image back to itself; glead has.'
-    )
   images = input_images(source, config)
   names = images.names
   if config.data.get('center_crop', False):
