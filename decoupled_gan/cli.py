@@ -20,7 +20,9 @@ _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The recipe, configs/<name>.py[:variant]; any field by --config.<field>=value.'
 )
 flags.DEFINE_string(
-  'mode', 'train', 'What to do: train, translate, evaluate, routes, plan, import, export.'
+  'mode',
+  'train',
+  'train, translate, generate, reconstruct, evaluate, routes, plan, import or export.',
 )
 flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
 flags.DEFINE_string('input', '', 'translate: an image or a folder of images; import: a checkpoint.')
@@ -42,6 +44,12 @@ flags.DEFINE_string('metrics', '', 'evaluate: what to measure, e.g. kid_1k,fid,p
 flags.DEFINE_string('protocol', '', "evaluate: whose numbers; the config's when left out.")
 flags.DEFINE_string('real', '', 'evaluate, without a run: the folder of real images.')
 flags.DEFINE_string('fake', '', 'evaluate, without a run: the folder of generated images.')
+
+
+flags.DEFINE_string('seeds', '0-15', 'generate: which, such as 0-15 or 0,5,9.')
+flags.DEFINE_string('interpolate', '', 'generate: seeds to pass through, such as 0,5,9.')
+flags.DEFINE_float('truncation', 1.0, 'generate: psi, 0 (the average image) to 1 (all there is).')
+flags.DEFINE_string('noise', 'const', 'generate: per pixel: const, random or none.')
 
 
 def mode(name: str = '') -> Callable:
@@ -102,11 +110,31 @@ def evaluate():
   evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, FLAGS.metrics, FLAGS.protocol, output)
 
 
+@mode()
+def generate():
+  from decoupled_gan import draw, methods
+
+  workdir = _workdir()
+  method = workdir.load_config().method
+  if not hasattr(methods.get(method), 'draw'):
+    raise UserError(f'--mode=generate: {method} draws nothing from seeds; see --mode=translate.')
+  what = FLAGS.seeds, FLAGS.interpolate, FLAGS.truncation, FLAGS.noise
+  draw.draw(workdir, FLAGS.output, *what, _checkpoint())
+
+
+@mode()
+def reconstruct():
+  from decoupled_gan import reconstruct
+
+  reconstruct.reconstruct(_workdir(), FLAGS.input, FLAGS.output, _checkpoint())
+
+
 @mode('import')
 def import_():
-  from decoupled_gan.interop import nice_checkpoint
+  from decoupled_gan.interop import nice_checkpoint, stylegan2_checkpoint
 
-  nice_checkpoint.import_checkpoint(FLAGS.input, FLAGS.config, _workdir())
+  reader = stylegan2_checkpoint if FLAGS.input.endswith('.npz') else nice_checkpoint
+  reader.import_checkpoint(FLAGS.input, FLAGS.config, _workdir())
 
 
 @mode()
@@ -148,7 +176,9 @@ def _recipes() -> list[str]:
 def _parse(argv: list[str]) -> list[str]:
   """absl's flag parsing, with the mistakes that it shows as tracebacks told in a sentence."""
   if '--mode=import' in argv and not any(a.startswith('--config=') for a in argv):
-    argv = [argv[0], '--config=configs/nice.py', *argv[1:]]  # the official defaults
+    arrays = any(a.startswith('--input=') and a.endswith('.npz') for a in argv)
+    recipe = 'glead' if arrays else 'nice'
+    argv = [argv[0], f'--config=configs/{recipe}.py', *argv[1:]]  # the official defaults
   try:
     _check_recipe(argv)
     rest = FLAGS(argv)

@@ -19,10 +19,11 @@ import numpy as np
 from decoupled_gan.data.dataset import Dataset
 from decoupled_gan.data.decode import decode, problem, shorter_side
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.types import Pair
+from decoupled_gan.types import Pair, Plain
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.ppm', '.pgm', '.tif', '.tiff')
 MAX_ENLARGEMENT = 8
+STAND_IN = 'the samples show training images: there are no others'
 _TRAIN, _TEST = Pair('trainA', 'trainB'), Pair('testA', 'testB')
 _VERIFY_THREADS = 32  # waiting for a network drive, mostly
 
@@ -62,7 +63,7 @@ def load(config) -> Dataset:
     UserError: no path or no such folder; trainA or trainB missing or without images; damaged
       images (all of them are named, up to a dozen); images too small for config.image_size.
   """
-  root = _root(config.data.path)
+  root = existing_folder(config, 'trainA, trainB, testA and testB')
   train, test = (
     Pair(*[FileImages.below(root / folder, config.image_channels) for folder in folders])
     for folders in (_TRAIN, _TEST)
@@ -80,6 +81,22 @@ def load(config) -> Dataset:
       for name in stand_ins
     ),
   )
+
+
+def load_plain(config) -> Dataset:
+  """All images below config.data.path, at any depth; they also stand in for test images.
+
+  Raises:
+    UserError: no path or no such folder; no images; damaged ones, or too small ones, as in `load`.
+  """
+  root = existing_folder(config, 'the images')
+  images = FileImages.below(root, config.image_channels)
+  if not len(images):
+    raise UserError(
+      f'no images below {str(root)!r}: found {_contents(root)}; images end in {" ".join(EXTENSIONS)}'
+    )
+  verify(images.paths, config.image_size)
+  return Dataset(f'folder {config.data.path}', Plain(images), Plain(images), notes=(STAND_IN,))
 
 
 def verify(paths: Sequence[Path], image_size: int) -> None:
@@ -126,10 +143,12 @@ def _find(root: Path) -> tuple[str, ...]:
   return tuple(sorted(found))
 
 
-def _root(path: str) -> Path:
+def existing_folder(config, contents: str) -> Path:
+  """config.data.path as a folder that exists; `contents` says what it is to hold."""
+  path = config.data.path
   if not path:
     raise UserError(
-      "data.source='folder' needs data.path: a folder that holds trainA, trainB, testA and testB, "
+      f'data.source={config.data.source!r} needs data.path: a folder that holds {contents}, '
       'e.g. --config.data.path=datasets/selfie2anime'
     )
   root = Path(path).expanduser()
@@ -138,7 +157,7 @@ def _root(path: str) -> Path:
   existing = next(parent for parent in root.absolute().parents if parent.is_dir())
   raise UserError(
     f'data.path={path!r} is not a folder: in {str(existing)!r} there are {_contents(existing)}; '
-    'give the folder that holds trainA and trainB'
+    f'give the folder that holds {contents}'
   )
 
 

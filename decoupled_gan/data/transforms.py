@@ -28,6 +28,19 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
   return resized[..., None] if grey else resized
 
 
+def center_crop(image: np.ndarray) -> np.ndarray:
+  """The largest square in the middle of an image [H, W, C]."""
+  height, width = image.shape[:2]
+  side = min(height, width)
+  top, left = (height - side) // 2, (width - side) // 2
+  return image[top : top + side, left : left + side]
+
+
+def mirror(image: np.ndarray) -> np.ndarray:
+  """Left and right exchanged."""
+  return image[:, ::-1]
+
+
 def augment(image: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
   """uint8 [H, W, C] -> uint8 [size, size, C]: resized a little larger, cropped, maybe flipped."""
   large = resize(image, load_size(size))

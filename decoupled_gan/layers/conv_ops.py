@@ -46,6 +46,16 @@ def conv(x, kernel, stride=1):
   return _forward(x, kernel.astype(x.dtype), stride)
 
 
+def conv_transpose(x, kernel, stride=1):
+  """Transposed convolution: [B,H,W,I], [kh,kw,I,O] -> [B,(H-1)*s+kh,(W-1)*s+kw,O].
+
+  Each pixel of x adds its multiple of the kernel to the output, `stride` pixels apart.
+  """
+  size = [(n - 1) * stride + k for n, k in zip(x.shape[1:3], kernel.shape[:2], strict=True)]
+  kernel = kernel.astype(x.dtype).swapaxes(2, 3)
+  return _input_gradient(x, kernel, stride, (x.shape[0], *size, kernel.shape[2]))
+
+
 # Forward, input gradient and weight gradient are bilinear, and the gradients of each are the other
 # two: written as three functions they can be differentiated without end, and no derivative of any
 # order falls back to a formulation that nobody chose. jit: equal shapes are traced once.

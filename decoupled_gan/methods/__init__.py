@@ -11,9 +11,9 @@
 """
 
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.methods import nice
+from decoupled_gan.methods import glead, nice, stylegan2
 
-METHODS = {'nice': nice}
+METHODS = {'nice': nice, 'stylegan2': stylegan2, 'glead': glead}
 
 
 def get(name: str):
