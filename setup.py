@@ -41,6 +41,7 @@ setup(
     'dev': [
       'pytest',
       'pytest-timeout',
+      'pytest-xdist',
       'ruff',
       'scikit-image',
       # For newer Pythons torch comes with 3 GB of CUDA: there its tests run if one has installed it.
