@@ -15,6 +15,7 @@ score.
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 from absl import app, flags
 from PIL import Image, ImageDraw, ImageFont
@@ -23,7 +24,6 @@ from configs import tiles
 from decoupled_gan import data, inference, train
 from decoupled_gan.data.views import Joined
 from decoupled_gan.draw import tiled
-from decoupled_gan.images import to_uint8
 from decoupled_gan.metrics import features, sliced
 from decoupled_gan.metrics.distribution import squared_mmd
 from decoupled_gan.metrics.protocols import network_input
@@ -32,13 +32,13 @@ from decoupled_gan.types import Plain
 from decoupled_gan.workdir import Workdir
 
 VARIANTS = {'stylegan2': '#b8860b', 'glead': '#1f6f8b'}
-COUNT, BATCH = 512, 64
+COUNT, BATCH = 256, 32
 WIDTH, HEIGHT, MARGIN = 420, 300, 60
 
 _FOLDER = flags.DEFINE_string('folder', 'runs/glead_tiles', 'Runs, scores.json and the pictures.')
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1'], 'Of the runs.')
 _STEPS = flags.DEFINE_integer('steps', 3000, 'Of each run.')
-_EVERY = flags.DEFINE_integer('every', 500, 'Steps between scored checkpoints.')
+_EVERY = flags.DEFINE_integer('every', 1000, 'Steps between scored checkpoints.')
 _SCORE = flags.DEFINE_bool('score', True, 'Whether to score, or only to draw the figure again.')
 
 
@@ -53,16 +53,10 @@ def recipe(variant: str, seed: int):
   return config
 
 
-def drawn(workdir: Workdir, step: int) -> np.ndarray:
-  """COUNT images, uint8 [COUNT, S, S, 3], of latents that are the same for every checkpoint."""
-  trained = inference.load(workdir, step)
-  method, gan = trained.run.method, trained.run.gan
-  z = np.random.default_rng(0).standard_normal((COUNT, gan.z_dim)).astype(np.float32)
-
-  def images(z):
-    return trained.compiled(method.draw, 'random')(trained.compiled(method.style, 1.0)(z))
-
-  return inference.batched(lambda z: to_uint8(images(z)), z, BATCH)
+def drawn(task, variables) -> np.ndarray:
+  """COUNT images, uint8 [COUNT, S, S, 3], of seeds that are the same for every checkpoint."""
+  seeds = np.arange(COUNT).reshape(-1, BATCH)
+  return np.concatenate([task.generate(variables, batch) for batch in seeds])
 
 
 class Scores:
@@ -103,12 +97,16 @@ def score(folder: Path) -> dict:
       workdir = Workdir(folder / f'{variant}-{seed}')
       if not workdir.config_file.exists():
         train.train(recipe(variant, int(seed)), workdir)
-      rows[workdir.path.name] = {step: measure(drawn(workdir, step)) for step in steps}
-      save_image(
-        tiled(drawn(workdir, _STEPS.value)[:64]).resize((512, 512), Image.Resampling.NEAREST),
-        folder / f'{workdir.path.name}.png',
-      )
-      print(workdir.path.name, json.dumps(rows[workdir.path.name]), flush=True)
+      run = inference.open_run(workdir)
+      task = run.method.tasks(run, data.load(run.config, Plain))[0]
+      row = rows[workdir.path.name] = {}
+      for step in steps:
+        with jax.set_mesh(run.mesh):
+          images = drawn(task, inference.restore(run, workdir, step).variables)
+        row[step] = measure(images)
+        print(workdir.path.name, step, row[step], flush=True)
+      shown = tiled(images[:64]).resize((512, 512), Image.Resampling.NEAREST)
+      save_image(shown, folder / f'{workdir.path.name}.png')
   return rows
 
 
