@@ -34,7 +34,9 @@ def get_config() -> ConfigDict:
   config.data.path = ''
   config.data.a = ''
   config.data.b = ''
+  config.data.direction = 'a_to_b'  # of side-by-side pairs: which half is the input
   config.data.augment = True
+  config.data.stretch = False  # each image's values to 0..255 first, as scipy's imresize did
   config.data.num_threads = 8  # of decoding and augmentation
   config.data.tile_size = 64  # px, edge of a tile of the built-in terrain
 

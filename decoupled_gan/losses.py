@@ -1,5 +1,6 @@
 """Losses: pure functions, computed in float32, each a mean unless it says otherwise."""
 
+import jax
 import jax.numpy as jnp
 
 from decoupled_gan.types import Array
@@ -21,3 +22,14 @@ def least_squares(logits: Array, target: float) -> Array:
   target 1 on real images plus with target 0 on fakes; a generator with target 1 on fakes.
   """
   return jnp.square(_f32(logits) - target).mean()
+
+
+def cross_entropy(logits: Array, target: float) -> Array:
+  """mean of -target log p - (1 - target) log(1 - p) with p = sigmoid(logits), over all elements.
+
+  The GAN loss of Goodfellow et al. (NeurIPS 2014): a discriminator minimises it with target 1 on
+  real images plus with target 0 on fakes; a generator with target 1 on fakes (the non-saturating
+  form). ln 2 at logits of 0, whatever the target.
+  """
+  logits = _f32(logits)
+  return (jax.nn.softplus(logits) - target * logits).mean()

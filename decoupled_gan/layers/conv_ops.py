@@ -46,6 +46,36 @@ def conv(x, kernel, stride=1):
   return _forward(x, kernel.astype(x.dtype), stride)
 
 
+def conv_same(x, kernel, stride=1):
+  """Cross-correlation with zeros around x: [B,H,W,I], [kh,kw,I,O] -> [B,ceil(H/s),ceil(W/s),O].
+
+  TensorFlow's 'SAME': where the number of zeros is odd, one more at the bottom and at the right.
+  """
+  pads = [same_pads(n, k, stride) for n, k in zip(x.shape[1:3], kernel.shape, strict=False)]
+  return conv(jnp.pad(x, [(0, 0), *pads, (0, 0)]), kernel, stride)
+
+
+def conv_transpose(x, kernel, stride):
+  """The transpose of `conv_same`: [B,H,W,I], [kh,kw,O,I] -> [B,s*H,s*W,O].
+
+  TensorFlow's `conv2d_transpose` with 'SAME', its kernel layout included.
+  """
+  sizes = [stride * n for n in x.shape[1:3]]
+  (top, bottom), (left, right) = (
+    same_pads(n, k, stride) for n, k in zip(sizes, kernel.shape, strict=False)
+  )
+  height, width = sizes
+  padded = (x.shape[0], top + height + bottom, left + width + right, kernel.shape[2])
+  y = _input_gradient(x, kernel.astype(x.dtype), stride, padded)
+  return y[:, top : top + height, left : left + width]
+
+
+def same_pads(size, kernel_size, stride):
+  """(before, after): how many zeros TensorFlow's 'SAME' puts around `size` pixels."""
+  total = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
+  return total // 2, total - total // 2
+
+
 # Forward, input gradient and weight gradient are bilinear, and the gradients of each are the other
 # two: written as three functions they can be differentiated without end, and no derivative of any
 # order falls back to a formulation that nobody chose. jit: equal shapes are traced once.

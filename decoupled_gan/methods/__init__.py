@@ -8,12 +8,17 @@
                        --mode=evaluate and evaluate_every_steps. A translator takes
                        tasks.of_translator; an editor has one task for each edit, with its `truth`; a
                        generator one without `count`, whose indices are the seeds of its samples
+
+and, where it can be done, for the modes after training
+
+  translate_images(gan, images, target)   images of the domain 'a' or 'b' (--mode=translate)
+  edit(gan, images, labels)               images under other labels (--mode=generate)
 """
 
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.methods import nice
+from decoupled_gan.methods import edgan_aligned, edgan_labelled, nice
 
-METHODS = {'nice': nice}
+METHODS = {'nice': nice, 'edgan_labelled': edgan_labelled, 'edgan_aligned': edgan_aligned}
 
 
 def get(name: str):
