@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from decoupled_gan.data import emoji, fake, folder, terrain, tfds
+from decoupled_gan.data import avatars, emoji, fake, folder, terrain, tfds
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
 from decoupled_gan.data.pipeline import test_batch, test_images, train_batches
 from decoupled_gan.errors import UserError, listing
@@ -31,8 +31,8 @@ SOURCES: dict[type[Batch], dict[str, Callable[[ConfigDict], Dataset]]] = {
     'fake': fake.load,
   },
   Aligned: {'fake': fake.load_aligned},
-  Labelled: {'fake': fake.load_labelled},
-  Plain: {'fake': fake.load_plain},
+  Labelled: {'avatars': avatars.load, 'fake': fake.load_labelled},
+  Plain: {'avatars': avatars.load_plain, 'fake': fake.load_plain},
 }
 
 
