@@ -22,9 +22,12 @@ def get_config(variant=''):
   config.data.stretch = False
   config.attributes = ATTRIBUTES
   config.image_size = 64
-  config.batch_size = 16
-  config.num_steps = 3000
+  config.batch_size = 8
+  config.num_steps = 2400
   config.model.width = 16
-  config.sample_every_steps = 500
-  config.checkpoint_every_steps = 500
+  config.model.he_init = True
+  for group in ('encoder', 'decoder'):
+    config.optimizer_of[group] = {'learning_rate': 1e-3}
+  config.sample_every_steps = 400
+  config.checkpoint_every_steps = 400
   return edgan.apply(config, variant)

@@ -23,7 +23,6 @@ def get_config(variant=''):
   config.image_size = 256
   config.batch_size = 1
   config.num_steps = 80_000
-  config.model.width = 64
   config.model.norm_innermost = False
   return edgan.apply(config, variant, VARIANTS)
 

@@ -26,7 +26,6 @@ def get_config(variant=''):
   config.image_size = 128
   config.batch_size = 25
   config.num_steps = 10_000
-  config.model.width = 64
   config.model.code_size = 50
   config.play = ('reconstruct', 'judge', 'refine', 'refine')
   config.routes.judge.latent = {'latent_discriminator': 1.0}

@@ -36,6 +36,7 @@ FORMAT = 1
 SIZE = 64  # px, box-reduced from twice as many
 TRAIN, TEST = 4000, 250
 
+GROUND = '#b6e3f4'  # light blue: white is where tanh saturates, and grey hair needs a contrast
 HAIR = {'black': '#2c1b18', 'brown': '#a55728', 'blond': '#d6b370', 'grey': '#e8e1e1'}
 MOUTHS = {'serious': 'serious', 'smile': 'smile', 'open': 'screamOpen'}
 ATTRIBUTES = {
@@ -107,7 +108,7 @@ def options(seed: str, labels: Mapping[str, str]) -> dict:
     'accessoriesColor': ['#262e33'],
     'hairColor': [colour],
     'mouthVariant': [MOUTHS[labels['mouth']]],
-    'backgroundColor': ['#ffffff'],
+    'backgroundColor': [GROUND],
   }
 
 
@@ -125,7 +126,7 @@ def _artist():
   def draw(seed, labels):
     named = {a: values[n] for (a, values), n in zip(ATTRIBUTES.items(), labels, strict=True)}
     svg = str(dicebear.Avatar(style, options(seed, named) | {'topVariant': tops}))
-    png = resvg_py.svg_to_bytes(svg_string=svg, width=2 * SIZE, background='#ffffff')
+    png = resvg_py.svg_to_bytes(svg_string=svg, width=2 * SIZE, background=GROUND)
     with Image.open(io.BytesIO(bytes(png))) as image:
       return np.asarray(image.convert('RGB').reduce(2))
 

@@ -62,7 +62,7 @@ def load(config) -> Dataset:
     UserError: no path or no such folder; trainA or trainB missing or without images; damaged
       images (all of them are named, up to a dozen); images too small for config.image_size.
   """
-  root = _root(config.data.path)
+  root = existing_folder(config, 'trainA, trainB, testA and testB')
   train, test = (
     Pair(*[FileImages.below(root / folder, config.image_channels) for folder in folders])
     for folders in (_TRAIN, _TEST)
@@ -126,10 +126,12 @@ def _find(root: Path) -> tuple[str, ...]:
   return tuple(sorted(found))
 
 
-def _root(path: str) -> Path:
+def existing_folder(config, contents: str) -> Path:
+  """config.data.path as a folder that exists; `contents` says what it is to hold."""
+  path = config.data.path
   if not path:
     raise UserError(
-      "data.source='folder' needs data.path: a folder that holds trainA, trainB, testA and testB, "
+      f'data.source={config.data.source!r} needs data.path: a folder that holds {contents}, '
       'e.g. --config.data.path=datasets/selfie2anime'
     )
   root = Path(path).expanduser()
@@ -138,7 +140,7 @@ def _root(path: str) -> Path:
   existing = next(parent for parent in root.absolute().parents if parent.is_dir())
   raise UserError(
     f'data.path={path!r} is not a folder: in {str(existing)!r} there are {_contents(existing)}; '
-    'give the folder that holds trainA and trainB'
+    f'give the folder that holds {contents}'
   )
 
 

@@ -60,6 +60,8 @@ def conv_transpose(x, kernel, stride):
 
   TensorFlow's `conv2d_transpose` with 'SAME', its kernel layout included.
   """
+  if stride == 1 and kernel.shape[0] % 2 == kernel.shape[1] % 2 == 1:
+    return conv_same(x, kernel[::-1, ::-1].transpose(0, 1, 3, 2))  # it has more rules to choose from
   sizes = [stride * n for n in x.shape[1:3]]
   (top, bottom), (left, right) = (
     same_pads(n, k, stride) for n, k in zip(sizes, kernel.shape, strict=False)

@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses import cross_entropy
 from decoupled_gan.methods import edgan
-from decoupled_gan.networks.edgan import CodeJudge, Decoder, Encoder, Judge, check_size
+from decoupled_gan.networks.edgan import PUBLISHED_STD, CodeJudge, Decoder, Encoder, Judge, check_size
 from decoupled_gan.types import Array, Labelled, Losses
 
 
@@ -40,18 +40,19 @@ class LabelledEDGAN(edgan.Decoupled, nn.Module):
   residual_path: bool = True
   coupled: bool = False
   latent_path: bool = True
+  std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
   def setup(self):
     counts = tuple(len(values) for _, values in self.attributes)
     decoding = (self.image_size, counts, self.channels, self.width)
-    self.encoder = Encoder(self.width, self.code_size, self.dtype)
-    self.decoder = Decoder(*decoding, norm=False, dtype=self.dtype)
+    self.encoder = Encoder(self.width, self.code_size, self.std, self.dtype)
+    self.decoder = Decoder(*decoding, False, self.std, self.dtype)
     if self.residual_path:
-      self.residual = Decoder(*decoding, norm=True, dtype=self.dtype)
-    self.discriminator = Judge(counts, self.width, self.dtype)
+      self.residual = Decoder(*decoding, True, self.std, self.dtype)
+    self.discriminator = Judge(counts, self.width, self.std, self.dtype)
     if self.latent_path:
-      self.latent_discriminator = CodeJudge()
+      self.latent_discriminator = CodeJudge(self.std)
 
   def __call__(self, batch: Labelled):
     """Calls every network once: what `init` runs."""
@@ -104,6 +105,7 @@ def build(config: ConfigDict) -> LabelledEDGAN:
     width=config.model.width,
     code_size=config.model.code_size,
     latent_path='latent' in config.routes.judge,
+    std=None if config.model.he_init else PUBLISHED_STD,
     dtype=jnp.dtype(config.compute_dtype),
     **edgan.paths(config),
   )

@@ -31,7 +31,39 @@ from decoupled_gan.layers.conv import SameConv
 from decoupled_gan.layers.norm import BatchNorm, InstanceNorm
 from decoupled_gan.types import Array
 
-conv_kernel = nn.initializers.truncated_normal(0.02)  # of convolutions; all others are plain normal
+PUBLISHED_STD = 0.02  # of all kernels; those of convolutions are cut at two of it
+
+
+def _he(stride=1, transposed=False):
+  """He et al.'s initialisation for ReLU (ICCV 2015); see `make_layers`."""
+  axes = {'in_axis': -1, 'out_axis': -2} if transposed else {}
+  # A pixel that a transposed convolution makes sees one in stride^2 of the kernel's taps.
+  scale = 2.0 * stride**2 if transposed else 2.0
+  return nn.initializers.variance_scaling(scale, 'fan_in', 'truncated_normal', **axes)
+
+
+def make_layers(std: float | None, dtype):
+  """(conv, deconv, dense): layers with kernels of standard deviation `std`, or He's if it is None.
+
+  The official code computes He's and then overwrites it by 0.02. That is far too little for networks
+  much narrower than the published ones: signals vanish, and all that is learnt is the median image.
+  """
+
+  def conv(features, name, stride=2):
+    init = nn.initializers.truncated_normal(std) if std else _he()
+    return SameConv(features, stride=stride, kernel_init=init, dtype=dtype, name=name)
+
+  def deconv(features, name, stride=2):
+    init = nn.initializers.normal(std) if std else _he(stride, transposed=True)
+    return SameConv(
+      features, stride=stride, transposed=True, kernel_init=init, dtype=dtype, name=name
+    )
+
+  def dense(features, name):
+    init = nn.initializers.normal(std) if std else _he()
+    return nn.Dense(features, kernel_init=init, dtype=dtype, name=name)
+
+  return conv, deconv, dense
 
 
 def check_size(image_size: int, smallest: int):
@@ -54,33 +86,22 @@ def tiled(vectors: list[Array], length: int) -> Array:
   return jnp.concatenate([jnp.tile(v, (1, max(1, length // v.shape[-1]))) for v in vectors], -1)
 
 
-class Dense(nn.Module):
-  """Linear layer with bias: [B, I] -> [B, features]."""
-
-  features: int
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    init = nn.initializers.normal(0.02)
-    return nn.Dense(self.features, kernel_init=init, dtype=self.dtype)(x)
-
-
 class Encoder(nn.Module):
   """Images [B, S, S, C] -> codes [B, code_size] in (-1, 1)."""
 
   width: int = 64
   code_size: int = 50
+  std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
+    conv, _, dense = make_layers(self.std, self.dtype)
     layers = int(math.log2(x.shape[1])) - 2
     for i in range(layers):  # ends at 4x4
-      conv = SameConv(self.width * 2**i, kernel_init=conv_kernel, dtype=self.dtype, name=f'conv_{i}')
-      x = nn.relu(conv(x))
+      x = nn.relu(conv(self.width * 2**i, f'conv_{i}')(x))
     x = x.reshape(len(x), -1)
-    return jnp.tanh(Dense(self.code_size, self.dtype, name='code')(x).astype(jnp.float32))
+    return jnp.tanh(dense(self.code_size, 'code')(x).astype(jnp.float32))
 
 
 class Decoder(nn.Module):
@@ -96,24 +117,26 @@ class Decoder(nn.Module):
   channels: int = 3
   width: int = 64
   norm: bool = False
+  std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, code: Array, labels: Array) -> Array:
+    _, deconv, dense = make_layers(self.std, self.dtype)
+
     def activated(x, name):
       return nn.relu(BatchNorm(name=name)(x) if self.norm else x)
 
     layers = int(math.log2(self.image_size)) - 2
     widest = self.width * 2 ** (layers - 1)
     x = jnp.concatenate([code, tiled(one_hots(labels, self.counts), code.shape[-1])], -1)
-    x = activated(Dense(16 * widest, self.dtype, name='code')(x), 'norm_code')
+    x = activated(dense(16 * widest, 'code')(x), 'norm_code')
     x = x.reshape(-1, 4, 4, widest)
     strides = [2] * layers + [1]
     for i, stride in enumerate(strides):
       features = max(1, widest // 2 ** (i + 1))
-      deconv = SameConv(features, stride=stride, transposed=True, dtype=self.dtype, name=f'deconv_{i}')
-      x = activated(deconv(x), f'norm_{i}')
-    image = SameConv(self.channels, stride=1, transposed=True, dtype=self.dtype, name='image')(x)
+      x = activated(deconv(features, f'deconv_{i}', stride)(x), f'norm_{i}')
+    image = deconv(self.channels, 'image', stride=1)(x)
     return jnp.tanh(image.astype(jnp.float32))
 
 
@@ -126,30 +149,34 @@ class Judge(nn.Module):
 
   counts: tuple[int, ...]
   width: int = 64
+  std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array, labels: Array) -> Array:
+    conv, _, dense = make_layers(self.std, self.dtype)
     maps = tiled(one_hots(labels, self.counts), max(self.counts, default=0))[:, None, None]
     for i in range(4):
-      conv = SameConv(self.width * 2**i, kernel_init=conv_kernel, dtype=self.dtype, name=f'conv_{i}')
-      x = nn.relu(BatchNorm(name=f'norm_{i}')(conv(x)))
+      x = nn.relu(BatchNorm(name=f'norm_{i}')(conv(self.width * 2**i, f'conv_{i}')(x)))
       if i == 0:
         shape = (*x.shape[:3], maps.shape[-1])
         x = jnp.concatenate([x, jnp.broadcast_to(maps, shape).astype(x.dtype)], -1)
     x = x.reshape(len(x), -1)
-    x = nn.leaky_relu(Dense(16 * self.width, self.dtype, name='features')(x), 0.2)
-    return Dense(1, self.dtype, name='logit')(x)
+    x = nn.leaky_relu(dense(16 * self.width, 'features')(x), 0.2)
+    return dense(1, 'logit')(x)
 
 
 class CodeJudge(nn.Module):
   """The discriminator of codes: [B, code_size] -> logits [B, 1]."""
 
+  std: float | None = PUBLISHED_STD
+
   @nn.compact
   def __call__(self, code: Array) -> Array:
+    _, _, dense = make_layers(self.std, jnp.float32)
     for i, width in enumerate((64, 32, 16)):
-      code = nn.relu(BatchNorm(name=f'norm_{i}')(Dense(width, name=f'dense_{i}')(code)))
-    return Dense(1, name='logit')(code)
+      code = nn.relu(BatchNorm(name=f'norm_{i}')(dense(width, f'dense_{i}')(code)))
+    return dense(1, 'logit')(code)
 
 
 class UNet(nn.Module):
@@ -162,32 +189,28 @@ class UNet(nn.Module):
   channels: int = 3
   width: int = 64
   norm_innermost: bool = False
+  std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
+    conv, deconv, _ = make_layers(self.std, self.dtype)
     levels = int(math.log2(x.shape[1]))
     widths = [self.width * min(2**i, 8) for i in range(levels)]
     skips = []
     for i, width in enumerate(widths):
-      x = self._conv(nn.leaky_relu(x, 0.2) if i else x, width, f'down_{i}')
+      x = conv(width, f'down_{i}')(nn.leaky_relu(x, 0.2) if i else x)
       if 0 < i < levels - 1 or (i and self.norm_innermost):
         x = InstanceNorm(name=f'norm_down_{i}')(x)
       skips.append(x)
     skips.pop()
     for i, width in enumerate(widths[-2::-1]):
-      x = self._conv(nn.relu(x), width, f'up_{i}', transposed=True)
+      x = deconv(width, f'up_{i}')(nn.relu(x))
       x = InstanceNorm(name=f'norm_up_{i}')(x)
       x = self._dropout(x) if i < 3 else x
       x = jnp.concatenate([x, skips.pop()], -1)
-    image = self._conv(nn.relu(x), self.channels, 'image', transposed=True)
+    image = deconv(self.channels, 'image')(nn.relu(x))
     return jnp.tanh(image.astype(jnp.float32))
-
-  def _conv(self, x, features, name, transposed=False):
-    init = nn.initializers.normal(0.02) if transposed else conv_kernel
-    return SameConv(
-      features, transposed=transposed, kernel_init=init, dtype=self.dtype, name=name
-    )(x)
 
   def _dropout(self, x):
     """Half of the values, doubled; all of them where no noise is given."""
@@ -198,15 +221,14 @@ class PairJudge(nn.Module):
   """The discriminator of pairs: input and image [B, S, S, C] -> logits [B, 1]."""
 
   width: int = 64
+  std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, given: Array, image: Array) -> Array:
+    conv, _, dense = make_layers(self.std, self.dtype)
     x = jnp.concatenate([given, image], -1)
     for i, stride in enumerate((2, 2, 2, 1)):
-      conv = SameConv(
-        self.width * 2**i, stride=stride, kernel_init=conv_kernel, dtype=self.dtype, name=f'conv_{i}'
-      )
-      x = conv(x)
+      x = conv(self.width * 2**i, f'conv_{i}', stride)(x)
       x = nn.leaky_relu(InstanceNorm(name=f'norm_{i}')(x) if i else x, 0.2)
-    return Dense(1, self.dtype, name='logit')(x.reshape(len(x), -1))
+    return dense(1, 'logit')(x.reshape(len(x), -1))
