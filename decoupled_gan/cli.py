@@ -20,8 +20,9 @@ _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The recipe, configs/<name>.py[:variant]; any field by --config.<field>=value.'
 )
 flags.DEFINE_string(
-  'mode', 'train', 'What to do: train, translate, evaluate, routes, plan, import, export.'
-)
+  'mode', 'train',
+  'What to do: train, translate, generate, evaluate, nrds, routes, plan, import, export.',
+)  # fmt: skip
 flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
 flags.DEFINE_string('input', '', 'translate: an image or a folder of images; import: a checkpoint.')
 flags.DEFINE_string(
@@ -40,8 +41,15 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string('metrics', '', 'evaluate: what to measure, e.g. kid_1k,fid,psnr; see the README.')
 flags.DEFINE_string('protocol', '', "evaluate: whose numbers; the config's when left out.")
-flags.DEFINE_string('real', '', 'evaluate, without a run: the folder of real images.')
+flags.DEFINE_string('real', '', 'evaluate, without a run, and nrds: the folder of real images.')
 flags.DEFINE_string('fake', '', 'evaluate, without a run: the folder of generated images.')
+flags.DEFINE_string('fakes', '', 'nrds: <name>=<folder>,<name>=<folder>,...')
+flags.DEFINE_string('classifier', 'published', 'nrds: published (128 px), or small (64 px).')
+flags.DEFINE_integer('epochs', 20, 'nrds: how many epochs the classifier is trained.')
+flags.DEFINE_bool('balanced', True, 'nrds: each method gives as many images to an epoch.')
+flags.DEFINE_string(
+  'attributes', '', 'generate: <name>=<value>,... or one <name>, for a strip of all its values.'
+)
 
 
 def mode(name: str = '') -> Callable:
@@ -69,6 +77,33 @@ def translate():
 
   translate.translate(
     _workdir(), FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize, _checkpoint()
+  )
+
+
+@mode()
+def generate():
+  """What a method can make depends on what its module offers, see methods/__init__.py."""
+  from decoupled_gan import edit, methods
+
+  workdir = _workdir()
+  method = methods.get(workdir.load_config().method)
+  if hasattr(method, 'edit'):
+    edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, FLAGS.checkpoint)
+    return
+  raise UserError(
+    f'--mode=generate: the method of {workdir.path} does not edit images by attributes; '
+    'try --mode=translate.'
+  )
+
+
+@mode()
+def nrds():
+  from decoupled_gan.metrics import nrds
+
+  if not FLAGS.workdir:
+    raise UserError('--mode=nrds needs --workdir=<folder>, where nrds.json and nrds.png go.')
+  nrds.measure(
+    FLAGS.real, FLAGS.fakes, Path(FLAGS.workdir), FLAGS.classifier, FLAGS.epochs, FLAGS.balanced
   )
 
 

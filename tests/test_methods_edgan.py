@@ -1,0 +1,246 @@
+"""ED//GAN: the facts' gradient table, independent trajectories, ED+GAN, losses, running averages."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import avatars, facades, terrain_pairs, utkface
+from decoupled_gan import data, experiment, state
+from decoupled_gan.errors import UserError
+from decoupled_gan.images import to_float
+from decoupled_gan.losses import cross_entropy
+from decoupled_gan.methods import edgan_labelled
+from decoupled_gan.step import forward, play
+
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+
+def small(config):
+  config.data.source = 'fake'
+  config.data.num_threads = 0
+  config.image_size = 16
+  config.batch_size = 4
+  config.model.width = 4
+  return config
+
+
+FORMS = {'labelled': utkface, 'aligned': facades}
+
+
+def make(form, variant='', **fields):
+  config = small(FORMS[form].get_config(variant))
+  config.update_from_flattened_dict(fields)
+  return experiment.build(config)
+
+
+def batch_of(run):
+  return to_float(next(data.train_batches(data.load(run.config, run.method.BATCH), run.config)))
+
+
+# The gradient table of the facts. 1: flows; 0: exactly zero; None: flows, and the table holds it back.
+LABELLED = {
+  ('reconstruct', 'l1'): {'encoder': 1, 'decoder': 1},
+  ('judge', 'adversarial'): {'discriminator': 1},
+  ('judge', 'latent'): {'latent_discriminator': 1},
+  ('refine', 'adversarial'): {'residual': 1, 'discriminator': None},
+}
+ALIGNED = {
+  ('reconstruct', 'l1'): {'generator': 1},
+  ('judge', 'adversarial'): {'discriminator': 1},
+  ('refine', 'adversarial'): {'residual': 1, 'discriminator': None},
+}
+
+
+@pytest.mark.parametrize(('form', 'table'), [('labelled', LABELLED), ('aligned', ALIGNED)])
+def test_every_zero_of_the_gradient_table_is_exactly_zero(form, table):
+  run = make(form)
+  batch, initial = batch_of(run), run.create_state()
+  seen = set()
+  for phase in {phase.name: phase for phase in run.phases}.values():
+    losses, pullback, _ = forward(phase, run.gan, initial, run.groups, batch, jax.random.key(0))
+    for loss in losses:
+      gradients = pullback({**dict.fromkeys(losses, 0.0), loss: 1.0})
+      row = table[phase.name, loss]
+      flows = {g for g in run.groups if any(x.any() for x in jax.tree.leaves(gradients[g]))}
+      assert flows == set(row), (phase.name, loss)
+      assert set(phase.weights[loss]) == {g for g, cell in row.items() if cell}
+      seen.add((phase.name, loss))
+  assert seen == set(table)
+
+
+def test_the_labelled_form_plays_the_residual_twice_on_the_same_batch():
+  run = make('labelled')
+  assert [phase.name for phase in run.phases] == ['reconstruct', 'judge', 'refine', 'refine']
+  step = run.train_step()
+  after, _ = step(run.create_state(), batch_of(run), tuple(range(4)))
+  counts = {g: int(jax.tree.leaves(after.opt[g])[0]) for g in run.groups}
+  assert counts == {
+    'encoder': 1, 'decoder': 1, 'discriminator': 1, 'latent_discriminator': 1, 'residual': 2
+  }  # fmt: skip
+
+
+def trained(run, fresh=(), steps=3):
+  """The state after some steps; the groups in `fresh` start from another seed."""
+  current = run.create_state()
+  if fresh:
+    other = run._create(jax.random.key(run.config.seed + 1))
+    params = {g: (other if g in fresh else current).params[g] for g in run.groups}
+    current = current.replace(params=params)
+  step = run.train_step()
+  batches = data.train_batches(data.load(run.config, run.method.BATCH), run.config)
+  for _ in range(steps):
+    current, _ = step(current, next(batches), tuple(range(len(run.phases))))
+  return jax.tree.map(np.asarray, current)
+
+
+@pytest.fixture(scope='module', params=['labelled', 'aligned'])
+def reference(request):
+  run = make(request.param)
+  return request.param, run, trained(run)
+
+
+def assert_same_reconstruction(reference, other):
+  _, run, expected = reference
+  for group in run.config.routes.reconstruct.l1:
+    for tree in ('params', 'opt'):
+      jax.tree.map(
+        np.testing.assert_array_equal, getattr(expected, tree)[group], getattr(other, tree)[group]
+      )
+
+
+@pytest.mark.parametrize('weight', [1e-4, 100.0])
+def test_the_adversarial_weight_changes_the_residual_and_not_a_bit_of_the_reconstruction(
+  reference, weight
+):
+  other = trained(make(reference[0], **{'routes.refine.adversarial.residual': weight}))
+  assert_same_reconstruction(reference, other)
+  changed = jax.tree.map(lambda a, b: (a != b).any(), reference[2].params, other.params)
+  assert any(jax.tree.leaves(changed['residual']))
+
+
+@pytest.mark.parametrize('group', ['discriminator', 'residual'])
+def test_another_discriminator_or_residual_changes_not_a_bit_of_the_reconstruction(reference, group):
+  other = trained(reference[1], fresh=(group,))
+  assert_same_reconstruction(reference, other)
+  changed = jax.tree.map(lambda a, b: (a != b).any(), reference[2].params, other.params)
+  assert all(any(jax.tree.leaves(changed[g])) for g in ('discriminator', 'residual'))
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_coupled_is_one_decoder_trained_by_both_losses_at_once(form):
+  run = make(form, 'coupled')
+  assert 'residual' not in run.groups
+  reconstruct = run.phases[0]
+  rebuilding = set(run.config.routes.reconstruct.l1)
+  assert {loss: set(row) for loss, row in reconstruct.weights.items()} == {
+    'l1': rebuilding, 'adversarial': rebuilding
+  }  # fmt: skip
+  batch, initial, key = batch_of(run), run.create_state(), jax.random.key(0)
+  losses, pullback, _ = forward(reconstruct, run.gan, initial, reconstruct.groups, batch, key)
+  gradients = {loss: pullback({'l1': 0.0, 'adversarial': 0.0, loss: 1.0}) for loss in losses}
+  assert all(x.any() for loss in gradients.values() for g in rebuilding
+             for x in jax.tree.leaves(loss[g])[:1])  # fmt: skip
+  assert run.phases[-1].weights == {}
+  _, losses = play(run.phases[-1], run.gan, run.optimizers, initial, batch, key)
+  assert losses == {}
+
+
+def test_the_adversarial_weight_matters_to_the_coupled_decoder():
+  states = [
+    trained(make('labelled', 'coupled', **{'routes.reconstruct.adversarial': row}), steps=2)
+    for row in ({'encoder': w, 'decoder': w} for w in (1e-3, 1.0))
+  ]
+  changed = jax.tree.map(lambda a, b: (a != b).any(), *[s.params['decoder'] for s in states])
+  assert any(jax.tree.leaves(changed))
+
+
+def test_losses_at_logits_of_zero_are_those_of_the_facts():
+  zero = jnp.zeros((3, 1))
+  assert float(cross_entropy(zero, 1)) == pytest.approx(0.693147, abs=1e-6)
+  assert float(cross_entropy(zero, 1) + cross_entropy(zero, 0)) == pytest.approx(1.386294, abs=1e-6)
+
+
+def test_cross_entropy_is_the_official_formula_and_bounded_gradients_at_any_logit():
+  logits = jnp.array([-1000.0, -2.0, 0.5, 1000.0])
+  for target in (0, 1):
+    expected = jnp.maximum(logits, 0) - logits * target + jnp.log1p(jnp.exp(-jnp.abs(logits)))
+    np.testing.assert_allclose(cross_entropy(logits, target), expected.mean(), rtol=1e-6)
+  assert jnp.isfinite(jax.grad(lambda x: cross_entropy(x, 1))(logits)).all()
+
+
+def test_real_and_fake_are_judged_in_batches_of_their_own():
+  """Joint batch statistics would make the logits of the real images depend on the fakes."""
+  run = make('labelled')
+  batch, initial = batch_of(run), run.create_state()
+  calls = []
+
+  def spy(gan, batch):
+    original = type(gan).judge
+    calls.append(original(gan, batch, batch.image).shape)
+    return edgan_labelled.judge(gan, batch)
+
+  run.gan.apply({'params': initial.params, **initial.stats}, batch, method=spy,
+                mutable=list(initial.stats), rngs={'noise': jax.random.key(0)})  # fmt: skip
+  assert calls == [(4, 1)]
+  variables = {'params': initial.params, **initial.stats}
+  logits = [
+    run.gan.apply(variables, x, x.image, method='judge', mutable=list(initial.stats))[0][:1]
+    for x in (batch, batch._replace(image=batch.image.at[1:].multiply(-1)))
+  ]
+  assert not np.allclose(*logits), 'batch statistics: an image is judged beside its companions'
+
+
+def test_running_averages_move_in_training_and_make_inference_independent_of_the_batch():
+  run = make('labelled')
+  initial = run.create_state()
+  after = trained(run)
+  for group in ('residual', 'discriminator', 'latent_discriminator'):
+    moved = jax.tree.map(
+      lambda a, b: bool((np.asarray(a) != b).any()),
+      initial.stats['batch_stats'][group], after.stats['batch_stats'][group],
+    )  # fmt: skip
+    assert all(jax.tree.leaves(moved)), group
+  variables, batch = state.inference_variables(after), batch_of(run)
+  together = run.gan.apply(variables, batch.image, batch.labels, method=run.method.edit)
+  alone = run.gan.apply(variables, batch.image[:1], batch.labels[:1], method=run.method.edit)
+  np.testing.assert_allclose(together[:1], alone, atol=1e-5)
+
+
+def test_the_output_is_the_sum_of_both_paths_and_nothing_clips_it():
+  run = make('labelled')
+  initial, batch = run.create_state(), batch_of(run)
+
+  def paths(gan, batch):
+    rebuilt, code = gan.rebuild(batch)
+    return gan.generate(batch), rebuilt, gan.correct(batch, code)
+
+  variables = state.inference_variables(initial)
+  made, rebuilt, residual = run.gan.apply(variables, batch, method=paths)
+  np.testing.assert_array_equal(made, rebuilt + residual)
+
+
+def test_samples_show_every_value_of_every_attribute():
+  run = make('labelled')
+  columns = run.sample()(state.inference_variables(run.create_state()), batch_of(run))
+  assert list(columns)[:4] == ['input', 'rebuilt', 'residual', 'sum']
+  assert list(columns)[4:] == [f'age={a}' for a in utkface.AGES] + ['gender=male', 'gender=female']
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'image_size': 100}, 'image_size=100 .* power of two'),
+    ({'attributes.gender': ('only',)}, 'names for two values or more'),
+    ({'routes.judge.latent.latent_discriminator': 0.0}, "nothing trains .* 'latent_discriminator'"),
+  ],
+)
+def test_fields_that_do_not_fit_are_told(change, message):
+  with pytest.raises(UserError, match=message):
+    make('labelled', **change)
+
+
+@pytest.mark.parametrize('module', [utkface, facades, avatars, terrain_pairs])
+def test_an_unknown_variant_is_told_with_those_there_are(module):
+  with pytest.raises(UserError, match="no variant 'x' of ED//GAN; there are decoupled, coupled"):
+    module.get_config('x')
