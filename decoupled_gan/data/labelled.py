@@ -88,7 +88,8 @@ def number_of(value: str, attribute: str, values: Sequence[str], where: str = ''
 
 def one_in_ten(name: str) -> bool:
   """Whether an image is for testing, by a hash of its file name."""
-  return hashlib.sha256(name.rpartition('/')[2].encode()).digest()[0] % 10 == 0
+  digest = hashlib.sha256(name.rpartition('/')[2].encode()).digest()
+  return int.from_bytes(digest[:8]) % 10 == 0
 
 
 def _read_table(path: Path, attributes: Attributes) -> tuple[list[str], np.ndarray]:
