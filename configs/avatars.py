@@ -23,11 +23,11 @@ def get_config(variant=''):
   config.attributes = ATTRIBUTES
   config.image_size = 64
   config.batch_size = 8
-  config.num_steps = 2400
+  config.num_steps = 2500
   config.model.width = 16
   config.model.he_init = True
   for group in ('encoder', 'decoder'):
-    config.optimizer_of[group] = {'learning_rate': 1e-3}
-  config.sample_every_steps = 400
-  config.checkpoint_every_steps = 400
+    config.optimizer_of[group] = {'learning_rate': 3e-4, 'b1': 0.9}
+  config.sample_every_steps = 500
+  config.checkpoint_every_steps = 500
   return edgan.apply(config, variant)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from configs import avatars, facades, terrain_pairs, utkface
-from decoupled_gan import data, experiment, state
+from decoupled_gan import data, experiment, sharding, state
 from decoupled_gan.errors import UserError
 from decoupled_gan.images import to_float
 from decoupled_gan.losses import cross_entropy
 from decoupled_gan.methods import edgan_labelled
-from decoupled_gan.step import forward, play
+from decoupled_gan.step import forward, make_train_step, play
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
@@ -36,6 +36,12 @@ def make(form, variant='', **fields):
 
 def batch_of(run):
   return to_float(next(data.train_batches(data.load(run.config, run.method.BATCH), run.config)))
+
+
+def quick_step(run):
+  """`run.train_step()`, compiled without optimisation: compiling is what costs here."""
+  function = make_train_step(run.gan, run.phases, run.optimizers, run.ema, run.config.seed)
+  return sharding.jit(function, quick=True, static_argnums=2)
 
 
 # The gradient table of the facts. 1: flows; 0: exactly zero; None: flows, and the table holds it back.
@@ -72,7 +78,7 @@ def test_every_zero_of_the_gradient_table_is_exactly_zero(form, table):
 def test_the_labelled_form_plays_the_residual_twice_on_the_same_batch():
   run = make('labelled')
   assert [phase.name for phase in run.phases] == ['reconstruct', 'judge', 'refine', 'refine']
-  step = run.train_step()
+  step = quick_step(run)
   after, _ = step(run.create_state(), batch_of(run), tuple(range(4)))
   counts = {g: int(jax.tree.leaves(after.opt[g])[0]) for g in run.groups}
   assert counts == {
@@ -87,7 +93,7 @@ def trained(run, fresh=(), steps=3):
     other = run._create(jax.random.key(run.config.seed + 1))
     params = {g: (other if g in fresh else current).params[g] for g in run.groups}
     current = current.replace(params=params)
-  step = run.train_step()
+  step = quick_step(run)
   batches = data.train_batches(data.load(run.config, run.method.BATCH), run.config)
   for _ in range(steps):
     current, _ = step(current, next(batches), tuple(range(len(run.phases))))
@@ -109,11 +115,8 @@ def assert_same_reconstruction(reference, other):
       )
 
 
-@pytest.mark.parametrize('weight', [1e-4, 100.0])
-def test_the_adversarial_weight_changes_the_residual_and_not_a_bit_of_the_reconstruction(
-  reference, weight
-):
-  other = trained(make(reference[0], **{'routes.refine.adversarial.residual': weight}))
+def test_the_adversarial_weight_changes_the_residual_and_not_a_bit_of_the_reconstruction(reference):
+  other = trained(make(reference[0], **{'routes.refine.adversarial.residual': 100.0}))
   assert_same_reconstruction(reference, other)
   changed = jax.tree.map(lambda a, b: (a != b).any(), reference[2].params, other.params)
   assert any(jax.tree.leaves(changed['residual']))

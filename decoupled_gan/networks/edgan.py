@@ -34,11 +34,11 @@ from decoupled_gan.types import Array
 PUBLISHED_STD = 0.02  # of all kernels; those of convolutions are cut at two of it
 
 
-def _he(stride=1, transposed=False):
-  """He et al.'s initialisation for ReLU (ICCV 2015); see `make_layers`."""
+def _he(stride=1, transposed=False, gain=2.0):
+  """He et al.'s initialisation (ICCV 2015), whose gain of 2 is for ReLU; see `make_layers`."""
   axes = {'in_axis': -1, 'out_axis': -2} if transposed else {}
   # A pixel that a transposed convolution makes sees one in stride^2 of the kernel's taps.
-  scale = 2.0 * stride**2 if transposed else 2.0
+  scale = gain * stride**2 if transposed else gain
   return nn.initializers.variance_scaling(scale, 'fan_in', 'truncated_normal', **axes)
 
 
@@ -59,8 +59,8 @@ def make_layers(std: float | None, dtype):
       features, stride=stride, transposed=True, kernel_init=init, dtype=dtype, name=name
     )
 
-  def dense(features, name):
-    init = nn.initializers.normal(std) if std else _he()
+  def dense(features, name, gain=2.0):
+    init = nn.initializers.normal(std) if std else _he(gain=gain)
     return nn.Dense(features, kernel_init=init, dtype=dtype, name=name)
 
   return conv, deconv, dense
@@ -101,7 +101,7 @@ class Encoder(nn.Module):
     for i in range(layers):  # ends at 4x4
       x = nn.relu(conv(self.width * 2**i, f'conv_{i}')(x))
     x = x.reshape(len(x), -1)
-    return jnp.tanh(dense(self.code_size, 'code')(x).astype(jnp.float32))
+    return jnp.tanh(dense(self.code_size, 'code', gain=1.0)(x).astype(jnp.float32))
 
 
 class Decoder(nn.Module):
