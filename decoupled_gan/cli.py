@@ -98,11 +98,11 @@ def generate():
 
 @mode()
 def nrds():
-  from decoupled_gan.metrics import nrds
+  from decoupled_gan import compare
 
   if not FLAGS.workdir:
     raise UserError('--mode=nrds needs --workdir=<folder>, where nrds.json and nrds.png go.')
-  nrds.measure(
+  compare.measure(
     FLAGS.real, FLAGS.fakes, Path(FLAGS.workdir), FLAGS.classifier, FLAGS.epochs, FLAGS.balanced
   )
 
