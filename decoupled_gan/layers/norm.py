@@ -67,13 +67,12 @@ class AdaLIN(nn.Module):
 
 
 class BatchNorm(nn.Module):
-  """Batch normalisation (Ioffe and Szegedy, ICML 2015) over all axes but the last.
+  """Batch normalisation (Ioffe and Szegedy, ICML 2015) over all axes but the last, without scale.
 
   While the collection 'batch_stats' is mutable (training), it normalises by the batch's mean and
   biased variance, and moves their running averages; otherwise it normalises by those.
   """
 
-  use_scale: bool = False
   epsilon: float = 1e-3
   momentum: float = 0.99
 
@@ -83,7 +82,7 @@ class BatchNorm(nn.Module):
       use_running_average=not self.is_mutable_collection('batch_stats'),
       momentum=self.momentum,
       epsilon=self.epsilon,
-      use_scale=self.use_scale,
+      use_scale=False,
       dtype=x.dtype,
       name='norm',
     )(x)
