@@ -13,7 +13,6 @@ def get_config(*rebuilding):
   config.optimizer.learning_rate = 2e-4
   config.optimizer.b1 = 0.5
   config.model.width = 64
-  config.model.he_init = False  # for networks much narrower than that
   config.routes.reconstruct = {'l1': dict.fromkeys(rebuilding, 1.0)}
   config.routes.judge = {'adversarial': {'discriminator': 1.0}}
   config.routes.refine = {'adversarial': {'residual': 1.0}}

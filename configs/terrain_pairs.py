@@ -25,7 +25,6 @@ def get_config(variant=''):
   config.batch_size = 4
   config.num_steps = 1500
   config.model.width = 16
-  config.model.he_init = True
   config.sample_every_steps = 300
   config.checkpoint_every_steps = 300
   return edgan.apply(config, variant)

@@ -27,6 +27,7 @@ def get_config(variant=''):
   config.batch_size = 25
   config.num_steps = 10_000
   config.model.code_size = 50
+  config.model.he_init = False  # of encoder and decoder; for networks much narrower than these
   config.play = ('reconstruct', 'judge', 'refine', 'refine')
   config.routes.judge.latent = {'latent_discriminator': 1.0}
   return edgan.apply(config, variant)

@@ -7,7 +7,6 @@
 pix2pix itself (Isola et al., CVPR 2017) is the coupled baseline with l1 weighted by 100.
 """
 
-import functools
 from collections import OrderedDict
 from typing import Any
 
@@ -17,7 +16,7 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.errors import UserError
 from decoupled_gan.methods import edgan
-from decoupled_gan.networks.edgan import PUBLISHED_STD, PairJudge, UNet, check_size
+from decoupled_gan.networks.edgan import PairJudge, UNet, check_size
 from decoupled_gan.types import Aligned, Array
 
 
@@ -29,17 +28,13 @@ class AlignedEDGAN(edgan.Decoupled, nn.Module):
   norm_innermost: bool = False
   residual_path: bool = True
   coupled: bool = False
-  std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
   def setup(self):
-    unet = functools.partial(
-      UNet, self.channels, self.width, self.norm_innermost, self.std, self.dtype
-    )
-    self.generator = unet()
+    self.generator = UNet(self.channels, self.width, self.norm_innermost, self.dtype)
     if self.residual_path:
-      self.residual = unet()
-    self.discriminator = PairJudge(self.width, self.std, self.dtype)
+      self.residual = UNet(self.channels, self.width, self.norm_innermost, self.dtype)
+    self.discriminator = PairJudge(self.width, self.dtype)
 
   def __call__(self, batch: Aligned):
     """Calls every network once: what `init` runs."""
@@ -69,7 +64,6 @@ def build(config: ConfigDict) -> AlignedEDGAN:
     channels=config.image_channels,
     width=config.model.width,
     norm_innermost=config.model.norm_innermost,
-    std=None if config.model.he_init else PUBLISHED_STD,
     dtype=jnp.dtype(config.compute_dtype),
     **edgan.paths(config),
   )

@@ -30,6 +30,7 @@ class LabelledEDGAN(edgan.Decoupled, nn.Module):
 
   attributes: ((name, (name of each value, ...)), ...), sorted by name.
   latent_path: whether there is a discriminator of codes.
+  std: of the kernels of encoder and decoder, which nothing normalises; None for He's.
   """
 
   attributes: tuple[tuple[str, tuple[str, ...]], ...]
@@ -49,10 +50,10 @@ class LabelledEDGAN(edgan.Decoupled, nn.Module):
     self.encoder = Encoder(self.width, self.code_size, self.std, self.dtype)
     self.decoder = Decoder(*decoding, False, self.std, self.dtype)
     if self.residual_path:
-      self.residual = Decoder(*decoding, True, self.std, self.dtype)
-    self.discriminator = Judge(counts, self.width, self.std, self.dtype)
+      self.residual = Decoder(*decoding, norm=True, dtype=self.dtype)
+    self.discriminator = Judge(counts, self.width, self.dtype)
     if self.latent_path:
-      self.latent_discriminator = CodeJudge(self.std)
+      self.latent_discriminator = CodeJudge()
 
   def __call__(self, batch: Labelled):
     """Calls every network once: what `init` runs."""

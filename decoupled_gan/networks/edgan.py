@@ -45,8 +45,9 @@ def _he(stride=1, transposed=False, gain=2.0):
 def make_layers(std: float | None, dtype):
   """(conv, deconv, dense): layers with kernels of standard deviation `std`, or He's if it is None.
 
-  The official code computes He's and then overwrites it by 0.02. That is far too little for networks
-  much narrower than the published ones: signals vanish, and all that is learnt is the median image.
+  The official code computes He's and then overwrites it by 0.02. Where nothing is normalised, that is
+  far too little for networks much narrower than the published ones: signals vanish, and all that is
+  learnt is the median image.
   """
 
   def conv(features, name, stride=2):
@@ -149,12 +150,11 @@ class Judge(nn.Module):
 
   counts: tuple[int, ...]
   width: int = 64
-  std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array, labels: Array) -> Array:
-    conv, _, dense = make_layers(self.std, self.dtype)
+    conv, _, dense = make_layers(PUBLISHED_STD, self.dtype)
     maps = tiled(one_hots(labels, self.counts), max(self.counts, default=0))[:, None, None]
     for i in range(4):
       x = nn.relu(BatchNorm(name=f'norm_{i}')(conv(self.width * 2**i, f'conv_{i}')(x)))
@@ -169,11 +169,9 @@ class Judge(nn.Module):
 class CodeJudge(nn.Module):
   """The discriminator of codes: [B, code_size] -> logits [B, 1]."""
 
-  std: float | None = PUBLISHED_STD
-
   @nn.compact
   def __call__(self, code: Array) -> Array:
-    _, _, dense = make_layers(self.std, jnp.float32)
+    _, _, dense = make_layers(PUBLISHED_STD, jnp.float32)
     for i, width in enumerate((64, 32, 16)):
       code = nn.relu(BatchNorm(name=f'norm_{i}')(dense(width, f'dense_{i}')(code)))
     return dense(1, 'logit')(code)
@@ -189,12 +187,11 @@ class UNet(nn.Module):
   channels: int = 3
   width: int = 64
   norm_innermost: bool = False
-  std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    conv, deconv, _ = make_layers(self.std, self.dtype)
+    conv, deconv, _ = make_layers(PUBLISHED_STD, self.dtype)
     levels = int(math.log2(x.shape[1]))
     widths = [self.width * min(2**i, 8) for i in range(levels)]
     skips = []
@@ -221,12 +218,11 @@ class PairJudge(nn.Module):
   """The discriminator of pairs: input and image [B, S, S, C] -> logits [B, 1]."""
 
   width: int = 64
-  std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, given: Array, image: Array) -> Array:
-    conv, _, dense = make_layers(self.std, self.dtype)
+    conv, _, dense = make_layers(PUBLISHED_STD, self.dtype)
     x = jnp.concatenate([given, image], -1)
     for i, stride in enumerate((2, 2, 2, 1)):
       x = conv(self.width * 2**i, f'conv_{i}', stride)(x)
