@@ -88,7 +88,7 @@ def generate():
   workdir = _workdir()
   method = methods.get(workdir.load_config().method)
   if hasattr(method, 'edit'):
-    edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, FLAGS.checkpoint)
+    edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint())
     return
   raise UserError(
     f'--mode=generate: the method of {workdir.path} does not edit images by attributes; '

@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from decoupled_gan import data, inference, sharding
-from decoupled_gan.data import Dataset
 from decoupled_gan.data.folder import FileImages, verify
 from decoupled_gan.data.labelled import number_of, sorted_attributes
 from decoupled_gan.errors import UserError, listing
@@ -24,7 +23,7 @@ Editor = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(images uint8 [N, S, S, C], labels int32 [N, K]) -> uint8 [N, S, S, C]."""
 
 
-def edit(workdir: Workdir, source: str, asked: str, output: str, step: int | None = None):
+def edit(workdir: Workdir, source: str, asked: str, output: str, step: int | str | None = None):
   """Writes the image `source`, edited, as the PNG `output`.
 
   What is asked for is 'glasses=yes,beard=0', values by name or by number; one attribute without a
@@ -114,31 +113,3 @@ def _values(apply: Editor, image, labels, strip: str, attributes) -> dict[str, n
     changed[:, column] = number
     made[value] = apply(image, changed)
   return made
-
-
-def against_truth(apply: Editor, dataset: Dataset, config) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-  """{'<attribute>=<value>': (edited, truth)}, uint8 [N, S, S, C], of a dataset that has `edits`.
-
-  The test images that have the value already are left out. An `apply` that gives back its images is
-  the baseline of not editing at all.
-  """
-  images = data.test_images(dataset.test.image, None, config)
-  pairs = {}
-  for column, (attribute, values) in enumerate(sorted_attributes(config).items()):
-    for number, value in enumerate(values):
-      which = np.flatnonzero(dataset.test.labels[:, column] != number)
-      labels = dataset.test.labels[which].copy()
-      labels[:, column] = number
-      edited = _batched(apply, images[which], labels)
-      truth = data.test_images(dataset.edits[attribute, number], which.tolist(), config)
-      pairs[f'{attribute}={value}'] = edited, truth
-  return pairs
-
-
-def _batched(apply: Editor, images, labels, size: int = 50) -> np.ndarray:
-  """`apply` in batches of one size: the last is filled up, and cut again."""
-  out = []
-  for start in range(0, len(images), size):
-    which = np.minimum(np.arange(start, start + size), len(images) - 1)
-    out.append(apply(images[which], labels[which]))
-  return np.concatenate(out)[: len(images)]

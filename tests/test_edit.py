@@ -1,6 +1,4 @@
-"""--mode=generate with attributes: what is asked, what is guessed, what is written; scores of edits."""
-
-import types
+"""--mode=generate with attributes: what is asked, what is guessed, what is written."""
 
 import numpy as np
 import pytest
@@ -9,9 +7,7 @@ from test_methods_edgan import small
 
 from configs import utkface
 from decoupled_gan import cli, edit, train
-from decoupled_gan.data import ArrayImages, Dataset
 from decoupled_gan.errors import UserError
-from decoupled_gan.types import Labelled
 from decoupled_gan.workdir import Workdir
 
 ATTRIBUTES = {'beard': ('no', 'yes'), 'hair': ('black', 'blond', 'red')}
@@ -64,38 +60,6 @@ def test_too_many_combinations_to_guess_are_told_with_what_to_give(monkeypatch):
     edit.own_labels(paint, image, {'beard': 1}, ATTRIBUTES)
   found = edit.own_labels(paint, image, {'beard': 1, 'hair': 2}, ATTRIBUTES)
   np.testing.assert_array_equal(found, [1, 2])
-
-
-def test_edits_are_compared_with_the_truth_of_faces_that_lack_the_value():
-  labels = np.array([[0, 0], [1, 1], [0, 2]], np.int32)
-
-  def painted(labels):
-    return ArrayImages(paint(np.zeros((3, 8, 8, 3)), labels), list('xyz'))
-
-  edits = {}
-  for column, (name, values) in enumerate(ATTRIBUTES.items()):
-    for number in range(len(values)):
-      changed = labels.copy()
-      changed[:, column] = number
-      edits[name, number] = painted(changed)
-  faces = Labelled(painted(labels), labels)
-  dataset = Dataset('painted', faces, faces, edits=edits)
-  config = types.SimpleNamespace(
-    attributes=ATTRIBUTES, image_size=8, image_channels=3, data=data_fields()
-  )
-  pairs = edit.against_truth(paint, dataset, config)
-  assert list(pairs) == ['beard=no', 'beard=yes', 'hair=black', 'hair=blond', 'hair=red']
-  assert [len(truth) for _, truth in pairs.values()] == [1, 2, 2, 2, 2]
-  for edited, truth in pairs.values():
-    np.testing.assert_array_equal(edited, truth)
-  unedited = edit.against_truth(lambda images, labels: images, dataset, config)
-  assert all((images != truth).any() for images, truth in unedited.values())
-
-
-def data_fields():
-  from ml_collections import ConfigDict
-
-  return ConfigDict({'num_threads': 0})
 
 
 @pytest.fixture(scope='module')

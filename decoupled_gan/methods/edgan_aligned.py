@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.errors import UserError
 from decoupled_gan.methods import edgan
 from decoupled_gan.networks.edgan import PairJudge, UNet, check_size
+from decoupled_gan.tasks import of_aligned
 from decoupled_gan.types import Aligned, Array
 
 
@@ -54,6 +55,7 @@ class AlignedEDGAN(edgan.Decoupled, nn.Module):
 
 
 BATCH = Aligned
+tasks = of_aligned
 OBJECTIVES = {'reconstruct': edgan.reconstruct, 'judge': edgan.judge, 'refine': edgan.refine}
 
 

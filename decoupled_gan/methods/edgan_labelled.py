@@ -22,6 +22,7 @@ from decoupled_gan.errors import UserError
 from decoupled_gan.losses import cross_entropy
 from decoupled_gan.methods import edgan
 from decoupled_gan.networks.edgan import PUBLISHED_STD, CodeJudge, Decoder, Encoder, Judge, check_size
+from decoupled_gan.tasks import of_editor
 from decoupled_gan.types import Array, Labelled, Losses
 
 
@@ -86,6 +87,7 @@ def judge(gan: LabelledEDGAN, batch: Labelled) -> Losses:
 
 
 BATCH = Labelled
+tasks = of_editor
 OBJECTIVES = {'reconstruct': edgan.reconstruct, 'judge': judge, 'refine': edgan.refine}
 
 
