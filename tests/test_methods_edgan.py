@@ -97,9 +97,8 @@ def test_every_zero_of_the_gradient_table_is_exactly_zero(form, table):
 
 
 def test_the_labelled_form_plays_the_residual_twice_on_the_same_batch():
-  run = make('labelled')
+  run, step, _ = reference('labelled')
   assert [phase.name for phase in run.phases] == ['reconstruct', 'judge', 'refine', 'refine']
-  step = quick_step(run)
   after, _ = step(run.create_state(), batch_of(run), tuple(range(4)))
   counts = {g: int(jax.tree.leaves(after.opt[g])[0]) for g in run.groups}
   assert counts == {
@@ -107,28 +106,29 @@ def test_the_labelled_form_plays_the_residual_twice_on_the_same_batch():
   }  # fmt: skip
 
 
-def trained(run, fresh=(), steps=3):
+def trained(run, step, fresh=(), steps=3):
   """The state after some steps; the groups in `fresh` start from another seed."""
   current = run.create_state()
   if fresh:
     other = run._create(jax.random.key(run.config.seed + 1))
     params = {g: (other if g in fresh else current).params[g] for g in run.groups}
     current = current.replace(params=params)
-  step = quick_step(run)
   batches = data.train_batches(data.load(run.config, run.method.BATCH), run.config)
   for _ in range(steps):
     current, _ = step(current, next(batches), tuple(range(len(run.phases))))
   return jax.tree.map(np.asarray, current)
 
 
-@pytest.fixture(scope='module', params=['labelled', 'aligned'])
-def reference(request):
-  run = make(request.param)
-  return request.param, run, trained(run)
+@functools.cache
+def reference(form):
+  """(run, its step, the state after some steps)."""
+  run = make(form)
+  step = quick_step(run)
+  return run, step, trained(run, step)
 
 
-def assert_same_reconstruction(reference, other):
-  _, run, expected = reference
+def assert_same_reconstruction(form, other):
+  run, _, expected = reference(form)
   for group in run.config.routes.reconstruct.l1:
     for tree in ('params', 'opt'):
       jax.tree.map(
@@ -136,18 +136,22 @@ def assert_same_reconstruction(reference, other):
       )
 
 
-def test_the_adversarial_weight_changes_the_residual_and_not_a_bit_of_the_reconstruction(reference):
-  other = trained(make(reference[0], **{'routes.refine.adversarial.residual': 100.0}))
-  assert_same_reconstruction(reference, other)
-  changed = jax.tree.map(lambda a, b: (a != b).any(), reference[2].params, other.params)
+@pytest.mark.parametrize('form', FORMS)
+def test_the_adversarial_weight_changes_the_residual_and_not_a_bit_of_the_reconstruction(form):
+  run = make(form, **{'routes.refine.adversarial.residual': 100.0})
+  other = trained(run, quick_step(run))
+  assert_same_reconstruction(form, other)
+  changed = jax.tree.map(lambda a, b: (a != b).any(), reference(form)[2].params, other.params)
   assert any(jax.tree.leaves(changed['residual']))
 
 
 @pytest.mark.parametrize('group', ['discriminator', 'residual'])
-def test_another_discriminator_or_residual_changes_not_a_bit_of_the_reconstruction(reference, group):
-  other = trained(reference[1], fresh=(group,))
-  assert_same_reconstruction(reference, other)
-  changed = jax.tree.map(lambda a, b: (a != b).any(), reference[2].params, other.params)
+@pytest.mark.parametrize('form', FORMS)
+def test_another_discriminator_or_residual_changes_not_a_bit_of_the_reconstruction(form, group):
+  run, step, expected = reference(form)
+  other = trained(run, step, fresh=(group,))
+  assert_same_reconstruction(form, other)
+  changed = jax.tree.map(lambda a, b: (a != b).any(), expected.params, other.params)
   assert all(any(jax.tree.leaves(changed[g])) for g in ('discriminator', 'residual'))
 
 
@@ -168,11 +172,13 @@ def test_coupled_is_one_decoder_trained_by_both_losses_at_once(form):
   assert losses == {}
 
 
+@pytest.mark.slow
 def test_the_adversarial_weight_matters_to_the_coupled_decoder():
-  states = [
-    trained(make('labelled', 'coupled', **{'routes.reconstruct.adversarial': row}), steps=2)
-    for row in ({'encoder': w, 'decoder': w} for w in (1e-3, 1.0))
-  ]
+  states = []
+  for weight in (1e-3, 1.0):
+    row = {'encoder': weight, 'decoder': weight}
+    run = make('labelled', 'coupled', **{'routes.reconstruct.adversarial': row})
+    states.append(trained(run, quick_step(run), steps=2))
   changed = jax.tree.map(lambda a, b: (a != b).any(), *[s.params['decoder'] for s in states])
   assert any(jax.tree.leaves(changed))
 
@@ -209,9 +215,8 @@ def test_real_and_fake_are_judged_in_batches_of_their_own():
 
 
 def test_running_averages_move_in_training_and_make_inference_independent_of_the_batch():
-  run = make('labelled')
+  run, _, after = reference('labelled')
   initial = run.create_state()
-  after = trained(run)
   for group in ('residual', 'discriminator', 'latent_discriminator'):
     moved = jax.tree.map(
       lambda a, b: bool((np.asarray(a) != b).any()),
