@@ -24,9 +24,11 @@ flags.DEFINE_string(
   'What to do: train, translate, generate, evaluate, nrds, routes, plan, import, export.',
 )  # fmt: skip
 flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
-flags.DEFINE_string('input', '', 'translate: an image or a folder of images; import: a checkpoint.')
 flags.DEFINE_string(
-  'output', '', 'translate: the folder for the results, names are kept; export: the file.'
+  'input', '', 'translate: an image or a folder of images; generate: an image; import: a checkpoint.'
+)
+flags.DEFINE_string(
+  'output', '', 'translate: the folder for the results, names are kept; generate, export: the file.'
 )
 flags.DEFINE_string('format', 'pytorch', 'export: the layout; pytorch is the official code\'s.')
 flags.DEFINE_string('direction', 'a_to_b', 'translate: a_to_b or b_to_a.')
@@ -100,10 +102,8 @@ def generate():
 def nrds():
   from decoupled_gan import compare
 
-  if not FLAGS.workdir:
-    raise UserError('--mode=nrds needs --workdir=<folder>, where nrds.json and nrds.png go.')
   compare.measure(
-    FLAGS.real, FLAGS.fakes, Path(FLAGS.workdir), FLAGS.classifier, FLAGS.epochs, FLAGS.balanced
+    FLAGS.real, FLAGS.fakes, FLAGS.workdir, FLAGS.classifier, FLAGS.epochs, FLAGS.balanced
   )
 
 

@@ -19,14 +19,14 @@ from decoupled_gan.metrics.nrds import CLASSIFIERS, REAL, Setting, curves, score
 def measure(
   real: str,
   fakes: str,
-  output: Path,
+  workdir: str,
   classifier: str = 'published',
   epochs: int = 20,
   balanced: bool = True,
   seeds: int = 3,
   seed: int = 0,
 ) -> dict[str, float]:
-  """Measures NRDS of folders; prints a table, writes nrds.json and nrds.png into the folder `output`.
+  """Measures NRDS of folders; prints a table, writes nrds.json and nrds.png into the folder `workdir`.
 
   Args:
     real: a folder of real images.
@@ -34,10 +34,12 @@ def measure(
     classifier: a word of CLASSIFIERS; the small one is for images of 64 px or so.
     seeds: how many classifiers are trained, from `seed` on; the score is their mean.
   """
+  if not workdir:
+    raise UserError('--mode=nrds needs --workdir=<folder>, where nrds.json and nrds.png go.')
   if classifier not in CLASSIFIERS:
     raise UserError(f'--classifier={classifier} is unknown; there are {listing(CLASSIFIERS)}.')
   if epochs < 2 or seeds < 1:
-    raise UserError(f'--epochs={epochs} must be at least 2 (for an area), --seeds={seeds} at least 1.')
+    raise UserError(f'--epochs={epochs} must be at least 2 (for an area), seeds={seeds} at least 1.')
   setting = CLASSIFIERS[classifier]._replace(epochs=epochs, balanced=balanced)
   folders = parse(fakes)
   images = {name: _read(folder, setting) for name, folder in {REAL: real, **folders}.items()}
@@ -49,6 +51,7 @@ def measure(
   mean = {name: float(np.mean([x[name] for x in each])) for name in images}
   spread = {name: float(np.std([x[name] for x in each])) for name in images}
   _report(mean, spread, {name: len(x) for name, x in images.items()}, seeds)
+  output = Path(workdir)
   output.mkdir(parents=True, exist_ok=True)
   told = {'nrds': mean, 'spread_over_seeds': spread, 'seeds': list(range(seed, seed + seeds))}
   told |= {'setting': setting._asdict(), 'real': real, 'fakes': folders}
