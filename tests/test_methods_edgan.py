@@ -110,7 +110,9 @@ def trained(run, step, fresh=(), steps=3):
   """The state after some steps; the groups in `fresh` start from another seed."""
   current = run.create_state()
   if fresh:
-    other = run._create(jax.random.key(run.config.seed + 1))
+    other = experiment.build(run.config.copy_and_resolve_references())
+    other.config.seed += 1
+    other = other.create_state()
     params = {g: (other if g in fresh else current).params[g] for g in run.groups}
     current = current.replace(params=params)
   batches = data.train_batches(data.load(run.config, run.method.BATCH), run.config)
