@@ -45,6 +45,7 @@ setup(
       'resvg-py==0.5.0',
       'pytest',
       'pytest-timeout',
+      'pytest-xdist',
       'ruff',
       'scikit-image',
       # For newer Pythons torch comes with 3 GB of CUDA: there its tests run if one has installed it.

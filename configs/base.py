@@ -37,6 +37,8 @@ def get_config() -> ConfigDict:
   config.data.direction = 'a_to_b'  # of side-by-side pairs: which half is the input
   config.data.augment = True
   config.data.stretch = False  # each image's values to 0..255 first, as scipy's imresize did
+  config.data.center_crop = False  # to a square before resizing, which otherwise ignores the aspect
+  config.data.mirror = False  # train on left-right mirrored images as well: twice as many
   config.data.num_threads = 8  # of decoding and augmentation
   config.data.tile_size = 64  # px, edge of a tile of the built-in terrain
 
@@ -47,6 +49,8 @@ def get_config() -> ConfigDict:
   config.optimizer.b2 = 0.999
   config.optimizer.eps = 1e-8
   config.optimizer.weight_decay = 0.0  # coupled (L2 in the gradient, as torch's Adam has it)
+  config.optimizer.lazy_correction = False  # rate and betas corrected for what lazy phases add
+  config.optimizer.clean_gradients = False  # NaN becomes 0, infinity 1e5, before the optimizer
   # optimizer.decay_start_step, where a recipe sets it: linear decay to 0 from there to num_steps
   config.optimizer_of = ConfigDict()  # .<group>: what differs for one group
 
@@ -55,5 +59,6 @@ def get_config() -> ConfigDict:
   config.play = ()  # order of phases where it is not the method's own
   config.every = ConfigDict()  # .<phase> = n: played at every n-th step
   config.ema_halflife_kimg = ConfigDict()  # .<group>: groups to average, by half-life
+  config.ema_rampup = 0.0  # half-lives are at most this share of the steps done; 0: no limit
   config.frozen = ()  # groups that nothing is meant to train
   return config

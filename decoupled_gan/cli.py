@@ -20,9 +20,10 @@ _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The recipe, configs/<name>.py[:variant]; any field by --config.<field>=value.'
 )
 flags.DEFINE_string(
-  'mode', 'train',
-  'What to do: train, translate, generate, evaluate, nrds, routes, plan, import, export.',
-)  # fmt: skip
+  'mode',
+  'train',
+  'train, translate, generate, reconstruct, evaluate, nrds, routes, plan, import or export.',
+)
 flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
 flags.DEFINE_string(
   'input', '', 'translate: an image or a folder of images; generate: an image; import: a checkpoint.'
@@ -54,6 +55,12 @@ flags.DEFINE_string(
 )
 
 
+flags.DEFINE_string('seeds', '0-15', 'generate: which, such as 0-15 or 0,5,9.')
+flags.DEFINE_string('interpolate', '', 'generate: seeds to pass through, such as 0,5,9.')
+flags.DEFINE_float('truncation', 1.0, 'generate: psi, 0 (the average image) to 1 (all there is).')
+flags.DEFINE_string('noise', 'const', 'generate: per pixel: const, random or none.')
+
+
 def mode(name: str = '') -> Callable:
   """Registers a mode, under the function's name if none is given."""
 
@@ -79,22 +86,6 @@ def translate():
 
   translate.translate(
     _workdir(), FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize, _checkpoint()
-  )
-
-
-@mode()
-def generate():
-  """What a method can make depends on what its module offers, see methods/__init__.py."""
-  from decoupled_gan import edit, methods
-
-  workdir = _workdir()
-  method = methods.get(workdir.load_config().method)
-  if hasattr(method, 'edit'):
-    edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint())
-    return
-  raise UserError(
-    f'--mode=generate: the method of {workdir.path} does not edit images by attributes; '
-    'try --mode=translate.'
   )
 
 
@@ -137,11 +128,39 @@ def evaluate():
   evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, FLAGS.metrics, FLAGS.protocol, output)
 
 
+@mode()
+def generate():
+  """What a method can make depends on what its module offers, see methods/__init__.py."""
+  from decoupled_gan import draw, edit, methods
+
+  workdir = _workdir()
+  name = workdir.load_config().method
+  method = methods.get(name)
+  if hasattr(method, 'edit'):
+    edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint())
+  elif hasattr(method, 'draw'):
+    what = FLAGS.seeds, FLAGS.interpolate, FLAGS.truncation, FLAGS.noise
+    draw.draw(workdir, FLAGS.output, *what, _checkpoint())
+  else:
+    raise UserError(
+      f'--mode=generate: {name} neither edits images by attributes nor draws them from seeds; see '
+      '--mode=translate.'
+    )
+
+
+@mode()
+def reconstruct():
+  from decoupled_gan import reconstruct
+
+  reconstruct.reconstruct(_workdir(), FLAGS.input, FLAGS.output, _checkpoint())
+
+
 @mode('import')
 def import_():
-  from decoupled_gan.interop import nice_checkpoint
+  from decoupled_gan.interop import nice_checkpoint, stylegan2_checkpoint
 
-  nice_checkpoint.import_checkpoint(FLAGS.input, FLAGS.config, _workdir())
+  reader = stylegan2_checkpoint if FLAGS.input.endswith('.npz') else nice_checkpoint
+  reader.import_checkpoint(FLAGS.input, FLAGS.config, _workdir())
 
 
 @mode()
@@ -183,7 +202,9 @@ def _recipes() -> list[str]:
 def _parse(argv: list[str]) -> list[str]:
   """absl's flag parsing, with the mistakes that it shows as tracebacks told in a sentence."""
   if '--mode=import' in argv and not any(a.startswith('--config=') for a in argv):
-    argv = [argv[0], '--config=configs/nice.py', *argv[1:]]  # the official defaults
+    arrays = any(a.startswith('--input=') and a.endswith('.npz') for a in argv)
+    recipe = 'glead' if arrays else 'nice'
+    argv = [argv[0], f'--config=configs/{recipe}.py', *argv[1:]]  # the official defaults
   try:
     _check_recipe(argv)
     rest = FLAGS(argv)

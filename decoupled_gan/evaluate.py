@@ -228,9 +228,10 @@ def report(rows: Sequence[Mapping], notes: Sequence[str], title: str, protocol, 
   console.print(table)
   for line in (*notes, f'Protocol {protocol.name}. Every number with all its circumstances: {path}'):
     console.print(line, highlight=False, soft_wrap=True)
+  lines = ''.join(json.dumps(row) + '\n' for row in rows)
   path.parent.mkdir(parents=True, exist_ok=True)
   with path.open('a', encoding='utf-8') as file:
-    file.writelines(json.dumps(row) + '\n' for row in rows)
+    file.write(lines)
 
 
 def _group(row: Mapping) -> tuple:

@@ -59,7 +59,12 @@ class Experiment:
   def train_step(self):
     """step(state, batch, active) -> (state, losses), compiled; the state's buffers are reused."""
     function = step.make_train_step(
-      self.gan, self.phases, self.optimizers, self.ema, self.config.seed
+      self.gan,
+      self.phases,
+      self.optimizers,
+      self.ema,
+      self.config.seed,
+      self.config.get('ema_rampup', 0.0),
     )
     platform = self.mesh.devices.flat[0].platform
     return sharding.jit(function, platform=platform, static_argnums=2, donate_argnums=0)
@@ -85,8 +90,13 @@ def batch_shape(config: ConfigDict, kind: type[Batch]) -> Batch:
   return kind(*[labels if field == 'labels' else image for field in kind._fields])
 
 
-def build(config: ConfigDict, devices=None) -> Experiment:
-  """The experiment that `config` describes, on `devices` (all there are if None).
+def build(config: ConfigDict, devices=None, train: bool = True) -> Experiment:
+  """The experiment that `config` describes.
+
+  Args:
+    devices: where it is to run; all there are if None.
+    train: whether its phases are to be played; if not, they are not checked against the table, so
+      that networks can be used where what their losses need (weights, say) is missing.
 
   Raises UserError where the config's fields do not fit each other or the number of devices.
   """
@@ -101,14 +111,15 @@ def build(config: ConfigDict, devices=None) -> Experiment:
   batch = jax.eval_shape(to_float, batch_shape(config, method.BATCH))
   variables = jax.eval_shape(gan.init, jax.random.key(0), batch)
   groups = sorted(variables['params'])
-  losses = {phase.name: _loss_names(gan, phase, variables, batch) for phase in phases}
-  routing.check(phases, losses, groups, config.frozen)
+  if train:
+    losses = {phase.name: _loss_names(gan, phase, variables, batch) for phase in phases}
+    routing.check(phases, losses, groups, config.frozen)
   return Experiment(
     config=config,
     method=method,
     gan=gan,
     phases=phases,
-    optimizers=optim.make_optimizers(config, groups),
+    optimizers=optim.make_optimizers(config, groups, routing.lazy_updates(phases)),
     ema=state.ema_decays(config.ema_halflife_kimg.to_dict(), config.batch_size, groups),
     mesh=mesh,
   )

@@ -27,6 +27,8 @@ class Trained:
     if direction not in DIRECTIONS:
       raise UserError(f'--direction={direction} is unknown; there are a_to_b and b_to_a.')
     target, method = DIRECTIONS[direction], self.run.method
+    if not hasattr(method, 'translate_images'):
+      raise UserError(f'--mode=translate: {self.run.config.method} does not translate images.')
 
     @sharding.jit
     def forward(variables, images):
@@ -35,6 +37,20 @@ class Trained:
       )
 
     return lambda images: to_uint8(forward(self.variables, images))
+
+  def compiled(self, function, *static):
+    """f(*arrays) -> function(gan, *arrays, *static), on these variables; compiled per shape.
+
+    Random noise, where the function draws any, is the same at each call.
+    """
+
+    @sharding.jit
+    def forward(variables, *arrays):
+      return self.run.gan.apply(
+        variables, *arrays, *static, method=function, rngs={'noise': jax.random.key(0)}
+      )
+
+    return lambda *arrays: forward(self.variables, *arrays)
 
 
 def load(workdir: Workdir, step: int | str | None = None) -> Trained:
@@ -46,7 +62,7 @@ def open_run(workdir: Workdir) -> experiment.Experiment:
   """The experiment of the run in `workdir`, without a state."""
   config = workdir.load_config()
   config.batch_size = jax.device_count()  # training's batch does not matter here
-  return experiment.build(config)
+  return experiment.build(config, train=False)
 
 
 def restore(run: experiment.Experiment, workdir: Workdir, step: int | str | None) -> Trained:

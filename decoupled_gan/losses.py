@@ -24,12 +24,23 @@ def least_squares(logits: Array, target: float) -> Array:
   return jnp.square(_f32(logits) - target).mean()
 
 
-def cross_entropy(logits: Array, target: float) -> Array:
-  """mean of -target log p - (1 - target) log(1 - p) with p = sigmoid(logits), over all elements.
+def mse(x: Array, y: Array) -> Array:
+  """mean (x - y)^2 over all elements; x and y have one shape."""
+  return jnp.square(_f32(x) - _f32(y)).mean()
 
-  The GAN loss of Goodfellow et al. (NeurIPS 2014): a discriminator minimises it with target 1 on
-  real images plus with target 0 on fakes; a generator with target 1 on fakes (the non-saturating
-  form). ln 2 at logits of 0, whatever the target.
+
+def logistic(logits: Array, real: bool) -> Array:
+  """mean softplus(-logits) if they are to count as real, else mean softplus(logits).
+
+  The GAN loss of Goodfellow et al., 2014; a generator that minimises it with real=True is the
+  non-saturating one.
   """
   logits = _f32(logits)
-  return (jax.nn.softplus(logits) - target * logits).mean()
+  return jax.nn.softplus(-logits if real else logits).mean()
+
+
+def cosine(x: Array, y: Array) -> Array:
+  """Mean cosine between the vectors along the last axis of x and y, in [-1, 1]."""
+  x, y = _f32(x), _f32(y)
+  squares = (x * x).sum(-1) * (y * y).sum(-1)
+  return ((x * y).sum(-1) * jax.lax.rsqrt(jnp.maximum(squares, 1e-16))).mean()

@@ -5,7 +5,8 @@ a rate stored in a checkpoint: resuming cannot decay it twice (the official NICE
 climbs its losses when resumed late). It reaches the transformation as the extra argument `step`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,12 +39,44 @@ def scale_by_step_schedule(schedule: optax.Schedule) -> optax.GradientTransforma
   return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 
+class Replaced(NamedTuple):
+  """The state of `replace_nonfinite`: how many updates had an entry that was not finite."""
+
+  count: jax.Array
+
+
+def replace_nonfinite(limit: float = 1e5) -> optax.GradientTransformation:
+  """NaN becomes 0 and infinity +-`limit`, as in StyleGAN2-ADA; counted in the state."""
+
+  def update(updates, state, params=None):
+    del params
+    finite = jnp.stack([jnp.isfinite(u).all() for u in jax.tree.leaves(updates)]).all()
+    clean = jax.tree.map(lambda u: jnp.nan_to_num(u, nan=0.0, posinf=limit, neginf=-limit), updates)
+    return clean, Replaced(state.count + jnp.logical_not(finite))
+
+  return optax.GradientTransformation(lambda params: Replaced(jnp.zeros((), jnp.int32)), update)
+
+
+def corrected(config: ConfigDict, lazy_updates: float) -> ConfigDict:
+  """The settings that give 1 + lazy_updates updates a step the pace of one.
+
+  Karras et al., CVPR 2020, section 3.1: with c = 1 / (1 + lazy_updates), which is k / (k + 1) where
+  one lazy phase is played every k steps, the rate becomes rate * c and each beta beta ** c.
+  """
+  c = 1 / (1 + lazy_updates)
+  config = config.copy_and_resolve_references()
+  config.learning_rate *= c
+  config.b1, config.b2 = config.b1**c, config.b2**c
+  return config
+
+
 def make_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransformationExtraArgs:
   """One group's optimizer.
 
   Args:
     config: name ('adam'), learning_rate, b1, b2, eps, weight_decay (coupled: added to the gradient,
-      as torch's Adam does; not AdamW) and, if the rate is to decay, decay_start_step.
+      as torch's Adam does; not AdamW), clean_gradients (see `replace_nonfinite`) and, if the rate is
+      to decay, decay_start_step.
     num_steps: where the decay ends.
   """
   if config.name not in SCALERS:
@@ -53,7 +86,10 @@ def make_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransfor
   )
   # The decay is in the chain even if it is 0: its weight can then change when a run is resumed.
   decay = optax.add_decayed_weights(config.weight_decay)
-  return optax.chain(decay, SCALERS[config.name](config), scale_by_step_schedule(schedule))
+  steps = [decay, SCALERS[config.name](config), scale_by_step_schedule(schedule)]
+  if config.get('clean_gradients', False):
+    steps.insert(0, replace_nonfinite())
+  return optax.chain(*steps)
 
 
 SCALERS = {
@@ -62,8 +98,15 @@ SCALERS = {
 }
 
 
-def make_optimizers(config: ConfigDict, groups: Iterable[str]) -> dict:
-  """{group: optimizer} from `config.optimizer` and the differences in `config.optimizer_of.<group>`."""
+def make_optimizers(
+  config: ConfigDict, groups: Iterable[str], lazy_updates: Mapping[str, float] | None = None
+) -> dict:
+  """{group: optimizer} from `config.optimizer` and the differences in `config.optimizer_of.<group>`.
+
+  Args:
+    lazy_updates: {group: how many updates a step lazy phases add}, by which settings with
+      `lazy_correction` are corrected.
+  """
   groups = list(groups)
   for group in config.optimizer_of:
     if group not in groups:
@@ -74,5 +117,7 @@ def make_optimizers(config: ConfigDict, groups: Iterable[str]) -> dict:
   for group in groups:
     own = config.optimizer.copy_and_resolve_references()
     own.update(config.optimizer_of.get(group, {}))
+    if own.get('lazy_correction', False):
+      own = corrected(own, (lazy_updates or {}).get(group, 0))
     made[group] = make_optimizer(own, config.num_steps)
   return made

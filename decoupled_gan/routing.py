@@ -79,8 +79,17 @@ def make_phases(
 
 
 def active(phases: Iterable[Phase], step: int) -> tuple[int, ...]:
-  """The positions of the phases that step `step` (from 0) plays."""
-  return tuple(i for i, phase in enumerate(phases) if step % phase.every == 0)
+  """The positions of the phases that step `step` (from 0) plays; one that trains nothing is not."""
+  return tuple(i for i, phase in enumerate(phases) if phase.groups and step % phase.every == 0)
+
+
+def lazy_updates(phases: Iterable[Phase]) -> dict[str, float]:
+  """{group: updates a step that it gets from phases which are not played at every step}."""
+  updates: dict[str, float] = {}
+  for phase in phases:
+    for group in phase.groups if phase.every > 1 else ():
+      updates[group] = updates.get(group, 0) + 1 / phase.every
+  return updates
 
 
 def check(

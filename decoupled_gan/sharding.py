@@ -46,6 +46,18 @@ def shard_batch(mesh, batch):
   )
 
 
+def spread(x: jax.Array) -> jax.Array:
+  """x [B, ...], made inside a step rather than read, over the devices as the batch is.
+
+  Without this every device would compute all that follows from it. Does nothing where no mesh is
+  set, or where the devices do not divide B.
+  """
+  mesh = jax.sharding.get_abstract_mesh()
+  if 'data' not in mesh.axis_names or x.shape[0] % mesh.size:
+    return x
+  return jax.lax.with_sharding_constraint(x, P('data'))
+
+
 def prefetch(mesh, batches: Iterable, depth: int = 2) -> Iterator:
   """Batches on the devices, `depth` of them ahead of the step: transfers overlap computation."""
   queue = deque()

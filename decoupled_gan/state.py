@@ -56,10 +56,21 @@ def ema_decays(halflife_kimg: Mapping[str, float], batch_size: int, groups) -> d
   return {g: 0.5 ** (batch_size / (1000 * halflife)) for g, halflife in halflife_kimg.items()}
 
 
-def update_ema(state: TrainState, decays: Mapping[str, float]) -> TrainState:
-  """`state` with each average moved towards its parameters."""
+def update_ema(
+  state: TrainState, decays: Mapping[str, float], rampup: float = 0.0
+) -> TrainState:
+  """`state` with each average moved towards its parameters.
+
+  Args:
+    rampup: if positive, a half-life is at most this share of the steps done, so that the average
+      forgets the first, bad networks (0.05 in StyleGAN2-ADA's 'auto' setting).
+  """
+  share = {group: 1 - decay for group, decay in decays.items()}
+  if rampup:
+    least = 1 - 0.5 ** (1 / jnp.maximum(rampup * state.step, 1e-8))
+    share = {group: jnp.maximum(x, least) for group, x in share.items()}
   ema = {
-    group: optax.incremental_update(state.params[group], average, 1 - decays[group])
+    group: optax.incremental_update(state.params[group], average, share[group])
     for group, average in state.ema.items()
   }
   return state.replace(ema=ema)

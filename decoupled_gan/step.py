@@ -54,13 +54,15 @@ def play(
 
 
 def make_train_step(
-  gan, phases: Sequence[Phase], optimizers: Mapping, ema: Mapping[str, float], seed: int
+  gan, phases: Sequence[Phase], optimizers: Mapping, ema: Mapping[str, float], seed: int,
+  ema_rampup: float = 0.0,
 ):
   """step(state, batch, active) -> (state, {'<phase>/<loss>': scalar}); to be jitted.
 
   Args:
     ema: {group: decay per step}.
     seed: seeds the noise of each step and phase.
+    ema_rampup: see `update_ema`.
 
   `active`, the positions in `phases` to be played, is static: lazy phases compile to two programs.
   Images arrive as uint8.
@@ -75,7 +77,7 @@ def make_train_step(
         phases[i], gan, optimizers, state, batch, jax.random.fold_in(key, i)
       )
       logs |= {f'{phases[i].name}/{loss}': value for loss, value in losses.items()}
-    state = update_ema(state, ema)
+    state = update_ema(state, ema, ema_rampup)
     return state.replace(step=state.step + 1), logs
 
   return train_step

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 import numpy as np
 
 from decoupled_gan import data, sharding
@@ -123,6 +124,44 @@ class Some:
 
   def __getitem__(self, index: int) -> np.ndarray:
     return self.images[self.which[index]]
+
+
+def of_generator(run, dataset) -> list[Task]:
+  """Images from seeds by a method with `style` and `draw`: untruncated, with fresh noise."""
+
+  @sharding.jit
+  def forward(variables, seeds):
+    keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(0), seed))(seeds)
+    z = jax.vmap(lambda key: jax.random.normal(key, (run.gan.z_dim,)))(keys)
+
+    def images(gan, z):
+      return run.method.draw(gan, run.method.style(gan, z, 1.0), 'random')
+
+    return run.gan.apply(variables, z, method=images, rngs={'noise': keys[0]})
+
+  def generate(variables, indices):
+    seeds = sharding.shard_batch(run.mesh, np.asarray(indices, np.uint32))
+    return to_uint8(forward(variables, seeds))
+
+  real = {'test': dataset.test.image, 'train': dataset.train.image}
+  return [Task('generated', generate, None, real)]
+
+
+def of_reconstruction(run, dataset) -> list[Task]:
+  """Test images as a method with `reconstruct` gives them back, with themselves as the truth."""
+
+  @sharding.jit
+  def forward(variables, images):
+    return run.gan.apply(variables, to_float(images), method=run.method.reconstruct)
+
+  def inputs(indices):
+    return data.test_images(dataset.test.image, indices.tolist(), run.config)
+
+  def generate(variables, indices):
+    return to_uint8(forward(variables, sharding.shard_batch(run.mesh, inputs(indices))))
+
+  real = {'test': dataset.test.image, 'train': dataset.train.image}
+  return [Task('rebuilt', generate, len(dataset.test.image), real, truth=inputs)]
 
 
 def _direction(run, dataset, direction: str) -> Task:

@@ -29,7 +29,7 @@ def translate(
   """
   if resize not in RESIZE:
     raise UserError(f'--resize={resize} is unknown; there are square and keep.')
-  folder = _output_folder(output)
+  folder = output_folder(output)
   trained = inference.load(workdir, step)
   config = trained.run.config
   if resize == 'keep' and config.model.get('full'):
@@ -47,7 +47,7 @@ def translate_folder(trained, function, source: str, folder: Path, resize: str) 
   Files are written by threads while the next batch is translated.
   """
   config = trained.run.config
-  images = _images(source, config)
+  images = input_images(source, config)
   with ThreadPoolExecutor(config.data.num_threads) as pool:
     writing = iter(())
     for start in track(range(0, len(images), BATCH), 'translate'):
@@ -57,7 +57,7 @@ def translate_folder(trained, function, source: str, folder: Path, resize: str) 
       else:
         results = [_at_own_size(function, images[i]) for i in chosen]
       list(writing)  # of the batch before: raises what went wrong
-      writing = pool.map(_write, results, [folder / images.names[i] for i in chosen])
+      writing = pool.map(write_image, results, [folder / images.names[i] for i in chosen])
     list(writing)
   return len(images)
 
@@ -69,7 +69,7 @@ def _at_own_size(function, image: np.ndarray) -> np.ndarray:
   return function(np.pad(image, padding, 'symmetric')[None])[0][:height, :width]
 
 
-def _images(source: str, config) -> FileImages:
+def input_images(source: str, config) -> FileImages:
   """What --input names, checked before any work."""
   path = Path(source)
   if not source or not path.exists():
@@ -84,9 +84,10 @@ def _images(source: str, config) -> FileImages:
   return images
 
 
-def _output_folder(output: str) -> Path:
+def output_folder(output: str) -> Path:
+  """The folder that --output names, made if need be."""
   if not output:
-    raise UserError('--output=<folder> is missing: where are the translated images to go?')
+    raise UserError('--output=<folder> is missing: where are the images to go?')
   try:
     Path(output).mkdir(parents=True, exist_ok=True)
   except OSError as error:
@@ -94,7 +95,8 @@ def _output_folder(output: str) -> Path:
   return Path(output)
 
 
-def _write(image: np.ndarray, path: Path):
+def write_image(image: np.ndarray, path: Path):
+  """uint8 [H, W, 1 or 3] as the file `path`, in the format of its ending."""
   path.parent.mkdir(parents=True, exist_ok=True)
   picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
   picture.save(path, quality=95)

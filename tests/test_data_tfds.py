@@ -12,6 +12,7 @@ from test_data import make_config
 from decoupled_gan import data
 from decoupled_gan.data import tfds as tfds_source
 from decoupled_gan.errors import UserError
+from decoupled_gan.types import Plain
 
 tfds = pytest.importorskip('tensorflow_datasets')
 COUNTS = {'trainA': 5, 'trainB': 3, 'testA': 2, 'testB': 2}
@@ -110,6 +111,19 @@ def test_without_test_splits_training_images_stand_in(data_dir):
 
 def test_splits_that_are_not_two_domains_are_listed(data_dir):
   assert 'has the splits test, train, but two unpaired domains' in error('tiny_labelled', data_dir)
+
+
+def test_the_splits_train_and_test_make_single_images(data_dir):
+  config = make_config(**{'data.source': 'tfds:tiny_labelled', 'data.path': str(data_dir)})
+  dataset = data.load(config, Plain)
+  assert [len(dataset.train.image), len(dataset.test.image)] == [2, 1]
+  assert dataset.train.image[0].shape[1:] == (12, 3)
+
+
+def test_no_split_train_is_told_where_single_images_are_wanted(data_dir):
+  config = make_config(**{'data.source': 'tfds:tiny_domains', 'data.path': str(data_dir)})
+  with pytest.raises(UserError, match='its images are taken from the split train'):
+    data.load(config, Plain)
 
 
 def test_missing_name_gets_an_example():

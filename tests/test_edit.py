@@ -95,5 +95,5 @@ def test_generate_asks_the_methods_module_what_it_can_do(toy, tmp_path, monkeypa
   workdir.create()
   workdir.save_config(toy)
   monkeypatch.setattr(cli, '_workdir', lambda: workdir)
-  with pytest.raises(UserError, match='does not edit images by attributes; try --mode=translate'):
+  with pytest.raises(UserError, match='neither edits images by attributes nor draws them'):
     cli.generate()

@@ -261,7 +261,7 @@ def test_conv_same_is_laxs(size, kernel_size, stride):
 
 
 @pytest.mark.parametrize(('size', 'kernel_size', 'stride'), [(4, 5, 2), (7, 5, 1), (1, 5, 2), (6, 4, 2)])
-def test_conv_transpose_and_its_gradients_are_those_of_tensorflows(size, kernel_size, stride):
+def test_conv_transpose_same_and_its_gradients_are_those_of_tensorflow(size, kernel_size, stride):
   x, _ = arrays((2, size, size + 1, 3, 4, kernel_size, stride))
   kernel = jax.random.normal(jax.random.key(1), (kernel_size, kernel_size, 4, 3))  # HWOI
 
@@ -269,8 +269,23 @@ def test_conv_transpose_and_its_gradients_are_those_of_tensorflows(size, kernel_
     dims = ('NHWC', 'HWIO', 'NHWC')
     return lax.conv_transpose(x, kernel, [stride] * 2, 'SAME', None, dims, transpose_kernel=True)
 
-  y, pullback = jax.vjp(lambda *a: conv_ops.conv_transpose(*a, stride), x, kernel)
+  y, pullback = jax.vjp(lambda *a: conv_ops.conv_transpose_same(*a, stride), x, kernel)
   reference, reference_pullback = jax.vjp(expected, x, kernel)
   np.testing.assert_allclose(y, reference, atol=1e-4)
   for ours, theirs in zip(pullback(y), reference_pullback(y), strict=True):
     np.testing.assert_allclose(ours, theirs, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
+def test_a_bias_is_added_in_the_dtype_of_x_and_its_gradient_is_a_sum_in_float32(dtype):
+  x = jnp.ones((2, 30, 30, 3), dtype)
+  bias = jnp.array([0.5, -1.0, 2.0])
+  np.testing.assert_array_equal(conv_ops.add_bias(x, bias)[0, 0, 0], 1 + bias)
+  assert conv_ops.add_bias(x, bias).dtype == dtype
+  scale = jnp.array([1.0, 2.0, 3.0], dtype).reshape(1, 1, 1, 3)
+  dx, dbias = jax.grad(lambda *a: (conv_ops.add_bias(*a) * scale).sum(), argnums=(0, 1))(x, bias)
+  assert (dx.dtype, dbias.dtype) == (dtype, jnp.float32)
+  np.testing.assert_array_equal(dbias, [1800, 3600, 5400])  # bfloat16 cannot count so far
+  np.testing.assert_array_equal(dx[0, 0, 0], [1, 2, 3])
+  second = jax.grad(lambda b: (jax.grad(lambda b: (conv_ops.add_bias(x, b) ** 2).sum())(b) ** 2).sum())
+  assert np.isfinite(second(bias)).all()

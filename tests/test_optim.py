@@ -5,12 +5,13 @@ import re
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from ml_collections import ConfigDict
 
-from configs import base, nice
+from configs import base, glead, nice
 from decoupled_gan.errors import UserError
-from decoupled_gan.optim import linear_decay, make_optimizer, make_optimizers
+from decoupled_gan.optim import corrected, linear_decay, make_optimizer, make_optimizers
 
 RATE = 1e-4
 
@@ -208,6 +209,36 @@ def test_optimizer_of_can_add_a_decay_or_another_optimizer():
   moved = run(optimizers['critic'], [0.0], [[9.0]], first_step=6)
   np.testing.assert_allclose(moved, [-0.06], rtol=1e-5)
   assert run(optimizers['maker'], [0.0], [[9.0]], first_step=6) == [-9]
+
+
+def test_lazy_phases_are_corrected_for_as_stylegan2_does():
+  """The numbers are those of its generator (every 4) and discriminator (every 16)."""
+  fields = glead.get_config().optimizer
+  for every, rate, b2 in ((4, 0.002, 0.991992), (16, 0.00235294, 0.990585)):
+    found = corrected(fields, 1 / every)
+    np.testing.assert_allclose([found.learning_rate, found.b1, found.b2], [rate, 0, b2], rtol=1e-6)
+  assert fields.learning_rate == 0.0025
+
+
+def test_the_correction_is_of_groups_with_lazy_phases_if_it_is_asked_for():
+  fields = full_config()
+  steps = []
+  for fields.optimizer.lazy_correction in (True, False):
+    optimizers = make_optimizers(fields, ['critic', 'maker'], {'critic': 1 / 4})
+    steps.append([run(optimizers[g], [0.0], [[1.0]]).item() for g in ('critic', 'maker')])
+  np.testing.assert_allclose(steps, [[-0.8, -1], [-1, -1]], rtol=1e-6)
+
+
+def test_gradients_that_are_not_finite_are_replaced_and_counted():
+  bad = jnp.array([jnp.nan, jnp.inf, -jnp.inf, 2.0])
+  clean = make_optimizer(config(name='sgd', learning_rate=1.0, clean_gradients=True), 10)
+  state = clean.init(bad)
+  for gradients in (bad, bad, jnp.ones(4)):
+    update, state = clean.update(gradients, state, jnp.zeros(4), step=jnp.int32(0))
+    if gradients is bad:
+      np.testing.assert_array_equal(update, [0, -1e5, 1e5, -2])
+  assert optax.tree.get(state, 'count') == 2
+  np.testing.assert_array_equal(run(make_optimizer(config(name='sgd'), 10), [0.0], [[np.nan]]), [np.nan])
 
 
 def test_optimizer_of_an_unknown_group_is_told_the_groups_there_are():

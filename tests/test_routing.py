@@ -7,7 +7,7 @@ import pytest
 from configs import nice
 from decoupled_gan.errors import UserError
 from decoupled_gan.methods.nice import OBJECTIVES
-from decoupled_gan.routing import Phase, active, check, describe, make_phases
+from decoupled_gan.routing import Phase, active, check, describe, lazy_updates, make_phases
 
 ROUTES = {
   'judge': {'adversarial': {'critic': 1, 'encoder': 1}},
@@ -105,10 +105,21 @@ def test_every_is_one_where_it_is_not_given():
 
 
 def test_lazy_phases_are_active_at_multiples_of_their_period_and_at_step_0():
-  phases = [phase({}), phase({}, every=4), phase({}, every=3)]
+  weights = {'loss': {'maker': 1.0}}
+  phases = [phase(weights), phase(weights, every=4), phase(weights, every=3)]
   assert [active(phases, step) for step in range(7)] == [
     (0, 1, 2), (0,), (0,), (0, 2), (0, 1), (0,), (0, 2),
   ]  # fmt: skip
+
+
+def test_a_phase_that_trains_nothing_is_never_active():
+  assert active([phase({'loss': {}}), phase({'loss': {'maker': 1.0}})], 0) == (1,)
+
+
+def test_lazy_updates_are_those_of_phases_that_are_not_played_at_every_step():
+  maker, both = {'loss': {'maker': 1.0}}, {'loss': {'maker': 1.0, 'critic': 1.0}}
+  phases = [phase(both), phase(maker, every=4), phase(both, every=16), phase({'loss': {}}, every=2)]
+  assert lazy_updates(phases) == {'maker': 1 / 4 + 1 / 16, 'critic': 1 / 16}
 
 
 def test_a_phase_listed_twice_is_active_at_both_places():

@@ -123,6 +123,17 @@ def test_each_group_has_its_own_decay():
   np.testing.assert_allclose([new.ema['a']['w'][0], new.ema['b']['w'][0]], [0.1, 0.5], rtol=1e-6)
 
 
+def test_an_average_that_ramps_up_begins_as_the_parameters_and_ends_at_its_own_decay():
+  """Against StyleGAN2-ADA: 0.5^(batch / min(half-life, rampup * images seen))."""
+  params, ema = {'maker': {'w': jnp.ones(1)}}, {'maker': {'w': jnp.zeros(1)}}
+  decay = ema_decays({'maker': 0.5}, 8, ['maker'])['maker']
+  for step in (0, 1, 20, 500, 1249, 1251, 10_000):
+    state = small(params, ema).replace(step=jnp.int32(step))
+    expected = 0.5 ** (8 / max(min(500, 0.05 * 8 * step), 1e-8))
+    moved = update_ema(state, {'maker': decay}, 0.05).ema['maker']['w'][0]
+    np.testing.assert_allclose(moved, 1 - expected, rtol=1e-4)
+
+
 def test_sampling_uses_averages_where_they_exist_parameters_elsewhere_and_the_statistics(state):
   state = state.replace(ema=jax.tree.map(lambda x: x + 1, state.ema))
   variables = inference_variables(state)

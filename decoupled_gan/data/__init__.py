@@ -5,8 +5,8 @@ batch that it gives: what a method's BATCH names. The same word may give several
 made by `train_batches`, and are a function of (seed, step, batch_size) alone.
 
 Config fields read here: seed, batch_size, image_size, image_channels (1 or 3), attributes, data.source,
-data.path, data.a, data.b, data.direction, data.augment, data.stretch, data.tile_size,
-data.num_threads.
+data.path, data.a, data.b, data.direction, data.augment, data.stretch, data.center_crop, data.mirror,
+data.tile_size, data.num_threads.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.data import aligned, avatars, emoji, fake, folder, labelled, terrain, tfds
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
 from decoupled_gan.data.pipeline import test_batch, test_images, train_batches
+from decoupled_gan.data.views import cropped, mirrored
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.types import Aligned, Batch, Labelled, Pair, Plain
 
@@ -38,7 +39,14 @@ SOURCES: dict[type[Batch], dict[str, Callable[[ConfigDict], Dataset]]] = {
     'avatars': avatars.load,
     'fake': fake.load_labelled,
   },
-  Plain: {'avatars': avatars.load_plain, 'fake': fake.load_plain},
+  Plain: {
+    'folder': folder.load_plain,
+    'tfds': tfds.load_plain,
+    'terrain': terrain.load_plain,
+    'emoji': emoji.load_plain,
+    'avatars': avatars.load_plain,
+    'fake': fake.load_plain,
+  },
 }
 
 
@@ -57,4 +65,7 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
       f'data.source={source!r} does not exist for batches of {names} (the method wants '
       f'{kind.__name__}): there are {listing(sources)}{naming}'
     )
-  return sources[word](config)
+  dataset = sources[word](config)
+  if config.data.get('center_crop', False):
+    dataset = cropped(dataset)
+  return mirrored(dataset) if config.data.get('mirror', False) else dataset

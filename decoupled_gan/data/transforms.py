@@ -37,6 +37,19 @@ def stretch(image: np.ndarray) -> np.ndarray:
   return np.rint((image - np.float32(low)) * (255 / max(high - low, 1))).astype(np.uint8)
 
 
+def center_crop(image: np.ndarray) -> np.ndarray:
+  """The largest square in the middle of an image [H, W, C]."""
+  height, width = image.shape[:2]
+  side = min(height, width)
+  top, left = (height - side) // 2, (width - side) // 2
+  return image[top : top + side, left : left + side]
+
+
+def mirror(image: np.ndarray) -> np.ndarray:
+  """Left and right exchanged."""
+  return image[:, ::-1]
+
+
 def augment(image: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
   """uint8 [H, W, C] -> uint8 [size, size, C]: resized a little larger, cropped, maybe flipped."""
   large = resize(image, load_size(size))

@@ -90,7 +90,7 @@ class Conv(nn.Module):
       y = y / norm.astype(self.dtype)
     if self.use_bias:
       bias = self.param('bias', torch_bias(math.prod(shape[:3])), (self.features,))
-      y = y + bias.astype(self.dtype).reshape(1, 1, 1, self.features)
+      y = conv_ops.add_bias(y, bias)
     return y
 
   def _output_size(self, x: Array) -> int:
@@ -130,7 +130,7 @@ class SameConv(nn.Module):
     ends = (x.shape[-1], self.features)
     shape = (self.kernel_size, self.kernel_size, *(ends[::-1] if self.transposed else ends))
     kernel = self.param('kernel', self.kernel_init, shape)
-    convolve = conv_ops.conv_transpose if self.transposed else conv_ops.conv_same
+    convolve = conv_ops.conv_transpose_same if self.transposed else conv_ops.conv_same
     y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
     return y + bias.astype(self.dtype).reshape(1, 1, 1, self.features)

@@ -55,20 +55,28 @@ def conv_same(x, kernel, stride=1):
   return conv(jnp.pad(x, [(0, 0), *pads, (0, 0)]), kernel, stride)
 
 
-def conv_transpose(x, kernel, stride):
-  """The transpose of `conv_same`: [B,H,W,I], [kh,kw,O,I] -> [B,s*H,s*W,O].
+def conv_transpose(x, kernel, stride=1):
+  """Transposed convolution: [B,H,W,I], [kh,kw,I,O] -> [B,(H-1)*s+kh,(W-1)*s+kw,O].
+
+  Each pixel of x adds its multiple of the kernel to the output, `stride` pixels apart.
+  """
+  size = [(n - 1) * stride + k for n, k in zip(x.shape[1:3], kernel.shape[:2], strict=True)]
+  kernel = kernel.astype(x.dtype).swapaxes(2, 3)
+  return _input_gradient(x, kernel, stride, (x.shape[0], *size, kernel.shape[2]))
+
+
+def conv_transpose_same(x, kernel, stride):
+  """The transpose of `conv_same`, kernels not smaller than the stride: [kh,kw,O,I] -> [B,s*H,s*W,O].
 
   TensorFlow's `conv2d_transpose` with 'SAME', its kernel layout included.
   """
   if stride == 1 and kernel.shape[0] % 2 == kernel.shape[1] % 2 == 1:
-    return conv_same(x, kernel[::-1, ::-1].transpose(0, 1, 3, 2))  # it has more rules to choose from
-  sizes = [stride * n for n in x.shape[1:3]]
-  (top, bottom), (left, right) = (
-    same_pads(n, k, stride) for n, k in zip(sizes, kernel.shape, strict=False)
+    return conv_same(x, kernel[::-1, ::-1].swapaxes(2, 3))  # it has more rules to choose from
+  height, width = (stride * n for n in x.shape[1:3])
+  top, left = (
+    same_pads(n, k, stride)[0] for n, k in zip((height, width), kernel.shape[:2], strict=True)
   )
-  height, width = sizes
-  padded = (x.shape[0], top + height + bottom, left + width + right, kernel.shape[2])
-  y = _input_gradient(x, kernel.astype(x.dtype), stride, padded)
+  y = conv_transpose(x, kernel.swapaxes(2, 3), stride)
   return y[:, top : top + height, left : left + width]
 
 
@@ -376,6 +384,32 @@ def _channels_weight_gradient(x, dy, stride, kernel_shape):
     dimension_numbers=_DIMENSIONS,
   )  # [I, kh, kw, O]
   return y.transpose(1, 2, 0, 3)
+
+
+@jax.custom_vjp
+def add_bias(x, bias):
+  """x [..., C] + bias [C], in x's dtype; the gradient of bias is summed in float32."""
+  return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + bias.shape)
+
+
+def _channel_sums(x):
+  """[..., C] -> [C], float32. By a dot on the CPU: where x is itself transposed, XLA would take
+  the reduction through the transpose, and step through memory."""
+
+  def by_dot(x):
+    rows = x.reshape(-1, x.shape[-1])
+    return jnp.ones(len(rows), x.dtype) @ rows
+
+  wide = x.astype(jnp.float32)
+  return lax.platform_dependent(
+    wide, cpu=by_dot, default=lambda x: x.sum(tuple(range(x.ndim - 1)))
+  )
+
+
+add_bias.defvjp(
+  lambda x, bias: (add_bias(x, bias), jnp.zeros((0,), bias.dtype)),
+  lambda like, dy: (dy, _channel_sums(dy).astype(like.dtype)),
+)
 
 
 def reflect_pad(x, pad):

@@ -16,9 +16,15 @@ and, where it can be done, for the modes after training
 """
 
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.methods import edgan_aligned, edgan_labelled, nice
+from decoupled_gan.methods import edgan_aligned, edgan_labelled, glead, nice, stylegan2
 
-METHODS = {'nice': nice, 'edgan_labelled': edgan_labelled, 'edgan_aligned': edgan_aligned}
+METHODS = {
+  'nice': nice,
+  'edgan_labelled': edgan_labelled,
+  'edgan_aligned': edgan_aligned,
+  'stylegan2': stylegan2,
+  'glead': glead,
+}
 
 
 def get(name: str):

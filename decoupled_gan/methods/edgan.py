@@ -30,7 +30,7 @@ below 1e-6 only.
 from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
-from decoupled_gan.losses import cross_entropy, l1
+from decoupled_gan.losses import l1, logistic
 from decoupled_gan.types import Array, Losses
 
 
@@ -72,7 +72,7 @@ def reconstruct(gan: Decoupled, batch) -> Losses:
   rebuilt, _ = gan.rebuild(batch)
   losses = {'l1': l1(rebuilt, gan.truth(batch))}
   if gan.coupled:
-    losses['adversarial'] = cross_entropy(gan.judge(batch, rebuilt), 1)
+    losses['adversarial'] = logistic(gan.judge(batch, rebuilt), True)
   return losses
 
 
@@ -80,7 +80,7 @@ def judge(gan: Decoupled, batch) -> Losses:
   """Tell real images from generated ones, each in a batch (and batch statistics) of its own."""
   fake = stop_gradient(gan.generate(batch))
   real_logits, fake_logits = gan.judge(batch, gan.truth(batch)), gan.judge(batch, fake)
-  return {'adversarial': cross_entropy(real_logits, 1) + cross_entropy(fake_logits, 0)}
+  return {'adversarial': logistic(real_logits, True) + logistic(fake_logits, False)}
 
 
 def refine(gan: Decoupled, batch) -> Losses:
@@ -88,7 +88,7 @@ def refine(gan: Decoupled, batch) -> Losses:
   if not gan.residual_path:
     return {}
   rebuilt, code = stop_gradient(gan.rebuild(batch))
-  return {'adversarial': cross_entropy(gan.judge(batch, rebuilt + gan.correct(batch, code)), 1)}
+  return {'adversarial': logistic(gan.judge(batch, rebuilt + gan.correct(batch, code)), True)}
 
 
 def paths(config: ConfigDict) -> dict[str, bool]:

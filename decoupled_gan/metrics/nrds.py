@@ -28,7 +28,7 @@ from decoupled_gan import sharding
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.images import to_float
 from decoupled_gan.layers.conv import SameConv
-from decoupled_gan.losses import cross_entropy
+from decoupled_gan.losses import logistic
 from decoupled_gan.types import Array
 
 REAL = 'real'
@@ -107,7 +107,7 @@ def curves(
   def step(params, opt, real, fake):
     def loss(params):
       logits = net.apply({'params': params}, to_float(jnp.concatenate([real, fake])))
-      return cross_entropy(logits[: len(real)], 1) + cross_entropy(logits[len(real) :], 0)
+      return logistic(logits[: len(real)], True) + logistic(logits[len(real) :], False)
 
     updates, opt = adam.update(jax.grad(loss)(params), opt)
     return optax.apply_updates(params, updates), opt

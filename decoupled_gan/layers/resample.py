@@ -1,0 +1,97 @@
+"""Resampling by a small FIR filter, alone and around convolutions, as StyleGAN2 does it.
+
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020; the filter
+is theirs, the outer product of [1, 3, 3, 1] / 8 with itself. It is separable, so that each axis is
+filtered alone, as a sum of shifted slices: grouped convolutions are several times slower on CPUs, and
+the zeros that upsampling would insert are never made. Plain `lax` operations: derivatives of any
+order.
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from decoupled_gan.layers import conv_ops
+from decoupled_gan.types import Array
+
+TAPS = (1.0, 3.0, 3.0, 1.0)
+
+
+def upfirdn(
+  x: Array,
+  taps: Sequence[float] = TAPS,
+  up: int = 1,
+  down: int = 1,
+  pad: tuple[int, int] = (0, 0),
+  gain: float = 1.0,
+) -> Array:
+  """Inserts zeros, pads, filters and decimates both axes of x [B, H, W, C] alike.
+
+  Each pixel is followed by up - 1 zeros, the last one too; then come `pad` zeros before and after;
+  then the convolution (not correlation) with the normalised taps wherever it fits; then every
+  `down`-th pixel from the first. Sizes become (up * H + sum(pad) - len(taps)) // down + 1.
+
+  Args:
+    gain: of the two axes together; up**2 keeps the brightness of upsampled images.
+  """
+  scale = gain**0.5 / sum(taps)
+  taps = [tap * scale for tap in taps]
+  for axis in (1, 2):
+    x = _filter(x, axis, taps, up, down, pad)
+  return x
+
+
+def _filter(x, axis, taps, up, down, pad):
+  filtered = up * x.shape[axis] + sum(pad) - len(taps) + 1
+  phases = [_phase(x, axis, taps, up, pad[0], q, -(-filtered // up)) for q in range(up)]
+  if up == 1:
+    return _slice(phases[0], axis, 0, -(-filtered // down), down) if down > 1 else phases[0]
+  stacked = jnp.stack(phases, axis + 1)
+  shape = (*x.shape[:axis], up * phases[0].shape[axis], *x.shape[axis + 1 :])
+  return _slice(stacked.reshape(shape), axis, 0, -(-filtered // down), down)
+
+
+def _phase(x, axis, taps, up, before, phase, length):
+  """Samples phase, phase + up, ... of the filtered signal: those taps that do not meet zeros."""
+  offsets = {}
+  for k, tap in enumerate(reversed(taps)):
+    if (phase + k - before) % up == 0:
+      offsets[(phase + k - before) // up] = tap
+  left = max(0, -min(offsets))
+  right = max(0, max(offsets) + length - x.shape[axis])
+  x = jnp.pad(x, [(left, right) if i == axis else (0, 0) for i in range(x.ndim)])
+  return sum(_slice(x, axis, left + start, length, 1) * tap for start, tap in offsets.items())
+
+
+def _slice(x, axis, start, length, stride):
+  index = [slice(None)] * x.ndim
+  index[axis] = slice(start, start + (length - 1) * stride + 1, stride)
+  return x[tuple(index)]
+
+
+def upsample(x: Array) -> Array:
+  """Twice the size: [B, H, W, C] -> [B, 2H, 2W, C]."""
+  return upfirdn(x, up=2, pad=(2, 1), gain=4.0)
+
+
+def downsample(x: Array) -> Array:
+  """Half the size: [B, H, W, C] -> [B, H/2, W/2, C]."""
+  return upfirdn(x, down=2, pad=(1, 1))
+
+
+def conv_resampled(x: Array, kernel: Array, up: bool = False, down: bool = False) -> Array:
+  """A convolution of size 1 or 3 that keeps, doubles or halves the size of its input.
+
+  Args:
+    x: [B, H, W, I].
+    kernel: [k, k, I, O]. Correlation, but true convolution (the adjoint of strided correlation)
+      when a 3x3 kernel doubles the size: the convention of the official checkpoints.
+  """
+  if kernel.shape[0] == 1:
+    y = conv_ops.conv(downsample(x) if down else x, kernel)
+    return upsample(y) if up else y
+  if up:
+    return upfirdn(conv_ops.conv_transpose(x, kernel, 2), pad=(1, 1), gain=4.0)
+  if down:
+    return conv_ops.conv(upfirdn(x, pad=(2, 2)), kernel, 2)
+  return conv_ops.conv(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), kernel)
