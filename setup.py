@@ -38,7 +38,11 @@ setup(
     'cuda': ['jax[cuda13]'],
     'tf': ['tensorflow-cpu', 'tensorboard'],
     'interop': ['torch'],
+    'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
     'dev': [
+      'dicebear-core==10.7.0',
+      'dicebear-styles==10.6.0',
+      'resvg-py==0.5.0',
       'pytest',
       'pytest-timeout',
       'pytest-xdist',

@@ -34,7 +34,9 @@ def get_config() -> ConfigDict:
   config.data.path = ''
   config.data.a = ''
   config.data.b = ''
+  config.data.direction = 'a_to_b'  # of side-by-side pairs: which half is the input
   config.data.augment = True
+  config.data.stretch = False  # each image's values to 0..255 first, as scipy's imresize did
   config.data.center_crop = False  # to a square before resizing, which otherwise ignores the aspect
   config.data.mirror = False  # train on left-right mirrored images as well: twice as many
   config.data.num_threads = 8  # of decoding and augmentation

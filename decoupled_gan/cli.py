@@ -22,12 +22,14 @@ _CONFIG = config_flags.DEFINE_config_file(
 flags.DEFINE_string(
   'mode',
   'train',
-  'train, translate, generate, reconstruct, evaluate, routes, plan, import or export.',
+  'train, translate, generate, reconstruct, evaluate, nrds, routes, plan, import or export.',
 )
 flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
-flags.DEFINE_string('input', '', 'translate: an image or a folder of images; import: a checkpoint.')
 flags.DEFINE_string(
-  'output', '', 'translate: the folder for the results, names are kept; export: the file.'
+  'input', '', 'translate: an image or a folder of images; generate: an image; import: a checkpoint.'
+)
+flags.DEFINE_string(
+  'output', '', 'translate: the folder for the results, names are kept; generate, export: the file.'
 )
 flags.DEFINE_string('format', 'pytorch', 'export: the layout; pytorch is the official code\'s.')
 flags.DEFINE_string('direction', 'a_to_b', 'translate: a_to_b or b_to_a.')
@@ -42,8 +44,15 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string('metrics', '', 'evaluate: what to measure, e.g. kid_1k,fid,psnr; see the README.')
 flags.DEFINE_string('protocol', '', "evaluate: whose numbers; the config's when left out.")
-flags.DEFINE_string('real', '', 'evaluate, without a run: the folder of real images.')
+flags.DEFINE_string('real', '', 'evaluate, without a run, and nrds: the folder of real images.')
 flags.DEFINE_string('fake', '', 'evaluate, without a run: the folder of generated images.')
+flags.DEFINE_string('fakes', '', 'nrds: <name>=<folder>,<name>=<folder>,...')
+flags.DEFINE_string('classifier', 'published', 'nrds: published (128 px), or small (64 px).')
+flags.DEFINE_integer('epochs', 20, 'nrds: how many epochs the classifier is trained.')
+flags.DEFINE_bool('balanced', True, 'nrds: each method gives as many images to an epoch.')
+flags.DEFINE_string(
+  'attributes', '', 'generate: <name>=<value>,... or one <name>, for a strip of all its values.'
+)
 
 
 flags.DEFINE_string('seeds', '0-15', 'generate: which, such as 0-15 or 0,5,9.')
@@ -81,6 +90,15 @@ def translate():
 
 
 @mode()
+def nrds():
+  from decoupled_gan import compare
+
+  compare.measure(
+    FLAGS.real, FLAGS.fakes, FLAGS.workdir, FLAGS.classifier, FLAGS.epochs, FLAGS.balanced
+  )
+
+
+@mode()
 def routes():
   from decoupled_gan import audit
 
@@ -112,14 +130,22 @@ def evaluate():
 
 @mode()
 def generate():
-  from decoupled_gan import draw, methods
+  """What a method can make depends on what its module offers, see methods/__init__.py."""
+  from decoupled_gan import draw, edit, methods
 
   workdir = _workdir()
-  method = workdir.load_config().method
-  if not hasattr(methods.get(method), 'draw'):
-    raise UserError(f'--mode=generate: {method} draws nothing from seeds; see --mode=translate.')
-  what = FLAGS.seeds, FLAGS.interpolate, FLAGS.truncation, FLAGS.noise
-  draw.draw(workdir, FLAGS.output, *what, _checkpoint())
+  name = workdir.load_config().method
+  method = methods.get(name)
+  if hasattr(method, 'edit'):
+    edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint())
+  elif hasattr(method, 'draw'):
+    what = FLAGS.seeds, FLAGS.interpolate, FLAGS.truncation, FLAGS.noise
+    draw.draw(workdir, FLAGS.output, *what, _checkpoint())
+  else:
+    raise UserError(
+      f'--mode=generate: {name} neither edits images by attributes nor draws them from seeds; see '
+      '--mode=translate.'
+    )
 
 
 @mode()

@@ -3,6 +3,7 @@
 A method's module offers `tasks(run, dataset) -> list[Task]`; evaluation knows no method by name.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from decoupled_gan import data, sharding
 from decoupled_gan.data import Images
 from decoupled_gan.images import to_float, to_uint8
 from decoupled_gan.metrics import paired
+from decoupled_gan.types import Labelled, Pair
 
 DIRECTIONS = {'a_to_b': 'b', 'b_to_a': 'a'}
 """Direction of a translator -> the domain it makes."""
@@ -50,6 +52,78 @@ def of_translator(run, dataset) -> list[Task]:
   The baselines are the input as it is, and with the target's mean and variance of each channel.
   """
   return [_direction(run, dataset, direction) for direction in DIRECTIONS]
+
+
+def of_aligned(run, dataset) -> list[Task]:
+  """The one direction of a method with `translate_images` on Aligned examples: input to target."""
+  train, test = Pair(*dataset.train), Pair(*dataset.test)
+  pairs = dataclasses.replace(dataset, train=train, test=test, aligned_test=True)
+  return [_direction(run, pairs, 'a_to_b')]
+
+
+def of_editor(run, dataset) -> list[Task]:
+  """A task for each value of each attribute, of a method with `edit` on Labelled images.
+
+  Edited are the test images that lack the value. The truth is known where the dataset has `edits`;
+  the baseline is the image as it is.
+  """
+
+  @sharding.jit
+  def forward(variables, batch):
+    images, labels = to_float(batch.image), batch.labels
+    return run.gan.apply(variables, images, labels, method=run.method.edit)
+
+  made = []
+  for column, (name, values) in enumerate(sorted(run.config.attributes.items())):
+    for number, value in enumerate(values):
+      if (dataset.test.labels[:, column] != number).any():
+        made.append(_edit(run, dataset, forward, f'{name}={value}', column, number))
+  return made
+
+
+def _edit(run, dataset, forward, title: str, column: int, number: int) -> Task:
+  config, test = run.config, dataset.test
+  which = np.flatnonzero(test.labels[:, column] != number)
+  truth = dataset.edits.get((title.partition('=')[0], number))
+
+  def inputs(indices):
+    return data.test_images(test.image, which[indices].tolist(), config)
+
+  def generate(variables, indices):
+    labels = test.labels[which[indices]].copy()
+    labels[:, column] = number
+    batch = Labelled(inputs(indices), labels)
+    return to_uint8(forward(variables, sharding.shard_batch(run.mesh, batch)))
+
+  return Task(
+    name=title,
+    generate=generate,
+    count=len(which),
+    real={
+      split: Some(images, np.flatnonzero(labels[:, column] == number))
+      for split, (images, labels) in (('test', test), ('train', dataset.train))
+    },
+    truth=truth and (lambda indices: data.test_images(truth, which[indices].tolist(), config)),
+    baselines={'identity': inputs},
+  )
+
+
+@dataclass(frozen=True, eq=False)
+class Some:
+  """Some of a set of images."""
+
+  images: Images
+  which: np.ndarray
+
+  @property
+  def names(self):
+    return [self.images.names[i] for i in self.which]
+
+  def __len__(self) -> int:
+    return len(self.which)
+
+  def __getitem__(self, index: int) -> np.ndarray:
+    return self.images[self.which[index]]
 
 
 def of_generator(run, dataset) -> list[Task]:

@@ -12,9 +12,12 @@ from decoupled_gan import experiment, train
 from decoupled_gan.workdir import Workdir
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
-RECIPES = sorted(p.stem for p in CONFIGS.glob('*.py') if p.stem not in ('base', 'nice', 'glead'))
+STARTING_POINTS = ('base', 'nice', 'edgan', 'glead')
+RECIPES = sorted(p.stem for p in CONFIGS.glob('*.py') if p.stem not in STARTING_POINTS)
 GROUPS = {
   'nice': ['classifier', 'encoder', 'generator'],
+  'edgan_labelled': ['decoder', 'discriminator', 'encoder', 'latent_discriminator', 'residual'],
+  'edgan_aligned': ['discriminator', 'generator', 'residual'],
   'glead': ['discriminator', 'generator'],
 }
 

@@ -30,6 +30,7 @@ def make_config(**fields) -> ConfigDict:
         'b': '',
         'augment': False,
         'tile_size': 64,
+        'direction': 'a_to_b',
         'num_threads': 2,
       },
     }

@@ -249,6 +249,33 @@ def test_compiler_options_are_accepted_here_and_dropped_where_unknown(monkeypatc
   assert conv_ops.cpu_compiler_options.__wrapped__() == {}
 
 
+# TensorFlow's SAME. The references are lax's own, which are TensorFlow's (facts: checked against it).
+
+
+@pytest.mark.parametrize(('size', 'kernel_size', 'stride'), [(8, 5, 2), (7, 5, 1), (9, 4, 2), (8, 3, 3)])
+def test_conv_same_is_laxs(size, kernel_size, stride):
+  x, kernel = arrays((2, size, size + 2, 3, 4, kernel_size, stride))
+  dims = ('NHWC', 'HWIO', 'NHWC')
+  expected = lax.conv_general_dilated(x, kernel, (stride, stride), 'SAME', dimension_numbers=dims)
+  np.testing.assert_allclose(conv_ops.conv_same(x, kernel, stride), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(('size', 'kernel_size', 'stride'), [(4, 5, 2), (7, 5, 1), (1, 5, 2), (6, 4, 2)])
+def test_conv_transpose_same_and_its_gradients_are_those_of_tensorflow(size, kernel_size, stride):
+  x, _ = arrays((2, size, size + 1, 3, 4, kernel_size, stride))
+  kernel = jax.random.normal(jax.random.key(1), (kernel_size, kernel_size, 4, 3))  # HWOI
+
+  def expected(x, kernel):
+    dims = ('NHWC', 'HWIO', 'NHWC')
+    return lax.conv_transpose(x, kernel, [stride] * 2, 'SAME', None, dims, transpose_kernel=True)
+
+  y, pullback = jax.vjp(lambda *a: conv_ops.conv_transpose_same(*a, stride), x, kernel)
+  reference, reference_pullback = jax.vjp(expected, x, kernel)
+  np.testing.assert_allclose(y, reference, atol=1e-4)
+  for ours, theirs in zip(pullback(y), reference_pullback(y), strict=True):
+    np.testing.assert_allclose(ours, theirs, atol=1e-3, rtol=1e-4)
+
+
 @pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16])
 def test_a_bias_is_added_in_the_dtype_of_x_and_its_gradient_is_a_sum_in_float32(dtype):
   x = jnp.ones((2, 30, 30, 3), dtype)

@@ -5,15 +5,15 @@ batch that it gives: what a method's BATCH names. The same word may give several
 made by `train_batches`, and are a function of (seed, step, batch_size) alone.
 
 Config fields read here: seed, batch_size, image_size, image_channels (1 or 3), attributes, data.source,
-data.path, data.a, data.b, data.augment, data.center_crop, data.mirror, data.tile_size,
-data.num_threads.
+data.path, data.a, data.b, data.direction, data.augment, data.stretch, data.center_crop, data.mirror,
+data.tile_size, data.num_threads.
 """
 
 from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from decoupled_gan.data import emoji, fake, folder, terrain, tfds
+from decoupled_gan.data import aligned, avatars, emoji, fake, folder, labelled, terrain, tfds
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
 from decoupled_gan.data.pipeline import test_batch, test_images, train_batches
 from decoupled_gan.data.views import cropped, mirrored
@@ -32,13 +32,19 @@ SOURCES: dict[type[Batch], dict[str, Callable[[ConfigDict], Dataset]]] = {
     'emoji': emoji.load,
     'fake': fake.load,
   },
-  Aligned: {'fake': fake.load_aligned},
-  Labelled: {'fake': fake.load_labelled},
+  Aligned: {'folder': aligned.load, 'terrain': terrain.load_aligned, 'fake': fake.load_aligned},
+  Labelled: {
+    'folder': labelled.load,
+    'utkface': labelled.load_utkface,
+    'avatars': avatars.load,
+    'fake': fake.load_labelled,
+  },
   Plain: {
     'folder': folder.load_plain,
     'tfds': tfds.load_plain,
     'terrain': terrain.load_plain,
     'emoji': emoji.load_plain,
+    'avatars': avatars.load_plain,
     'fake': fake.load_plain,
   },
 }

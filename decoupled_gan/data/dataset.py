@@ -1,7 +1,7 @@
 """What a source of images gives to the trainer: `Images`, and the `Dataset` made of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -38,6 +38,8 @@ class Dataset:
     domains: of the same kind, how the fields are called in logs; their own names if None.
     aligned_test: test.a[i] and test.b[i] show the same thing pixel by pixel, so that a translation
       can be scored against ground truth.
+    edits: of a Labelled set that knows the truth of edits, {(attribute, number of its value):
+      Images}: the test images as they are at that value.
     notes: sentences that a reader of the start-up print should see.
   """
 
@@ -46,6 +48,7 @@ class Dataset:
   test: Batch
   domains: Batch | None = None
   aligned_test: bool = False
+  edits: Mapping[tuple[str, int], Images] = field(default_factory=dict)
   notes: tuple[str, ...] = ()
 
   @property
@@ -111,10 +114,10 @@ def chosen_domains(config, options: Sequence[str], default: Pair) -> Pair:
   data = config.data
   if not data.a and not data.b:
     return default
-  for field, word in (('a', data.a), ('b', data.b)):
+  for name, word in (('a', data.a), ('b', data.b)):
     if word not in options:
       raise UserError(
-        f'data.{field}={word!r} is not a domain of data.source={data.source!r}: '
+        f'data.{name}={word!r} is not a domain of data.source={data.source!r}: '
         f'it has {listing(options)}; choose two of them for data.a and data.b'
       )
   if data.a == data.b:

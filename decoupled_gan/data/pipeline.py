@@ -18,7 +18,7 @@ import numpy as np
 from grain.experimental import ZipMapDataset
 
 from decoupled_gan.data.dataset import Dataset, Images
-from decoupled_gan.data.transforms import augment, resize
+from decoupled_gan.data.transforms import augment, resize, stretch
 from decoupled_gan.errors import UserError
 from decoupled_gan.types import Batch, Pair
 
@@ -86,7 +86,7 @@ def test_images(images: Images, which: int | Sequence[int] | None, config) -> np
     which = range(len(images))[:which]
   size = config.image_size
   with ThreadPoolExecutor(max(1, config.data.num_threads)) as pool:
-    resized = list(pool.map(lambda index: resize(images[index], size), which))
+    resized = list(pool.map(lambda index: _tested(images[index], config), which))
   if not resized:
     return np.zeros((0, size, size, config.image_channels), np.uint8)
   return np.stack(resized)
@@ -128,20 +128,28 @@ def _examples(rows: Rows, config, number: int) -> grain.MapDataset:
   epochs = ENDLESS // len(rows) + 1
   examples = grain.MapDataset.source(rows).seed(int(seed)).shuffle().repeat(epochs)[:ENDLESS]
   if config.data.augment:
-    return examples.random_map(partial(_augmented, size=config.image_size))
-  return examples.map(partial(_resized, size=config.image_size))
+    return examples.random_map(partial(_augmented, config=config))
+  return examples.map(partial(_resized, config=config))
 
 
-def _augmented(example: tuple, rng: np.random.Generator, size: int) -> tuple:
+def _augmented(example: tuple, rng: np.random.Generator, config) -> tuple:
   """The images of one example, all flipped and cropped alike."""
   state = rng.bit_generator.state
 
   def convert(image):
     rng.bit_generator.state = state
-    return augment(image, rng, size)
+    return augment(_stretched(image, config), rng, config.image_size)
 
   return tuple(convert(x) if x.dtype == np.uint8 else x for x in example)
 
 
-def _resized(example: tuple, size: int) -> tuple:
-  return tuple(resize(x, size) if x.dtype == np.uint8 else x for x in example)
+def _resized(example: tuple, config) -> tuple:
+  return tuple(_tested(x, config) if x.dtype == np.uint8 else x for x in example)
+
+
+def _tested(image: np.ndarray, config) -> np.ndarray:
+  return resize(_stretched(image, config), config.image_size)
+
+
+def _stretched(image: np.ndarray, config) -> np.ndarray:
+  return stretch(image) if config.data.get('stretch') else image

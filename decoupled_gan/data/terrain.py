@@ -19,12 +19,13 @@ there is no pair that unpaired training could profit from.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from PIL import Image
 
+from decoupled_gan.data.aligned import directed
 from decoupled_gan.data.dataset import Dataset, chosen_domain, chosen_domains, with_channels
 from decoupled_gan.data.packages import cached, fetch
 from decoupled_gan.errors import UserError
@@ -73,6 +74,21 @@ class TileImages:
     row, column = self.corners[index]
     tile = self.map[row : row + self.tile, column : column + self.tile]
     return with_channels(tile, self.channels)
+
+
+def load_aligned(config) -> Dataset:
+  """The same tiles, but with both renderings of each place in training, too: data.direction says
+  which is the input."""
+  pairs = load(config)
+  corners = np.concatenate([tiles.corners for tiles in pairs.train])
+  train = Pair(*[replace(tiles, corners=corners) for tiles in pairs.train])
+  return Dataset(
+    name=pairs.name,
+    train=directed(train, config),
+    test=directed(pairs.test, config),
+    domains=directed(pairs.domains, config),
+    notes=('both renderings of every place; no place is in training and test',),
+  )
 
 
 def load(config) -> Dataset:

@@ -28,6 +28,15 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
   return resized[..., None] if grey else resized
 
 
+def stretch(image: np.ndarray) -> np.ndarray:
+  """uint8 [H, W, C] with its least value at 0 and its largest at 255, over all channels alike.
+
+  What scipy.misc.imresize did to float images, and so what the official ED//GAN code trains on.
+  """
+  low, high = int(image.min()), int(image.max())
+  return np.rint((image - np.float32(low)) * (255 / max(high - low, 1))).astype(np.uint8)
+
+
 def center_crop(image: np.ndarray) -> np.ndarray:
   """The largest square in the middle of an image [H, W, C]."""
   height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""Convolution layers: reflection-padded, optionally spectrally normalised, and sub-pixel upsampling.
+"""Convolution layers: reflection-padded, optionally spectrally normalised; and TensorFlow's SAME ones.
 
 The arithmetic is in conv_ops.py, so that speed work has one place to go to.
 
@@ -108,3 +108,29 @@ class Dense(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> Array:
     return nn.Dense(self.features, use_bias=False, kernel_init=torch_kernel, dtype=self.dtype)(x)
+
+
+class SameConv(nn.Module):
+  """Zero-padded ('SAME') convolution with bias: [B, H, W, I] -> [B, H/stride, W/stride, features].
+
+  Attributes:
+    transposed: whether it is the transpose instead, [B, H, W, I] -> [B, stride H, stride W, features].
+      Its kernel is [k, k, features, I], as in TensorFlow.
+  """
+
+  features: int
+  kernel_size: int = 5
+  stride: int = 2
+  transposed: bool = False
+  kernel_init: Any = nn.initializers.normal(0.02)
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    ends = (x.shape[-1], self.features)
+    shape = (self.kernel_size, self.kernel_size, *(ends[::-1] if self.transposed else ends))
+    kernel = self.param('kernel', self.kernel_init, shape)
+    convolve = conv_ops.conv_transpose_same if self.transposed else conv_ops.conv_same
+    y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+    bias = self.param('bias', nn.initializers.zeros, (self.features,))
+    return y + bias.astype(self.dtype).reshape(1, 1, 1, self.features)

@@ -46,6 +46,15 @@ def conv(x, kernel, stride=1):
   return _forward(x, kernel.astype(x.dtype), stride)
 
 
+def conv_same(x, kernel, stride=1):
+  """Cross-correlation with zeros around x: [B,H,W,I], [kh,kw,I,O] -> [B,ceil(H/s),ceil(W/s),O].
+
+  TensorFlow's 'SAME': where the number of zeros is odd, one more at the bottom and at the right.
+  """
+  pads = [same_pads(n, k, stride) for n, k in zip(x.shape[1:3], kernel.shape, strict=False)]
+  return conv(jnp.pad(x, [(0, 0), *pads, (0, 0)]), kernel, stride)
+
+
 def conv_transpose(x, kernel, stride=1):
   """Transposed convolution: [B,H,W,I], [kh,kw,I,O] -> [B,(H-1)*s+kh,(W-1)*s+kw,O].
 
@@ -54,6 +63,27 @@ def conv_transpose(x, kernel, stride=1):
   size = [(n - 1) * stride + k for n, k in zip(x.shape[1:3], kernel.shape[:2], strict=True)]
   kernel = kernel.astype(x.dtype).swapaxes(2, 3)
   return _input_gradient(x, kernel, stride, (x.shape[0], *size, kernel.shape[2]))
+
+
+def conv_transpose_same(x, kernel, stride):
+  """The transpose of `conv_same`, kernels not smaller than the stride: [kh,kw,O,I] -> [B,s*H,s*W,O].
+
+  TensorFlow's `conv2d_transpose` with 'SAME', its kernel layout included.
+  """
+  if stride == 1 and kernel.shape[0] % 2 == kernel.shape[1] % 2 == 1:
+    return conv_same(x, kernel[::-1, ::-1].swapaxes(2, 3))  # it has more rules to choose from
+  height, width = (stride * n for n in x.shape[1:3])
+  top, left = (
+    same_pads(n, k, stride)[0] for n, k in zip((height, width), kernel.shape[:2], strict=True)
+  )
+  y = conv_transpose(x, kernel.swapaxes(2, 3), stride)
+  return y[:, top : top + height, left : left + width]
+
+
+def same_pads(size, kernel_size, stride):
+  """(before, after): how many zeros TensorFlow's 'SAME' puts around `size` pixels."""
+  total = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
+  return total // 2, total - total // 2
 
 
 # Forward, input gradient and weight gradient are bilinear, and the gradients of each are the other

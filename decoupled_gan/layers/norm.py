@@ -1,6 +1,7 @@
-"""Normalisation: LIN and AdaLIN (Kim et al., U-GAT-IT, ICLR 2020, eq. 2), as NICE-GAN has them.
+"""Normalisation: LIN and AdaLIN, batch and instance normalisation.
 
-Both mix instance normalisation (statistics over H, W) and layer normalisation (over H, W, C):
+LIN and AdaLIN (Kim et al., U-GAT-IT, ICLR 2020, eq. 2) are as NICE-GAN has them. Both mix instance
+normalisation (statistics over H, W) and layer normalisation (over H, W, C):
   y = rho_in * (x - mu_in) / sqrt(var_in + eps) + rho_ln * (x - mu_ln) / sqrt(var_ln + eps)
   LIN: gamma * y + beta with learned gamma and beta; AdaLIN: gamma and beta come from the image.
 The mixture is a softmax of two logits for each channel (U-GAT-IT clips one rho instead). Variances
@@ -63,3 +64,42 @@ class AdaLIN(nn.Module):
   @nn.compact
   def __call__(self, x: Array, gamma: Array, beta: Array) -> Array:
     return mixed_normalise(x, _rho(self, IN_LOGITS, x.shape[-1]), gamma, beta)
+
+
+class BatchNorm(nn.Module):
+  """Batch normalisation (Ioffe and Szegedy, ICML 2015) over all axes but the last, without scale.
+
+  While the collection 'batch_stats' is mutable (training), it normalises by the batch's mean and
+  biased variance, and moves their running averages; otherwise it normalises by those.
+  """
+
+  epsilon: float = 1e-3
+  momentum: float = 0.99
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    return nn.BatchNorm(
+      use_running_average=not self.is_mutable_collection('batch_stats'),
+      momentum=self.momentum,
+      epsilon=self.epsilon,
+      use_scale=False,
+      dtype=x.dtype,
+      name='norm',
+    )(x)
+
+
+class InstanceNorm(nn.Module):
+  """Each channel of each image by its own mean and biased variance, then a learned affine map.
+
+  What batch normalisation is in training at batch size 1. [B, H, W, C] -> the same.
+  """
+
+  epsilon: float = EPSILON
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    gamma = self.param('gamma', nn.initializers.ones, x.shape[-1:])
+    beta = self.param('beta', nn.initializers.zeros, x.shape[-1:])
+    mean, var = conv_ops.moments(x, axes=(1, 2))
+    scale = gamma[None, None, None] * jax.lax.rsqrt(var + self.epsilon)
+    return (x * scale + (beta[None, None, None] - mean * scale)).astype(x.dtype)

@@ -8,12 +8,23 @@
                        --mode=evaluate and evaluate_every_steps. A translator takes
                        tasks.of_translator; an editor has one task for each edit, with its `truth`; a
                        generator one without `count`, whose indices are the seeds of its samples
+
+and, where it can be done, for the modes after training
+
+  translate_images(gan, images, target)   images of the domain 'a' or 'b' (--mode=translate)
+  edit(gan, images, labels)               images under other labels (--mode=generate)
 """
 
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.methods import glead, nice, stylegan2
+from decoupled_gan.methods import edgan_aligned, edgan_labelled, glead, nice, stylegan2
 
-METHODS = {'nice': nice, 'stylegan2': stylegan2, 'glead': glead}
+METHODS = {
+  'nice': nice,
+  'edgan_labelled': edgan_labelled,
+  'edgan_aligned': edgan_aligned,
+  'stylegan2': stylegan2,
+  'glead': glead,
+}
 
 
 def get(name: str):

@@ -1,0 +1,30 @@
+"""ED//GAN between two co-registered maps of the Earth, 64 px: every translation has a pixel-exact truth.
+
+  python main.py --config=configs/terrain_pairs.py
+
+Data: tiles of ETOPO1 (a) and shaded relief (b), both renderings of every place, from a pinned pip
+package; the Americas are held out. data.direction=b_to_a learns heights from shades.
+
+Not the published setting: small networks, 64 px. Expected: see the README, where held-out tiles are
+scored by PSNR and SSIM.
+
+Variants: coupled (ED+GAN: one U-Net for both losses).
+"""
+
+from configs import edgan, facades
+
+
+def get_config(variant=''):
+  config = facades.get_config()
+  config.data.source = 'terrain'
+  config.data.a = 'etopo'
+  config.data.b = 'relief'
+  config.data.direction = 'a_to_b'
+  config.data.stretch = False
+  config.image_size = 64
+  config.batch_size = 4
+  config.num_steps = 1500
+  config.model.width = 16
+  config.sample_every_steps = 300
+  config.checkpoint_every_steps = 300
+  return edgan.apply(config, variant)

@@ -1,0 +1,99 @@
+"""--mode=generate with attributes: what is asked, what is guessed, what is written."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_methods_edgan import small
+
+from configs import utkface
+from decoupled_gan import cli, edit, train
+from decoupled_gan.errors import UserError
+from decoupled_gan.workdir import Workdir
+
+ATTRIBUTES = {'beard': ('no', 'yes'), 'hair': ('black', 'blond', 'red')}
+
+
+def paint(images, labels):
+  """An editor that shows its labels: level 100 x beard + 10 x hair."""
+  levels = labels @ np.array([100, 10])
+  return np.broadcast_to(levels[:, None, None, None], images.shape).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+  ('asked', 'expected'),
+  [
+    ('beard=yes', ({'beard': 1}, '')),
+    ('hair=red, beard=0', ({'hair': 2, 'beard': 0}, '')),
+    ('hair', ({}, 'hair')),
+    ('hair,beard=1', ({'beard': 1}, 'hair')),
+  ],
+)
+def test_values_are_given_by_name_or_number_and_a_bare_name_is_a_strip(asked, expected):
+  assert edit.parse(asked, ATTRIBUTES) == expected
+
+
+@pytest.mark.parametrize(
+  ('asked', 'message'),
+  [
+    ('hat=yes', "no attribute 'hat'; there are beard, hair"),
+    ('hair=green', "hair='green' is out of range: its values are black, blond, red, or .* 0 to 2"),
+    ('hair=3', "hair='3' is out of range"),
+    ('', 'says what to change'),
+    ('hair,beard', 'shows all values of one attribute'),
+  ],
+)
+def test_mistakes_in_attributes_are_told(asked, message):
+  with pytest.raises(UserError, match=message):
+    edit.parse(asked, ATTRIBUTES)
+
+
+def test_what_is_not_asked_for_is_what_rebuilds_the_image_best():
+  image = np.full((1, 4, 4, 3), 108, np.uint8)
+  np.testing.assert_array_equal(edit.own_labels(paint, image, {}, ATTRIBUTES), [1, 1])
+  np.testing.assert_array_equal(edit.own_labels(paint, image, {'beard': 0}, ATTRIBUTES), [0, 1])
+
+
+def test_too_many_combinations_to_guess_are_told_with_what_to_give(monkeypatch):
+  monkeypatch.setattr(edit, 'MOST_GUESSES', 5)
+  image = np.zeros((1, 4, 4, 3), np.uint8)
+  with pytest.raises(UserError, match=r'hair must be given as well; .* combinations'):
+    edit.own_labels(paint, image, {'beard': 1}, ATTRIBUTES)
+  found = edit.own_labels(paint, image, {'beard': 1, 'hair': 2}, ATTRIBUTES)
+  np.testing.assert_array_equal(found, [1, 2])
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+  """A labelled run of two steps, and a face."""
+  folder = tmp_path_factory.mktemp('run')
+  config = small(utkface.get_config())
+  config.num_steps = config.checkpoint_every_steps = config.sample_every_steps = 2
+  train.train(config, Workdir(folder))
+  Image.new('RGB', (40, 30), (200, 100, 50)).save(folder / 'face.png')
+  return folder
+
+
+def test_an_image_and_a_strip_are_written(run, tmp_path, capsys):
+  workdir, face = Workdir(run), str(run / 'face.png')
+  edit.edit(workdir, face, 'age=3,gender=female', str(tmp_path / 'one.png'))
+  assert 'step 2: age=16-20, gender=female' in capsys.readouterr().out
+  assert Image.open(tmp_path / 'one.png').size == (16, 16)
+  edit.edit(workdir, face, 'age,gender=0', str(tmp_path / 'strip.png'))
+  assert Image.open(tmp_path / 'strip.png').size == (11 * (64 + 2), 18 + 64 + 2)
+
+
+def test_mistakes_in_files_are_told(run, tmp_path):
+  workdir = Workdir(run)
+  with pytest.raises(UserError, match=r'--output=<file>.png is missing'):
+    edit.edit(workdir, str(run / 'face.png'), 'age', '')
+  with pytest.raises(UserError, match=r"--input='nowhere.png' is not an image file"):
+    edit.edit(workdir, 'nowhere.png', 'age', str(tmp_path / 'x.png'))
+
+
+def test_generate_asks_the_methods_module_what_it_can_do(toy, tmp_path, monkeypatch):
+  workdir = Workdir(tmp_path)
+  workdir.create()
+  workdir.save_config(toy)
+  monkeypatch.setattr(cli, '_workdir', lambda: workdir)
+  with pytest.raises(UserError, match='neither edits images by attributes nor draws them'):
+    cli.generate()
