@@ -46,8 +46,8 @@ class Layer(nn.Module):
     shape = (size, size, inputs, self.features)
     kernel = self.param('kernel', nn.initializers.lecun_normal(), shape)
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
-    total = [max((-(-n // self.stride) - 1) * self.stride + size - n, 0) for n in x.shape[1:3]]
-    x = jnp.pad(x, ((0, 0), *((t // 2, t - t // 2) for t in total), (0, 0)))
+    pads = [conv_ops.same_pads(n, size, self.stride) for n in x.shape[1:3]]
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     if self.depthwise:
       function = conv_ops.grouped_depthwise if self.grouped else conv_ops.depthwise
       y = function(x, kernel[:, :, 0], self.stride)
