@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import types
@@ -55,13 +56,24 @@ def network(monkeypatch, tmp_path):
   return seen
 
 
+@pytest.fixture(scope='module')
+def original(tmp_path_factory):
+  """The folder of a run with checkpoints of steps 4 and 8."""
+  import toy
+
+  config = toy.get_config()
+  config.checkpoints_to_keep = 5
+  path = tmp_path_factory.mktemp('original')
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(methods.METHODS, 'toy', toy)
+    train.train(config, Workdir(path))
+  return path
+
+
 @pytest.fixture
-def trained(toy, tmp_path):
-  """The workdir of a run with checkpoints of steps 4 and 8."""
-  toy.checkpoints_to_keep = 5
-  workdir = Workdir(tmp_path / 'run')
-  train.train(toy, workdir)
-  return workdir
+def trained(toy, original, tmp_path):
+  """The workdir of a copy of it."""
+  return Workdir(shutil.copytree(original, tmp_path / 'run'))
 
 
 def rows(path):
