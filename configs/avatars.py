@@ -7,8 +7,8 @@ Data: 4,000 faces drawn by DiceBear for training and 250 for testing, labelled b
 colour and mouth; see decoupled_gan/data/avatars.py. Built in about two minutes, once, and cached.
 
 Not the published setting: small networks, 64 px. Expected: after 1,077 steps glasses, beards and hair
-follow the labels, identity is lost, and no edit is nearer to its truth than the face as it is; see the
-README.
+follow the labels, identity is lost, and no edit is nearer to its truth than the face left alone; see
+the README.
 
 Variants: coupled (ED+GAN: one decoder for both losses).
 """

