@@ -198,6 +198,8 @@ def grid(columns: Mapping[str, Any], header: int = 18, margin: int = 2) -> Image
   draw = ImageDraw.Draw(canvas)
   font = ImageFont.load_default(min(12, cell // 6))
   for i, (name, column) in enumerate(columns.items()):
+    while font.getlength(name) > cell - margin:
+      name = name[:-1]
     draw.text((i * cell + 2, 2), name, 'black', font)
     shown = np.concatenate([_visible(images, size) for images in column])
     for row, image in enumerate(shown):

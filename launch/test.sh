@@ -8,4 +8,4 @@ cd "$(dirname "$0")/.."
 source launch/environment.sh
 environment dev
 "$VENV/bin/python" -m ruff check .
-JAX_PLATFORMS="${JAX_PLATFORMS:-cpu}" exec "$VENV/bin/python" -m pytest "$@"
+JAX_PLATFORMS="${JAX_PLATFORMS:-cpu}" exec "$VENV/bin/python" -m pytest -n 2 --dist loadfile "$@"

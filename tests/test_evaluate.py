@@ -329,6 +329,7 @@ train.train(config, Workdir(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_two_devices_evaluate_as_one_does(tmp_path, monkeypatch):
   monkeypatch.delenv('DECOUPLED_GAN_CACHE')  # the weights of efficientnet_lite0 are in the user's
   script, found = DEVICES.format(tests=str(HERE), root=str(HERE.parent)), []

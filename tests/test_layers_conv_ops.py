@@ -173,11 +173,11 @@ def test_accelerators_get_plain_convolutions_only(platform, dtype):
 
 def test_a_batch_sharded_over_8_devices_gives_the_same_gradients():
   flags = {'XLA_FLAGS': '--xla_force_host_platform_device_count=8', 'JAX_PLATFORMS': 'cpu'}
-  root = str(Path(__file__).resolve().parents[1])
+  tests = Path(__file__).resolve().parent
   subprocess.run(
-    [sys.executable, '-c', 'from tests import test_layers_conv_ops as t; t.check_sharded()'],
-    env={**os.environ, **flags, 'PYTHONPATH': root},
-    cwd=root,
+    [sys.executable, '-c', 'import test_layers_conv_ops as t; t.check_sharded()'],
+    env={**os.environ, **flags, 'PYTHONPATH': str(tests.parent)},
+    cwd=tests,
     check=True,
     timeout=120,
   )

@@ -40,6 +40,7 @@ OFFICIAL = [
   ('', 16, 'regularise', {'reconstruct': 0.833403}, 33.92242),
   ('plain_r1', 8, 'regularise', {}, 0.06359),
 ]  # fmt: skip
+SECOND = {8: (), 16: pytest.mark.slow}  # size of the code -> marks
 
 
 def measure(config, name):
@@ -61,8 +62,10 @@ def measure(config, name):
 
 @pytest.mark.parametrize(
   ('variant', 'size', 'phase', 'losses', 'norm'),
-  OFFICIAL,
-  ids=[f'{phase}-{variant}-{size}' for variant, size, phase, *_ in OFFICIAL],
+  [
+    pytest.param(*numbers, id='-'.join(map(str, numbers[:3])), marks=SECOND[numbers[1]])
+    for numbers in OFFICIAL
+  ],
 )
 def test_losses_and_gradients_equal_those_of_the_official_loss(variant, size, phase, losses, norm):
   found, found_norm, _ = measure(golden_config(variant, size), phase)

@@ -135,6 +135,7 @@ def test_a_pyramid_without_channels_at_the_top_is_told():
     Pyramid(64, base=32)
 
 
+@pytest.mark.slow
 def test_half_precision_is_that_of_the_largest_blocks_and_comes_close():
   results = []
   for half_blocks in (0, 2):
