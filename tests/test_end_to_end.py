@@ -161,7 +161,7 @@ def test_evaluate_scores_both_directions_beside_both_baselines(home, straight):
     (['--mode=evaluate', '--real=/nowhere'], '--real=<folder> and --fake=<folder> come together'),
     (['--mode=evaluate', '--real=/nowhere', '--fake=/x'], '--real=/nowhere is not a folder'),
     (['--mode=paint', '--config=configs/emoji.py'], 'mode=paint is unknown; there are'),
-    (['--config=configs/nothing.py'], 'no recipe configs/nothing.py; .* here are configs/base.py'),
+    (['--config=configs/nothing.py'], 'no recipe configs/nothing.py; .* here are configs/avatars.py'),
     (['--config=configs/emoji.py:blue'], "no variant 'blue' of NICE-GAN; there are"),
     (['--config=configs/emoji.py', '--config.model.widht=3'], 'field: .widht. Did you mean "width"'),
     (['--config=configs/emoji.py', '--config.batch_size=x'], 'config.batch_size=x'),

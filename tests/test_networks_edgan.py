@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import facades, utkface
-from decoupled_gan import experiment, state
+from decoupled_gan import experiment, sharding, state
 from decoupled_gan.errors import UserError
 from decoupled_gan.networks import edgan
 from decoupled_gan.networks.edgan import CodeJudge, Decoder, Encoder, Judge, PairJudge, UNet
@@ -64,20 +64,30 @@ def test_labels_become_one_hots_of_minus_and_plus_one_repeated_as_a_whole():
   assert edgan.tiled([age], 2).shape == (1, 3), 'once at least'
 
 
-@pytest.mark.parametrize('size', [16, 32, 64])
-def test_other_powers_of_two_work_and_images_lie_in_the_range_of_tanh(size):
-  image, labels = jnp.ones((2, size, size, 1)), jnp.zeros((2, 2), jnp.int32)
-  code, _ = Encoder(2).init_with_output(jax.random.key(0), image)
-  assert code.shape == (2, 50)
-  rebuilt, _ = Decoder(size, COUNTS, 1, 2).init_with_output(jax.random.key(0), code, labels)
-  made, _ = UNet(1, 2).init_with_output(jax.random.key(0), image)
-  for x in (rebuilt, made):
+def outputs(image, labels):
+  """What freshly made networks give: code, images, logits."""
+
+  def first(module, *inputs):
+    return module.init_with_output(jax.random.key(0), *inputs)[0]
+
+  code = first(Encoder(2), image)
+  images = first(Decoder(image.shape[1], COUNTS, 1, 2), code, labels), first(UNet(1, 2), image)
+  return code, images, (first(PairJudge(2), image, images[1]), first(Judge(COUNTS, 2), image, labels))
+
+
+@pytest.mark.parametrize('size', [32, 64])
+def test_other_powers_of_two_work(size):
+  made = jax.eval_shape(outputs, jnp.ones((2, size, size, 1)), jnp.zeros((2, 2), jnp.int32))
+  found = [x.shape for x in jax.tree.leaves(made)]
+  assert found == [(2, 50), (2, size, size, 1), (2, size, size, 1), (2, 1), (2, 1)]
+
+
+def test_images_lie_in_the_range_of_tanh():
+  image, labels = jnp.ones((2, 16, 16, 1)), jnp.zeros((2, 2), jnp.int32)
+  _, images, _ = sharding.jit(outputs, quick=True)(image, labels)
+  for x in images:
     assert x.shape == image.shape
     assert jnp.abs(x).max() <= 1
-  logits, _ = PairJudge(2).init_with_output(jax.random.key(0), image, made)
-  assert logits.shape == (2, 1)
-  logits, _ = Judge(COUNTS, 2).init_with_output(jax.random.key(0), image, labels)
-  assert logits.shape == (2, 1)
 
 
 @pytest.mark.parametrize(('size', 'near'), [(96, 128), (8, 16), (200, 256)])
@@ -99,11 +109,12 @@ def test_judges_normalise_by_the_batch_in_training_and_by_running_averages_after
   code = jax.random.normal(jax.random.key(0), (8, 50)) + 3
   net = CodeJudge()
   variables = net.init(jax.random.key(1), code)
-  trained, stats = net.apply(variables, code, mutable=['batch_stats'])
+  train = jax.jit(lambda variables: net.apply(variables, code, mutable=['batch_stats']))
+  trained, stats = train(variables)
   before = net.apply(variables, code)
   assert not np.allclose(trained, before, atol=5e-3)
   for _ in range(1000):
-    _, stats = net.apply({**variables, **stats}, code, mutable=['batch_stats'])
+    _, stats = train({**variables, **stats})
   after = net.apply({**variables, **stats}, code)
   np.testing.assert_allclose(after, trained, atol=5e-3)
 
@@ -112,18 +123,23 @@ def test_judges_normalise_by_the_batch_in_training_and_by_running_averages_after
 def test_the_innermost_layer_learns_unless_it_is_normalised(dead):
   net = UNet(1, 2, norm_innermost=dead)
   image = jax.random.normal(jax.random.key(0), (1, 16, 16, 1))
-  params = net.init(jax.random.key(1), image)['params']
-  gradient = jax.grad(lambda p: jnp.square(net.apply({'params': p}, image) - image).mean())(params)
+  params = sharding.jit(net.init, quick=True)(jax.random.key(1), image)['params']
+
+  def loss(params):
+    return jnp.square(net.apply({'params': params}, image) - image).mean()
+
+  gradient = sharding.jit(jax.grad(loss), quick=True)(params)
   assert bool(gradient['down_3']['kernel'].any()) is not dead
   assert gradient['down_2']['kernel'].any()
 
 
 def test_dropout_is_active_where_noise_is_given():
   net, image = UNet(1, 2), jnp.ones((1, 16, 16, 1))
-  variables = net.init(jax.random.key(0), image)
-  plain = net.apply(variables, image)
-  np.testing.assert_array_equal(net.apply(variables, image), plain)
-  noisy = [net.apply(variables, image, rngs={'noise': jax.random.key(k)}) for k in (0, 0, 1)]
+  variables = sharding.jit(net.init, quick=True)(jax.random.key(0), image)
+  apply = sharding.jit(lambda **options: net.apply(variables, image, **options), quick=True)
+  plain = apply()
+  np.testing.assert_array_equal(apply(), plain)
+  noisy = [apply(rngs={'noise': jax.random.key(k)}) for k in (0, 0, 1)]
   np.testing.assert_array_equal(noisy[0], noisy[1])
   assert not np.array_equal(noisy[0], noisy[2])
   assert not np.array_equal(noisy[0], plain)
