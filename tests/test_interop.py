@@ -102,9 +102,7 @@ def test_translations_are_within_one_level_of_the_official_ones(imported):
     assert np.abs(made - np.rint(expected)).max() <= 1
 
 
-@pytest.mark.parametrize(
-  'imported', ['light', pytest.param('full', marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
 def test_one_more_training_step_has_the_official_losses(imported):
   form, workdir = imported
   numbers = np.load(FIXTURES / f'nice_{form}.npz')
