@@ -53,8 +53,6 @@ flags.DEFINE_bool('balanced', True, 'nrds: each method gives as many images to a
 flags.DEFINE_string(
   'attributes', '', 'generate: <name>=<value>,... or one <name>, for a strip of all its values.'
 )
-
-
 flags.DEFINE_string('seeds', '0-15', 'generate: which, such as 0-15 or 0,5,9.')
 flags.DEFINE_string('interpolate', '', 'generate: seeds to pass through, such as 0,5,9.')
 flags.DEFINE_float('truncation', 1.0, 'generate: psi, 0 (the average image) to 1 (all there is).')
