@@ -34,7 +34,8 @@ def torch_bias(fan_in: int):
 
 
 def _unit(x: Array) -> Array:
-  return x / jnp.maximum(jnp.linalg.norm(x), 1e-12)  # eps of torch.nn.utils.spectral_norm
+  # As a dot, which compiles faster than a sum. The least norm is torch.nn.utils.spectral_norm's.
+  return x / jnp.maximum(jnp.sqrt(x @ x), 1e-12)
 
 
 def _unit_normal(key, size):

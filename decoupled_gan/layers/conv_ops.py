@@ -28,6 +28,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 _DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
@@ -329,19 +330,19 @@ def _blocks_weight_gradient(x, dy, stride, kernel_shape):
 
 
 def _taps_input_gradient(dy, kernel, stride, x_shape):
-  kh, kw = kernel.shape[:2]
   taps = lax.dot_general(kernel, dy, (((3,), (3,)), ((), ())))  # [kh, kw, I, B, H', W']
-  zero = jnp.zeros((), dy.dtype)
+  places = [
+    _places(k, n, size, stride).astype(dy.dtype)
+    for k, n, size in zip(kernel.shape[:2], dy.shape[1:3], x_shape[1:3], strict=True)
+  ]
+  rows = lax.dot_general(taps, places[1], (((1, 5), (0, 1)), ((), ())))  # [kh, I, B, H', W]
+  return lax.dot_general(rows, places[0], (((0, 3), (0, 1)), ((), ()))).transpose(1, 3, 2, 0)
 
-  def placed(i, j):
-    ends = [
-      (start, size - start - (steps - 1) * stride - 1, stride - 1)
-      for start, size, steps in zip((i, j), x_shape[1:3], dy.shape[1:3], strict=True)
-    ]
-    return lax.pad(taps[i, j], zero, [(0, 0, 0), (0, 0, 0), *ends])
 
-  dx = sum(placed(i, j) for i in range(kh) for j in range(kw))  # [I, B, H, W]
-  return dx.transpose(1, 2, 3, 0)
+def _places(taps, steps, size, stride):
+  """[taps, steps, size]: one where tap i of step n falls on a pixel, zeros elsewhere."""
+  at = np.arange(taps)[:, None] + stride * np.arange(steps)
+  return at[..., None] == np.arange(size)
 
 
 def _taps_weight_gradient(x, dy, stride, kernel_shape):
