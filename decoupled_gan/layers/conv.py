@@ -35,7 +35,7 @@ def torch_bias(fan_in: int):
 
 def _unit(x: Array) -> Array:
   # As a dot, which compiles faster than a sum. The least norm is torch.nn.utils.spectral_norm's.
-  return x / jnp.maximum(jnp.sqrt(x @ x), 1e-12)
+  return x / jnp.maximum(jnp.sqrt(jnp.vdot(x, x, precision='highest')), 1e-12)
 
 
 def _unit_normal(key, size):
