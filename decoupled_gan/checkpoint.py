@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 from ml_collections import ConfigDict
 from orbax.checkpoint import checkpoint_managers
@@ -21,7 +21,11 @@ from decoupled_gan.state import TrainState
 
 
 class Checkpoints:
-  """The checkpoints of one run. Use as a context: leaving it waits for what is being written."""
+  """The checkpoints of one run. Use as a context: leaving it waits for what is being written.
+
+  Where a run has several processes, all of them make, save and restore at the same steps; the folder
+  is one that all of them see, and the next run may have any other number of processes.
+  """
 
   def __init__(self, folder: Path, keep: int = 1, read_only: bool = False):
     self.folder = Path(folder).absolute()
@@ -105,14 +109,14 @@ class Checkpoints:
       optimizers=ocp.args.StandardRestore(abstract.opt),
     )
     return abstract.replace(
-      step=jnp.asarray(step, jnp.int32), opt=restored['optimizers'], **restored['networks']
+      step=_counter(step, abstract), opt=restored['optimizers'], **restored['networks']
     )
 
   def restore_networks(self, abstract: TrainState, step: int | str | None = None) -> TrainState:
     """As `restore`, without the optimizers' state (which stays abstract)."""
     step = self._chosen(step)
     restored = self._read(step, networks=ocp.args.StandardRestore(_networks(abstract)))
-    return abstract.replace(step=jnp.asarray(step, jnp.int32), **restored['networks'])
+    return abstract.replace(step=_counter(step, abstract), **restored['networks'])
 
   def _read(self, step: int, **items):
     try:
@@ -178,6 +182,10 @@ def _best(scores: Mapping[int, Mapping]) -> int | None:
   sign = 1 if newest['better'] == 'lower' else -1
   same = {k: sign * v['value'] for k, v in scored.items() if v['metric'] == newest['metric']}
   return min(same, key=same.get)
+
+
+def _counter(step: int, abstract: TrainState) -> jax.Array:
+  return jax.device_put(np.int32(step), abstract.step.sharding)
 
 
 def _networks(state: TrainState) -> dict:

@@ -57,6 +57,9 @@ flags.DEFINE_string('seeds', '0-15', 'generate: which, such as 0-15 or 0,5,9.')
 flags.DEFINE_string('interpolate', '', 'generate: seeds to pass through, such as 0,5,9.')
 flags.DEFINE_float('truncation', 1.0, 'generate: psi, 0 (the average image) to 1 (all there is).')
 flags.DEFINE_string('noise', 'const', 'generate: per pixel: const, random or none.')
+flags.DEFINE_string('coordinator', '', 'train, several processes: host:port of process 0.')
+flags.DEFINE_integer('process_id', None, 'train, several processes: which this is, from 0.')
+flags.DEFINE_integer('num_processes', None, 'train, several processes: how many there are.')
 
 
 def mode(name: str = '') -> Callable:
@@ -71,11 +74,13 @@ def mode(name: str = '') -> Callable:
 
 @mode()
 def train():
-  from decoupled_gan import train
+  from decoupled_gan import distributed, train
 
   workdir = _workdir()
   config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
-  train.train(config, workdir)
+  distributed.start(FLAGS.coordinator, FLAGS.process_id, FLAGS.num_processes)
+  with distributed.telling_losses():
+    train.train(config, workdir)
 
 
 @mode()
@@ -236,6 +241,10 @@ def _message(error: Exception) -> str:
 
 def _fail(sentence: str, code: int = 2):
   print(f'error: {sentence}', file=sys.stderr, flush=True)
+  if FLAGS.is_parsed() and FLAGS.mode == 'train':
+    from decoupled_gan import distributed
+
+    distributed.leave(code)
   sys.exit(code)
 
 

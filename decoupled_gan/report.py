@@ -69,6 +69,28 @@ class Metrics:
       ) from error
 
 
+class Silent:
+  """`Metrics` and `Progress` of the processes that do not write the run's files."""
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    pass
+
+  def write(self, step: int, scalars: Mapping[str, float]):
+    pass
+
+  def advance(self, step: int):
+    pass
+
+  def paused(self):
+    return contextlib.nullcontext()
+
+  def log(self, step: int, losses: Mapping[str, float]) -> dict[str, float]:
+    return {}
+
+
 def _event_writer(folder: Path):
   """(write(step, scalars), close()) of TensorBoard events: by clu where it imports, or tensorboardX.
 
