@@ -16,7 +16,8 @@ from ml_collections import ConfigDict
 from orbax.checkpoint import checkpoint_managers
 
 import decoupled_gan
-from decoupled_gan.errors import RunError, UserError
+from decoupled_gan.distributed import telling_losses
+from decoupled_gan.errors import LostProcess, RunError, UserError
 from decoupled_gan.state import TrainState
 
 
@@ -46,7 +47,8 @@ class Checkpoints:
   def __exit__(self, kind, *_):
     if kind is None:
       self.wait()
-    self._manager.close()
+    if kind is not LostProcess:  # with whom a write in the background would be finished
+      self._manager.close()
 
   @property
   def latest(self) -> int | None:
@@ -149,7 +151,10 @@ class Checkpoints:
   def _telling(self):
     """Turns what orbax raises while writing into one sentence."""
     try:
-      yield
+      with telling_losses():
+        yield
+    except LostProcess:
+      raise
     except Exception as error:
       self._manager.reload()
       last = self._manager.latest_step()

@@ -7,6 +7,7 @@ heartbeats) ends all processes when one is lost; the next start goes on from the
 With one process everything here is free and does nothing.
 """
 
+import atexit
 import contextlib
 import glob
 import importlib.util
@@ -22,7 +23,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from decoupled_gan import sharding
-from decoupled_gan.errors import RunError, UserError, listing
+from decoupled_gan.errors import LostProcess, RunError, UserError, listing
 
 HEARTBEAT_SECONDS = 30  # without one a process counts as lost
 SHUTDOWN_SECONDS = 60  # how long the first to be done waits for the others
@@ -211,7 +212,7 @@ def telling_losses():
     if jax.process_count() == 1 or not any(word in text.lower() for word in LOSS):
       raise
     reason = ' '.join(text.split())[:200]
-    raise RunError(
+    raise LostProcess(
       f'process {jax.process_index()} of {jax.process_count()} stops, for another process of this '
       f'run was lost ({reason}); its own log tells why. {AGAIN}'
     ) from error
@@ -247,8 +248,6 @@ class _Witness:
       stdin=subprocess.PIPE,
       start_new_session=True,  # Ctrl-C in the terminal is not for it
     )
-    import atexit
-
     atexit.register(cls.dismiss)
 
   @classmethod

@@ -32,6 +32,7 @@ def train(config: ConfigDict, workdir: Workdir):
     jax.set_mesh(run.mesh),
     Interruption() as interruption,
     Checkpoints(workdir.checkpoints, config.checkpoints_to_keep) as checkpoints,
+    distributed.telling_losses(),
   ):
     _check_shared(distributed.gather(checkpoints.latest), workdir)
     fresh = checkpoints.latest is None
