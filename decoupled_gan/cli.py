@@ -74,11 +74,12 @@ def mode(name: str = '') -> Callable:
 
 @mode()
 def train():
-  from decoupled_gan import distributed, train
+  from decoupled_gan import compilation, distributed, train
 
   workdir = _workdir()
   config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
   distributed.start(FLAGS.coordinator, FLAGS.process_id, FLAGS.num_processes)
+  compilation.keep(config, workdir)
   with distributed.telling_losses():
     train.train(config, workdir)
 
