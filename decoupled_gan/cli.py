@@ -245,9 +245,7 @@ def _message(error: Exception) -> str:
 
 def _fail(sentence: str, code: int = 2):
   print(f'error: {sentence}', file=sys.stderr, flush=True)
-  if FLAGS.is_parsed() and FLAGS.mode == 'train':
-    from decoupled_gan import distributed
-
+  if distributed := sys.modules.get('decoupled_gan.distributed'):
     distributed.leave(code)
   sys.exit(code)
 

@@ -25,6 +25,7 @@ from jax.experimental import multihost_utils
 from decoupled_gan import sharding
 from decoupled_gan.errors import LostProcess, RunError, UserError, listing
 
+JOIN_SECONDS = 300  # how long a process waits for the others to start
 HEARTBEAT_SECONDS = 30  # without one a process counts as lost
 SHUTDOWN_SECONDS = 60  # how long the first to be done waits for the others
 LOSS = ('gloo', 'coordination', 'heartbeat', 'unavailable', 'connection reset', 'connection closed')
@@ -51,26 +52,40 @@ def start(coordinator: str = '', process_id: int | None = None, num_processes: i
   # SIGTERM is ours: train.Interruption also knows SIGINT, and tells every process.
   jax.config.update('jax_enable_preemption_service', False)
   jax.config.update('jax_cpu_collectives_implementation', 'gloo')
+  where = f'--coordinator={coordinator}' if coordinator else 'found in the environment'
+  unjoined = (
+    f'the processes of the run ({where}) could not be joined within {JOIN_SECONDS} seconds: start the '
+    'same command in all of them, with --coordinator=host:port --process_id=i --num_processes=n if '
+    'the environment does not tell; --coordinator=:0 --process_id=0 --num_processes=1 is one alone.'
+  )
+  _Witness.call(unjoined)
   given = dict(
     coordinator_address=coordinator, process_id=process_id, num_processes=num_processes
   )
   try:
     jax.distributed.initialize(
       **(given if coordinator else {}),
+      initialization_timeout=JOIN_SECONDS,
       heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
       shutdown_timeout_seconds=SHUTDOWN_SECONDS,
     )
   except (RuntimeError, ValueError) as error:
+    _Witness.dismiss()
     if not coordinator and 'coordinator_address should be defined' in str(error):
       return  # a TPU VM without others
-    where = f'--coordinator={coordinator}' if coordinator else 'found in the environment'
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
-    raise UserError(
-      f'the processes of the run ({where}) could not be joined: {reason}. Start the same command in '
-      'all of them, with --coordinator=host:port --process_id=i --num_processes=n if the '
-      'environment does not tell; --num_processes=1 --process_id=0 --coordinator=:0 is one alone.'
-    ) from error
-  _Witness.call()
+    raise UserError(f'{unjoined} ({reason})') from error
+  _Witness.call(
+    f'process {jax.process_index()} of {jax.process_count()} was ended from outside, or because '
+    f'another process of this run was lost, whose own log tells why. {AGAIN}'
+  )
+  sys.excepthook = _unexpected
+
+
+def _unexpected(*error):
+  """What nobody expected ends this process at once: it would wait for the others, and they for it."""
+  sys.__excepthook__(*error)
+  leave(1)
 
 
 def _check(coordinator: str, process_id: int | None, num_processes: int | None):
@@ -220,7 +235,7 @@ def telling_losses():
 
 def leave(code: int):
   """Ends this process at once with an exit code, without waiting for others that may be lost."""
-  if _Witness.process is None:
+  if not _Witness.process:
     sys.exit(code)
   _Witness.dismiss()
   sys.stdout.flush()
@@ -238,13 +253,11 @@ class _Witness:
   process = None
 
   @classmethod
-  def call(cls):
-    sentence = (
-      f'error: process {jax.process_index()} of {jax.process_count()} was ended from outside, or '
-      f'because another process of this run was lost, whose own log tells why. {AGAIN}'
-    )
+  def call(cls, sentence: str):
+    """Instead of the one before, if there is one."""
+    cls.dismiss()
     cls.process = subprocess.Popen(
-      ['sh', '-c', 'read -r _ || echo "$0" >&2', sentence],
+      ['sh', '-c', 'read -r _ || echo "error: $0" >&2', sentence],
       stdin=subprocess.PIPE,
       start_new_session=True,  # Ctrl-C in the terminal is not for it
     )
@@ -252,5 +265,7 @@ class _Witness:
 
   @classmethod
   def dismiss(cls):
-    if cls.process is not None and cls.process.poll() is None:
-      cls.process.communicate(b'\n')
+    """All is well, or has been told."""
+    process, cls.process = cls.process, None
+    if process is not None:
+      process.communicate(b'\n')

@@ -22,8 +22,9 @@ HERE = Path(__file__).parent
 RECIPE = """
 import sys
 sys.path[:0] = [{tests!r}]
+import toy
 from conftest import tiny_config
-from decoupled_gan import methods
+from decoupled_gan import data, methods
 
 methods.METHODS['toy'] = toy
 
@@ -39,6 +40,8 @@ def get_config(variant=''):
     config.evaluate_every_steps = 4
   if 'broken' in variant and '--process_id=1' in sys.argv:
     config.data.source = 'nowhere'
+  if 'crash' in variant and '--process_id=1' in sys.argv:
+    data.train_batches = lambda *arguments: 1 / 0
   return config
 """
 
@@ -225,6 +228,30 @@ def test_what_only_one_process_cannot_do_is_told_by_all_before_they_begin(home):
   assert "[1] error: data.source='nowhere' does not exist" in log
   assert "[0] error: process 1: data.source='nowhere' does not exist" in log
   assert not (home / 'broken' / 'config.json').exists()
+
+
+@pytest.mark.slow
+def test_a_mistake_that_nobody_expected_ends_all_processes_too(home):
+  process = launch(home, 2, 'crash', 'crash', GRACE='60')
+  assert process.wait(60) == 1
+  log = (home / 'crash.log').read_text()
+  assert '[1] ZeroDivisionError' in log
+  assert re.search(r'\[0\] error: .* another process of this run was lost', log), log
+
+
+def test_a_process_that_finds_no_others_says_what_to_do():
+  script = (
+    'from decoupled_gan import distributed; distributed.JOIN_SECONDS = 1; '
+    "distributed.start('localhost:1', 1, 2)"
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', script], cwd=HERE.parent, capture_output=True, text=True, check=False
+  )
+  assert done.returncode != 0
+  assert re.search(
+    r'error: the processes of the run \(--coordinator=localhost:1\) could not be joined within 1 '
+    r'seconds: start the same command in all of them', done.stderr,
+  )  # fmt: skip
 
 
 def test_the_launcher_wants_a_number():
