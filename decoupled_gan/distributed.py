@@ -59,9 +59,7 @@ def start(coordinator: str = '', process_id: int | None = None, num_processes: i
     'the environment does not tell; --coordinator=:0 --process_id=0 --num_processes=1 is one alone.'
   )
   _Witness.call(unjoined)
-  given = dict(
-    coordinator_address=coordinator, process_id=process_id, num_processes=num_processes
-  )
+  given = dict(coordinator_address=coordinator, process_id=process_id, num_processes=num_processes)
   try:
     jax.distributed.initialize(
       **(given if coordinator else {}),

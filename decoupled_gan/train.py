@@ -205,5 +205,3 @@ class Interruption:
     self.requested = number
     name = signal.Signals(number).name
     print(f'\n{name}: saving and leaving after this step.', file=sys.stderr, flush=True)
-
-
