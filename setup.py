@@ -37,9 +37,11 @@ setup(
     'aot': ['jax[tpu]'],  # libtpu as jax wants it; its compiler needs no TPU
     'cuda': ['jax[cuda13]'],
     'tf': ['tensorflow-cpu', 'tensorboard'],
+    'gcs': ['gcsfs'],  # workdirs in gs://
     'interop': ['torch'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
     'dev': [
+      'gcsfs',
       'dicebear-core==10.7.0',
       'dicebear-styles==10.6.0',
       'resvg-py==0.5.0',

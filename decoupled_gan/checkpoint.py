@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from orbax.checkpoint import checkpoint_managers
 
 import decoupled_gan
+from decoupled_gan import paths
 from decoupled_gan.errors import RunError, UserError
 from decoupled_gan.state import TrainState
 
@@ -24,7 +25,7 @@ class Checkpoints:
   """The checkpoints of one run. Use as a context: leaving it waits for what is being written."""
 
   def __init__(self, folder: Path, keep: int = 1, read_only: bool = False):
-    self.folder = Path(folder).absolute()
+    self.folder = paths.get(folder)
     self._scores: dict[int, dict] = {}
     self._manager = ocp.CheckpointManager(
       self.folder,

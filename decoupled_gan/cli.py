@@ -9,6 +9,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
+from decoupled_gan import paths
 from decoupled_gan.errors import RunError, UserError, listing
 from decoupled_gan.workdir import Workdir
 
@@ -122,7 +123,7 @@ def evaluate():
     return
   if not FLAGS.real or not FLAGS.fake:
     raise UserError('--real=<folder> and --fake=<folder> come together: one is scored by the other.')
-  output = Path(FLAGS.output or 'evaluations.jsonl')
+  output = paths.get(FLAGS.output or 'evaluations.jsonl')
   evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, FLAGS.metrics, FLAGS.protocol, output)
 
 

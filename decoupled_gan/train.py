@@ -58,6 +58,8 @@ def train(config: ConfigDict, workdir: Workdir):
             values, score = evaluator.evaluate(step, state.inference_variables(current))
           metrics.write(step, values)
         due = last or score or step % config.checkpoint_every_steps == 0 or interruption.requested
+        if due:
+          metrics.flush()  # first: a run that goes on from the checkpoint must find its lines
         if due and health.good(current):
           checkpoints.save(step, current, config, score)
         if score:
