@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: a virtual environment with the package in it, made once.
 #   PYTHON   the interpreter to make it with (default: python3, or another of 3.11 or newer)
 #   VENV     where it goes (default: .venv, or .venv-<PYTHON> when PYTHON is given)

@@ -77,7 +77,7 @@ class Bucket:
     self.resource(name, conditions)
     del self._objects[name]
 
-  def list(self, prefix='', delimiter='', startOffset='', endOffset='', **_) -> dict:  # noqa: N803
+  def list(self, prefix='', delimiter='', startOffset='', endOffset='', **_) -> dict:
     items, prefixes = [], set()
     for name in sorted(self._objects):
       if not name.startswith(prefix) or name < startOffset or (endOffset and name >= endOffset):
@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
     except Refused as refused:
       self.reply(refused.args[0], b'{}')
 
-  do_GET = do_POST = do_DELETE = answer  # noqa: N815
+  do_GET = do_POST = do_DELETE = answer
 
   def call(self, parts: list[str], query: dict, body: bytes):
     """`parts` is what follows the bucket: '', 'o', or 'o' and an object's name, and perhaps a verb."""
