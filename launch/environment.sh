@@ -4,6 +4,13 @@
 #   VENV     where it goes (default: .venv, or .venv-<PYTHON> when PYTHON is given)
 # Call `environment <extras>`; afterwards $VENV/bin/python has everything.
 
+# Call `help_if_asked "$@"`: prints the comment that the script begins with, and exits.
+help_if_asked() {
+  case " $* " in
+    *' --help '* | *' -h '*) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;;
+  esac
+}
+
 find_python() {
   local candidate
   for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do

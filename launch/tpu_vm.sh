@@ -210,7 +210,7 @@ logs() {
 }
 
 stop() {
-  remotely "cd decoupled_gan || exit; kill \"\$(cat run.pid)\"; while $alive; do sleep 1; done"
+  remotely "cd decoupled_gan || exit; kill \"\$(cat run.pid)\"; while $alive; do sleep 0.2; done"
 }
 
 resume() {
