@@ -31,16 +31,27 @@ def get(path: str | Path) -> Path:
   if not separator:
     return Path(path).absolute()
   if f'{scheme}://' != REMOTE:
-    raise UserError(f'{text}: files lie in local folders or in gs://<bucket>/<folder>, not in {scheme}://.')
+    raise UserError(
+      f'{text}: files lie in local folders or in gs://<bucket>/<folder>, not in {scheme}://.'
+    )
   if not rest.strip('/'):
     raise UserError(f'{text} names no bucket: write gs://<bucket>/<folder>.')
   if not importlib.util.find_spec('gcsfs'):
     raise UserError(f'{text} needs gcsfs, which is not installed: {_INSTALL}.')
+  _set_up()
+  return epath.Path(text)
+
+
+def _set_up():
+  """How epath is to speak to the store, before it first does."""
+  import fsspec
+
   # epath would go through TensorFlow where that is installed: one road, the tested one
   os.environ.setdefault('EPATH_USE_TF', 'false')
-  # which warns at every opening of a file if it may not look up what kind of bucket it is
+  # a listing that is remembered does not show what other hosts, and tensorstore, write
+  fsspec.config.conf.setdefault('gcs', {}).setdefault('use_listings_cache', False)
+  # it warns at every opening of a file if it may not look up what kind of bucket it is
   logging.getLogger('gcsfs').setLevel(logging.ERROR)
-  return epath.Path(text)
 
 
 def is_remote(path: str | Path) -> bool:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import logging
 import os
+import urllib.request
 import warnings
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def test_a_url_is_not_mangled(url):
 
 
 def test_other_urls_are_refused_by_name():
-  with pytest.raises(UserError, match=r's3://b/run: files lie in .* gs://<bucket>/<folder>, not in s3://'):
+  with pytest.raises(UserError, match=r's3://b/run: files lie in .* gs://<bucket>/<folder>, not in s3:'):
     Workdir('s3://b/run')
 
 
@@ -236,6 +237,16 @@ def test_lines_up_to_a_checkpoint_outlive_a_kill(bucket, toy, monkeypatch):
   toy.num_steps = 8
   train.train(toy, workdir)
   assert [row['step'] for row in lines(workdir.metrics_file)] == list(range(1, 9))
+
+
+def test_what_others_write_is_seen_after_a_folder_was_listed(bucket):
+  folder = paths.get(f'{bucket}/shared')
+  paths.write(folder / 'mine', '1')
+  assert names(folder) == ['mine']
+  url = os.environ['STORAGE_EMULATOR_HOST'] + '/upload/storage/v1/b/bucket/o?uploadType=media&name=shared/'
+  urllib.request.urlopen(url + 'theirs', data=b'2').close()  # another host
+  assert (folder / 'theirs').exists()
+  assert names(folder) == ['mine', 'theirs']
 
 
 def test_the_environment_asks_epath_for_one_backend(bucket):
