@@ -243,8 +243,8 @@ def test_what_others_write_is_seen_after_a_folder_was_listed(bucket):
   folder = paths.get(f'{bucket}/shared')
   paths.write(folder / 'mine', '1')
   assert names(folder) == ['mine']
-  url = os.environ['STORAGE_EMULATOR_HOST'] + '/upload/storage/v1/b/bucket/o?uploadType=media&name=shared/'
-  urllib.request.urlopen(url + 'theirs', data=b'2').close()  # another host
+  url = os.environ['STORAGE_EMULATOR_HOST'] + '/upload/storage/v1/b/bucket/o?uploadType=media'
+  urllib.request.urlopen(f'{url}&name=shared/theirs', data=b'2').close()  # another host
   assert (folder / 'theirs').exists()
   assert names(folder) == ['mine', 'theirs']
 
