@@ -121,8 +121,8 @@ class Checkpoints:
     except ValueError as error:  # orbax's: the trees or shapes differ
       raise UserError(
         f'{self.folder} has a checkpoint of step {step} that does not fit this config: model, '
-        'optimizer.name, optimizer_of and ema_halflife_kimg '
-        'must be those it was trained with. Set them back, or use another --workdir.'
+        'image_size (for networks of a fixed size), optimizer.name, optimizer_of and '
+        'ema_halflife_kimg must be those it was trained with. Set them back, or use another --workdir.'
       ) from error
 
   def _chosen(self, step):

@@ -119,7 +119,7 @@ def evaluate():
   from decoupled_gan import evaluate
 
   if not FLAGS.real and not FLAGS.fake:
-    evaluate.evaluate_run(_workdir(), FLAGS.checkpoint, FLAGS.metrics, FLAGS.protocol)
+    evaluate.evaluate_run(_workdir(), _checkpoint('best', 'all'), FLAGS.metrics, FLAGS.protocol)
     return
   if not FLAGS.real or not FLAGS.fake:
     raise UserError('--real=<folder> and --fake=<folder> come together: one is scored by the other.')
@@ -171,12 +171,15 @@ def export():
   nice_checkpoint.export_checkpoint(_workdir(), FLAGS.output, _checkpoint())
 
 
-def _checkpoint() -> int | str | None:
-  """--checkpoint as a step, 'best', or None for the latest."""
-  if FLAGS.checkpoint in ('', 'best'):
+def _checkpoint(*words: str) -> int | str | None:
+  """--checkpoint as a step, as one of `words` ('best' if none are given), or None for the latest."""
+  words = words or ('best',)
+  if FLAGS.checkpoint in ('', *words):
     return FLAGS.checkpoint or None
   if not FLAGS.checkpoint.isdigit():
-    raise UserError(f"--checkpoint={FLAGS.checkpoint} is unknown; there are a step and 'best'.")
+    raise UserError(
+      f'--checkpoint={FLAGS.checkpoint} is unknown; there are {listing(("<step>", *words))}.'
+    )
   return int(FLAGS.checkpoint)
 
 

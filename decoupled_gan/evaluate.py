@@ -35,10 +35,13 @@ DEFAULTS = {'protocol': 'nice_gan', 'metrics': (), 'best_metric': '', 'images': 
 """config.evaluation, for runs from before it existed."""
 
 
-def evaluate_run(workdir: Workdir, checkpoint: str = '', asked: str = '', protocol: str = ''):
-  """Scores checkpoints of a run: '' the latest, a step, 'best' or 'all'.
+def evaluate_run(
+  workdir: Workdir, checkpoint: int | str | None = None, asked: str = '', protocol: str = ''
+):
+  """Scores checkpoints of a run.
 
   Args:
+    checkpoint: a step, 'best' or 'all'; None for the latest.
     asked: metrics, separated by commas; '' for the config's.
     protocol: a word of PROTOCOLS; '' for the config's.
   """
@@ -48,7 +51,7 @@ def evaluate_run(workdir: Workdir, checkpoint: str = '', asked: str = '', protoc
   dataset = data.load(config, run.method.BATCH)
   tasks = [(task, requested(asked, config, chosen, task)) for task in tasks_of(run, dataset)]
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
-    steps = checkpoints.steps if checkpoint == 'all' else [_step(checkpoint)]
+    steps = checkpoints.steps if checkpoint == 'all' else [checkpoint]
   for number, step in enumerate(steps):
     trained = inference.restore(run, workdir, step)
     rows, everything = [], []
@@ -164,15 +167,6 @@ def _parse(names: Sequence[str]) -> list[Request]:
   """Requests in the order of `names`, KID before FID."""
   requests = [metrics.parse(name) for name in names]
   return sorted(requests, key=lambda request: request.metric.name == 'fid')
-
-
-def _step(checkpoint: str) -> int | str | None:
-  if not checkpoint or checkpoint == 'best':
-    return checkpoint or None
-  try:
-    return int(checkpoint)
-  except ValueError:
-    raise UserError(f"--checkpoint={checkpoint}: there are a step, 'best' and 'all'.") from None
 
 
 def _folder(flag: str, path: str) -> FileImages:

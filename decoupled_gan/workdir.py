@@ -9,7 +9,11 @@ from decoupled_gan import paths
 from decoupled_gan.errors import UserError, listing
 
 SHAPING = ('method', 'image_channels', 'attributes', 'model')
-"""Fields that decide the networks' parameters: a run keeps them for life."""
+"""Fields that decide the networks' parameters: a run keeps them for life.
+
+`image_size` is not one of them: fully convolutional networks take others. For those that do not,
+restoring the checkpoint tells.
+"""
 
 
 class Workdir:
@@ -63,11 +67,7 @@ class Workdir:
     if not self.config_file.exists():
       return {}
     changes = differences(self.load_config(), config)
-    shaping = {
-      k: v
-      for k, v in changes.items()
-      if k.split('.')[0] in SHAPING or (k == 'image_size' and config.model.get('full'))
-    }
+    shaping = {k: v for k, v in changes.items() if k.split('.')[0] in SHAPING}
     if shaping:
       told = [f'{k} is {old!r} there and {new!r} here' for k, (old, new) in shaping.items()]
       raise UserError(

@@ -172,14 +172,6 @@ def test_all_shaping_fields_that_changed_are_listed(workdir):
     workdir.changes(config)
 
 
-def test_the_image_size_shapes_the_full_form_only(tmp_path):
-  workdir, config = Workdir(tmp_path), nice.get_config('full')
-  workdir.save_config(config)
-  config.image_size = 128
-  with pytest.raises(UserError, match='image_size is 256 there and 128 here'):
-    workdir.changes(config)
-
-
 def test_a_model_field_that_one_side_lacks_is_another_architecture(workdir):
   config = nice.get_config()
   config.model.layers = 3
