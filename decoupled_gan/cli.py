@@ -25,7 +25,9 @@ flags.DEFINE_string(
   'train',
   'train, translate, generate, reconstruct, evaluate, nrds, routes, plan, import or export.',
 )
-flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
+flags.DEFINE_string(
+  'workdir', '', "The run's folder, local or gs://...; runs/<config name> when left out."
+)
 flags.DEFINE_string(
   'input', '', 'translate: an image or a folder of images; generate: an image; import: a checkpoint.'
 )
