@@ -184,7 +184,7 @@ gcloud storage rsync --recursive $(quoted "$data" "$folder")"
 }
 
 # shellcheck disable=SC2016  # it is the worker who is to read run.pid
-alive='kill -0 "$(cat run.pid)" 2>/dev/null'
+alive='kill -0 "$(cat run.pid 2>/dev/null)" 2>/dev/null'
 
 check_run() {
   [ -n "$config" ] || fail "$what needs --config=configs/<recipe>.py."

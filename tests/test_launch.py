@@ -236,7 +236,7 @@ def test_a_run_is_installed_started_once_survives_the_connection_and_stops(farm)
       'venv --python 3.12', 'pip install --editable .[tpu,gcs]',
     ]  # fmt: skip
   started = on_farm(farm, 'start', *RUN, '--', "--config.x=it's $HOME")
-  assert started.returncode == 0, started.stderr
+  assert (started.returncode, started.stderr) == (0, '')
   again = on_farm(farm, 'start', *RUN)
   assert again.returncode == 2
   assert again.stderr == 'error: it runs already: stop it first.\n'
