@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from orbax.checkpoint import checkpoint_managers
 
 import decoupled_gan
+from decoupled_gan import paths
 from decoupled_gan.distributed import telling_losses
 from decoupled_gan.errors import LostProcess, RunError, UserError
 from decoupled_gan.state import TrainState
@@ -29,7 +30,7 @@ class Checkpoints:
   """
 
   def __init__(self, folder: Path, keep: int = 1, read_only: bool = False):
-    self.folder = Path(folder).absolute()
+    self.folder = paths.get(folder)
     self._scores: dict[int, dict] = {}
     self._manager = ocp.CheckpointManager(
       self.folder,

@@ -9,6 +9,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
+from decoupled_gan import paths
 from decoupled_gan.errors import RunError, UserError, listing
 from decoupled_gan.workdir import Workdir
 
@@ -24,7 +25,9 @@ flags.DEFINE_string(
   'train',
   'train, translate, generate, reconstruct, evaluate, nrds, routes, plan, import or export.',
 )
-flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
+flags.DEFINE_string(
+  'workdir', '', "The run's folder, local or gs://...; runs/<config name> when left out."
+)
 flags.DEFINE_string(
   'input', '', 'translate: an image or a folder of images; generate: an image; import: a checkpoint.'
 )
@@ -128,7 +131,7 @@ def evaluate():
     return
   if not FLAGS.real or not FLAGS.fake:
     raise UserError('--real=<folder> and --fake=<folder> come together: one is scored by the other.')
-  output = Path(FLAGS.output or 'evaluations.jsonl')
+  output = paths.get(FLAGS.output or 'evaluations.jsonl')
   evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, FLAGS.metrics, FLAGS.protocol, output)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
+from decoupled_gan import paths
 from decoupled_gan.workdir import Workdir
 
 
@@ -25,7 +26,8 @@ def keep(config: ConfigDict, workdir: Workdir):
   name = config.get('compilation_cache', '')
   if not name or jax.config.jax_compilation_cache_dir:
     return
-  folder = workdir.path.parent / name
+  elsewhere = Path(name).is_absolute() or '://' in name
+  folder = paths.get(name) if elsewhere else workdir.path.parent / name
   if jax.default_backend() == 'cpu':
     folder = folder / f'cpu-{_processor()}'
   jax.config.update('jax_compilation_cache_dir', str(folder))

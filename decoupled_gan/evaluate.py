@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import decoupled_gan
-from decoupled_gan import data, inference, metrics, scoring
+from decoupled_gan import data, inference, metrics, paths, scoring
 from decoupled_gan.checkpoint import Checkpoints
 from decoupled_gan.data.folder import EXTENSIONS, FileImages, verify
 from decoupled_gan.data.transforms import resize
@@ -170,9 +170,10 @@ def _parse(names: Sequence[str]) -> list[Request]:
 
 
 def _folder(flag: str, path: str) -> FileImages:
-  if not Path(path).is_dir():
+  root = paths.local(path, f'--{flag}')
+  if not root.is_dir():
     raise UserError(f'--{flag}={path} is not a folder.')
-  images = FileImages.below(Path(path))
+  images = FileImages.below(root)
   if not len(images):
     raise UserError(f'--{flag}={path} holds no images ({", ".join(EXTENSIONS)}).')
   verify(images.paths, 1)
@@ -223,9 +224,7 @@ def report(rows: Sequence[Mapping], notes: Sequence[str], title: str, protocol, 
   for line in (*notes, f'Protocol {protocol.name}. Every number with all its circumstances: {path}'):
     console.print(line, highlight=False, soft_wrap=True)
   lines = ''.join(json.dumps(row) + '\n' for row in rows)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  with path.open('a', encoding='utf-8') as file:
-    file.write(lines)
+  paths.append(path, lines)
 
 
 def _group(row: Mapping) -> tuple:

@@ -1,13 +1,14 @@
 """Evaluation while a run trains: numbers of a fixed sample, and their picture over the steps."""
 
 import dataclasses
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from decoupled_gan import distributed, evaluate, metrics, scoring
+from decoupled_gan import distributed, evaluate, metrics, paths, scoring
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.metrics import protocols
 from decoupled_gan.workdir import Workdir
@@ -117,9 +118,9 @@ def picture(rows, best_step: int | None, path: Path):
       plot.axvline(best_step, color='grey', linestyle=':', label=f'best checkpoint, {best_step}')
     plot.set(title=_titled(metric), xlabel='step')
     plot.legend(fontsize='small')
-  temporary = path.with_name(f'.{path.name}')
-  figure.savefig(temporary, format='png', dpi=110)
-  temporary.replace(path)
+  buffer = io.BytesIO()
+  figure.savefig(buffer, format='png', dpi=110)
+  paths.write(path, buffer.getvalue())
 
 
 def _titled(name: str) -> str:

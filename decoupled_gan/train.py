@@ -70,6 +70,8 @@ def train(config: ConfigDict, workdir: Workdir):
           metrics.write(step, values)
         stop = vote(interruption.requested)
         due = last or score or step % config.checkpoint_every_steps == 0 or stop
+        if due:
+          metrics.flush()  # first: a run that goes on from the checkpoint must find its lines
         if due and health.good(current):
           checkpoints.save(step, current, config, score)
         if score and main:

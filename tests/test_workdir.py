@@ -104,6 +104,12 @@ def test_a_damaged_config_is_told_by_name(text, tmp_path):
     Workdir(tmp_path).load_config()
 
 
+def test_a_config_that_cannot_be_read_is_told_with_the_reason(tmp_path):
+  (tmp_path / 'config.json').mkdir()
+  with pytest.raises(UserError, match=r'config\.json cannot be read \(Is a directory\)'):
+    Workdir(tmp_path).load_config()
+
+
 # changes.
 
 
