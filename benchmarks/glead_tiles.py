@@ -1,7 +1,7 @@
 """StyleGAN2 against GLeaD on satellite tiles: same seeds, same steps, distances along the way.
 
-  PYTHONPATH=. python benchmarks/glead_tiles.py --folder=runs/glead_tiles --seeds=0,1
-  PYTHONPATH=. python benchmarks/glead_tiles.py --folder=runs/glead_tiles --noscore   # the figure alone
+  python benchmarks/glead_tiles.py --folder=runs/glead_tiles --seeds=0,1
+  python benchmarks/glead_tiles.py --folder=runs/glead_tiles --noscore   # the figure alone
 
 Runs that are in the folder are scored as they are, others are trained first.
 
@@ -13,12 +13,16 @@ score.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 from absl import app, flags
-from PIL import Image, ImageDraw, ImageFont
+from matplotlib.figure import Figure
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without installation
 
 from configs import tiles
 from decoupled_gan import data, inference, train
@@ -33,7 +37,6 @@ from decoupled_gan.workdir import Workdir
 
 VARIANTS = {'stylegan2': '#b8860b', 'glead': '#1f6f8b'}
 COUNT, BATCH = 256, 32
-WIDTH, HEIGHT, MARGIN = 420, 300, 60
 
 _FOLDER = flags.DEFINE_string('folder', 'runs/glead_tiles', 'Runs, scores.json and the pictures.')
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1'], 'Of the runs.')
@@ -110,39 +113,20 @@ def score(folder: Path) -> dict:
   return rows
 
 
-def figure(rows: dict) -> Image.Image:
+def figure(rows: dict) -> Figure:
   """One panel for each metric: a line for each run, dashed where the test tiles are."""
-  metrics = list(rows['test tiles'])
-  canvas = Image.new('RGB', (WIDTH * len(metrics), HEIGHT), 'white')
-  draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
-  runs = {name: row for name, row in rows.items() if name != 'test tiles'}
-  for i, metric in enumerate(metrics):
-    values = [v[metric] for row in runs.values() for v in row.values()] + [rows['test tiles'][metric]]
-    low, high = min(*values, 0), max(values) * 1.05
-    last = max(int(step) for row in runs.values() for step in row)
-
-    def place(step, value, i=i, low=low, high=high, last=last):
-      x = i * WIDTH + MARGIN + (WIDTH - MARGIN - 20) * int(step) / last
-      return x, HEIGHT - 40 - (HEIGHT - 80) * (value - low) / (high - low)
-
-    draw.text((i * WIDTH + MARGIN, 10), f'{metric} to training tiles', 'black', font)
-    draw.line([place(0, low), place(last, low)], 'black')
-    draw.line([place(0, low), place(0, high)], 'black')
-    for step in (0, last // 2, last):
-      draw.text((place(step, low)[0] - 12, HEIGHT - 34), str(step), 'black', font)
-    for value in (low, high):
-      draw.text((i * WIDTH + 4, place(0, value)[1] - 8), f'{value:.3g}', 'black', font)
-    y = place(0, rows['test tiles'][metric])[1]
-    for x in range(i * WIDTH + MARGIN, (i + 1) * WIDTH - 20, 8):
-      draw.line([(x, y), (x + 4, y)], '#888888')
-    draw.text(((i + 1) * WIDTH - 80, y - 16), 'test tiles', '#888888', font)
-    for name, row in runs.items():
-      colour = VARIANTS[name.rpartition('-')[0]]
-      draw.line([place(step, v[metric]) for step, v in row.items()], colour, 2)
-  for j, (variant, colour) in enumerate(VARIANTS.items()):
-    draw.text((MARGIN + 110 * j, HEIGHT - 18), variant, colour, font)
-  draw.text((MARGIN + 220, HEIGHT - 18), 'steps of 8 images', 'black', font)
-  return canvas
+  test = rows['test tiles']
+  drawn = Figure(figsize=(4.2 * len(test), 3), dpi=100, layout='constrained')
+  for axes, (metric, of_test) in zip(drawn.subplots(1, len(test)), test.items(), strict=True):
+    for name, row in rows.items():
+      if row is not test:
+        colour = VARIANTS[name.rpartition('-')[0]]
+        steps, values = [int(step) for step in row], [v[metric] for v in row.values()]
+        axes.plot(steps, values, color=colour, label=name)
+    axes.axhline(of_test, color='grey', linestyle='--', label='test tiles')
+    axes.set(title=f'{metric} to training tiles', xlabel='steps of 8 images', xlim=0, ylim=0)
+  drawn.axes[0].legend(fontsize='small')
+  return drawn
 
 
 def main(_):
@@ -151,7 +135,7 @@ def main(_):
   if _SCORE.value:
     rows = score(folder)
     file.write_text(json.dumps(rows, indent=1) + '\n', encoding='utf-8')
-  save_image(figure(json.loads(file.read_text(encoding='utf-8'))), folder / 'curves.png')
+  figure(json.loads(file.read_text(encoding='utf-8'))).savefig(folder / 'curves.png')
 
 
 if __name__ == '__main__':

@@ -13,6 +13,8 @@ def get_config() -> ConfigDict:
   config.num_steps = config_dict.FieldReference(100_000)
   config.compute_dtype = 'float32'  # or bfloat16; parameters, statistics and losses stay float32
 
+  config.compilation_cache = '.jax_cache'  # compiled programs, beside the workdir; '': not kept
+
   config.attributes = ConfigDict()  # .<attribute> = names of its values; labels are their numbers
 
   config.log_every_steps = 100

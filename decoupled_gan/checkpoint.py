@@ -10,21 +10,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 from ml_collections import ConfigDict
 from orbax.checkpoint import checkpoint_managers
 
 import decoupled_gan
-from decoupled_gan.errors import RunError, UserError
+from decoupled_gan import paths
+from decoupled_gan.distributed import telling_losses
+from decoupled_gan.errors import LostProcess, RunError, UserError
 from decoupled_gan.state import TrainState
 
 
 class Checkpoints:
-  """The checkpoints of one run. Use as a context: leaving it waits for what is being written."""
+  """The checkpoints of one run. Use as a context: leaving it waits for what is being written.
+
+  Where a run has several processes, all of them make, save and restore at the same steps; the folder
+  is one that all of them see, and the next run may have any other number of processes.
+  """
 
   def __init__(self, folder: Path, keep: int = 1, read_only: bool = False):
-    self.folder = Path(folder).absolute()
+    self.folder = paths.get(folder)
     self._scores: dict[int, dict] = {}
     self._manager = ocp.CheckpointManager(
       self.folder,
@@ -42,7 +48,8 @@ class Checkpoints:
   def __exit__(self, kind, *_):
     if kind is None:
       self.wait()
-    self._manager.close()
+    if kind is not LostProcess:  # with whom a write in the background would be finished
+      self._manager.close()
 
   @property
   def latest(self) -> int | None:
@@ -105,14 +112,14 @@ class Checkpoints:
       optimizers=ocp.args.StandardRestore(abstract.opt),
     )
     return abstract.replace(
-      step=jnp.asarray(step, jnp.int32), opt=restored['optimizers'], **restored['networks']
+      step=_counter(step, abstract), opt=restored['optimizers'], **restored['networks']
     )
 
   def restore_networks(self, abstract: TrainState, step: int | str | None = None) -> TrainState:
     """As `restore`, without the optimizers' state (which stays abstract)."""
     step = self._chosen(step)
     restored = self._read(step, networks=ocp.args.StandardRestore(_networks(abstract)))
-    return abstract.replace(step=jnp.asarray(step, jnp.int32), **restored['networks'])
+    return abstract.replace(step=_counter(step, abstract), **restored['networks'])
 
   def _read(self, step: int, **items):
     try:
@@ -120,8 +127,8 @@ class Checkpoints:
     except ValueError as error:  # orbax's: the trees or shapes differ
       raise UserError(
         f'{self.folder} has a checkpoint of step {step} that does not fit this config: model, '
-        'optimizer.name, optimizer_of and ema_halflife_kimg '
-        'must be those it was trained with. Set them back, or use another --workdir.'
+        'image_size (for networks of a fixed size), optimizer.name, optimizer_of and '
+        'ema_halflife_kimg must be those it was trained with. Set them back, or use another --workdir.'
       ) from error
 
   def _chosen(self, step):
@@ -145,7 +152,10 @@ class Checkpoints:
   def _telling(self):
     """Turns what orbax raises while writing into one sentence."""
     try:
-      yield
+      with telling_losses():
+        yield
+    except LostProcess:
+      raise
     except Exception as error:
       self._manager.reload()
       last = self._manager.latest_step()
@@ -178,6 +188,10 @@ def _best(scores: Mapping[int, Mapping]) -> int | None:
   sign = 1 if newest['better'] == 'lower' else -1
   same = {k: sign * v['value'] for k, v in scored.items() if v['metric'] == newest['metric']}
   return min(same, key=same.get)
+
+
+def _counter(step: int, abstract: TrainState) -> jax.Array:
+  return jax.device_put(np.int32(step), abstract.step.sharding)
 
 
 def _networks(state: TrainState) -> dict:

@@ -9,6 +9,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
+from decoupled_gan import paths
 from decoupled_gan.errors import RunError, UserError, listing
 from decoupled_gan.workdir import Workdir
 
@@ -24,7 +25,9 @@ flags.DEFINE_string(
   'train',
   'train, translate, generate, reconstruct, evaluate, nrds, routes, plan, import or export.',
 )
-flags.DEFINE_string('workdir', '', "The run's folder; runs/<config name> when left out.")
+flags.DEFINE_string(
+  'workdir', '', "The run's folder, local or gs://...; runs/<config name> when left out."
+)
 flags.DEFINE_string(
   'input', '', 'translate: an image or a folder of images; generate: an image; import: a checkpoint.'
 )
@@ -57,6 +60,9 @@ flags.DEFINE_string('seeds', '0-15', 'generate: which, such as 0-15 or 0,5,9.')
 flags.DEFINE_string('interpolate', '', 'generate: seeds to pass through, such as 0,5,9.')
 flags.DEFINE_float('truncation', 1.0, 'generate: psi, 0 (the average image) to 1 (all there is).')
 flags.DEFINE_string('noise', 'const', 'generate: per pixel: const, random or none.')
+flags.DEFINE_string('coordinator', '', 'train, several processes: host:port of process 0.')
+flags.DEFINE_integer('process_id', None, 'train, several processes: which this is, from 0.')
+flags.DEFINE_integer('num_processes', None, 'train, several processes: how many there are.')
 
 
 def mode(name: str = '') -> Callable:
@@ -71,11 +77,14 @@ def mode(name: str = '') -> Callable:
 
 @mode()
 def train():
-  from decoupled_gan import train
+  from decoupled_gan import compilation, distributed, train
 
   workdir = _workdir()
   config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
-  train.train(config, workdir)
+  distributed.start(FLAGS.coordinator, FLAGS.process_id, FLAGS.num_processes)
+  compilation.keep(config, workdir)
+  with distributed.telling_losses():
+    train.train(config, workdir)
 
 
 @mode()
@@ -118,11 +127,11 @@ def evaluate():
   from decoupled_gan import evaluate
 
   if not FLAGS.real and not FLAGS.fake:
-    evaluate.evaluate_run(_workdir(), FLAGS.checkpoint, FLAGS.metrics, FLAGS.protocol)
+    evaluate.evaluate_run(_workdir(), _checkpoint('best', 'all'), FLAGS.metrics, FLAGS.protocol)
     return
   if not FLAGS.real or not FLAGS.fake:
     raise UserError('--real=<folder> and --fake=<folder> come together: one is scored by the other.')
-  output = Path(FLAGS.output or 'evaluations.jsonl')
+  output = paths.get(FLAGS.output or 'evaluations.jsonl')
   evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, FLAGS.metrics, FLAGS.protocol, output)
 
 
@@ -170,12 +179,15 @@ def export():
   nice_checkpoint.export_checkpoint(_workdir(), FLAGS.output, _checkpoint())
 
 
-def _checkpoint() -> int | str | None:
-  """--checkpoint as a step, 'best', or None for the latest."""
-  if FLAGS.checkpoint in ('', 'best'):
+def _checkpoint(*words: str) -> int | str | None:
+  """--checkpoint as a step, as one of `words` ('best' if none are given), or None for the latest."""
+  words = words or ('best',)
+  if FLAGS.checkpoint in ('', *words):
     return FLAGS.checkpoint or None
   if not FLAGS.checkpoint.isdigit():
-    raise UserError(f"--checkpoint={FLAGS.checkpoint} is unknown; there are a step and 'best'.")
+    raise UserError(
+      f'--checkpoint={FLAGS.checkpoint} is unknown; there are {listing(("<step>", *words))}.'
+    )
   return int(FLAGS.checkpoint)
 
 
@@ -236,6 +248,8 @@ def _message(error: Exception) -> str:
 
 def _fail(sentence: str, code: int = 2):
   print(f'error: {sentence}', file=sys.stderr, flush=True)
+  if distributed := sys.modules.get('decoupled_gan.distributed'):
+    distributed.leave(code)
   sys.exit(code)
 
 

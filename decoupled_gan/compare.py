@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -10,10 +9,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from decoupled_gan import paths
 from decoupled_gan.data.folder import FileImages, verify
 from decoupled_gan.data.transforms import resize
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.metrics.nrds import CLASSIFIERS, REAL, Setting, curves, scores
+from decoupled_gan.report import save_image
 
 
 def measure(
@@ -51,13 +52,12 @@ def measure(
   mean = {name: float(np.mean([x[name] for x in each])) for name in images}
   spread = {name: float(np.std([x[name] for x in each])) for name in images}
   _report(mean, spread, {name: len(x) for name, x in images.items()}, seeds)
-  output = Path(workdir)
-  output.mkdir(parents=True, exist_ok=True)
+  output = paths.get(workdir)
   told = {'nrds': mean, 'spread_over_seeds': spread, 'seeds': list(range(seed, seed + seeds))}
   told |= {'setting': setting._asdict(), 'real': real, 'fakes': folders}
   told['curves'] = [{name: curve.tolist() for name, curve in run.items()} for run in runs]
-  (output / 'nrds.json').write_text(json.dumps(told, indent=1) + '\n')
-  plot(runs, mean).save(output / 'nrds.png')
+  paths.write(output / 'nrds.json', json.dumps(told, indent=1) + '\n')
+  save_image(plot(runs, mean), output / 'nrds.png')
   print(f'written to {output / "nrds.json"} and nrds.png')
   return mean
 
@@ -101,7 +101,8 @@ def plot(runs: Sequence[Mapping[str, np.ndarray]], mean: Mapping[str, float]) ->
 
 def _read(folder: str, setting: Setting) -> np.ndarray:
   """All images of a folder, uint8 [N, S, S, 3]."""
-  if not Path(folder).is_dir() or not len(files := FileImages.below(Path(folder))):
+  root = paths.local(folder, '--real or --fakes')
+  if not root.is_dir() or not len(files := FileImages.below(root)):
     raise UserError(f'{folder!r} is no folder that has images: --real and --fakes name such folders.')
   if len(files) < setting.batch_size:
     raise UserError(f'{folder!r} has {len(files)} images; {setting.batch_size} are the least.')

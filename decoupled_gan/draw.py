@@ -5,13 +5,14 @@ A seed means what it means to the official generate.py of StyleGAN2-ADA: z is
 rather than rounded. An imported network therefore draws the official pictures.
 """
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from decoupled_gan import inference
+from decoupled_gan import inference, paths
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.equalised import NOISE
 from decoupled_gan.report import save_image
@@ -47,7 +48,7 @@ def draw(
   if interpolate and len(chosen) < 2:
     raise UserError(f'--interpolate={interpolate} names one seed; two are needed, as in 0,5.')
   trained = inference.load(workdir, step)
-  folder = Path(output) if output else workdir.path / 'generated'
+  folder = paths.get(output) if output else workdir.path / 'generated'
   method = trained.run.method
   w = inference.batched(trained.compiled(method.style, truncation), _latents(trained, chosen))
   images = trained.compiled(method.draw, noise)
@@ -110,6 +111,8 @@ def _write_interpolation(frames: np.ndarray, folder: Path):
   strip = frames[:: max(1, FRAMES // (SHOWN - 1))]
   save_image(tiled(strip, len(strip)), folder / 'interpolation.png')
   shown = [tiled(frame[None]) for frame in frames]
+  buffer = io.BytesIO()
   shown[0].save(
-    folder / 'interpolation.gif', save_all=True, append_images=shown[1:], duration=MILLISECONDS, loop=0
+    buffer, format='GIF', save_all=True, append_images=shown[1:], duration=MILLISECONDS, loop=0
   )
+  paths.write(folder / 'interpolation.gif', buffer.getvalue())

@@ -5,12 +5,11 @@ A method that can be asked for this has `edit(gan, images, labels)`, see methods
 
 import itertools
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from decoupled_gan import data, inference, sharding
+from decoupled_gan import data, inference, paths, sharding
 from decoupled_gan.data.folder import FileImages, verify
 from decoupled_gan.data.labelled import number_of, sorted_attributes
 from decoupled_gan.errors import UserError, listing
@@ -32,7 +31,7 @@ def edit(workdir: Workdir, source: str, asked: str, output: str, step: int | str
   """
   if not output:
     raise UserError('--output=<file>.png is missing: where is the edited image to go?')
-  path = Path(source)
+  path = paths.local(source, '--input')
   if not source or not path.is_file():
     raise UserError(f'--input={source!r} is not an image file.')
   trained = inference.load(workdir, step)
@@ -50,7 +49,7 @@ def edit(workdir: Workdir, source: str, asked: str, output: str, step: int | str
   else:
     result = apply(image, labels[None])[0]
     picture = Image.fromarray(result[..., 0] if result.shape[-1] == 1 else result)
-  save_image(picture, Path(output))
+  save_image(picture, paths.get(output))
   print(f'written to {output}')
 
 

@@ -1,4 +1,4 @@
-"""The two ways a run ends badly, each told in one sentence."""
+"""The ways a run ends badly, each told in one sentence."""
 
 
 class UserError(Exception):
@@ -7,6 +7,10 @@ class UserError(Exception):
 
 class RunError(Exception):
   """A run that began well cannot go on (full disk, diverged losses). Exit code 1."""
+
+
+class LostProcess(RunError):
+  """Another process of a run of several has gone: nothing that waits for it will ever come."""
 
 
 def listing(names, limit=12) -> str:

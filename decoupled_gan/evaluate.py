@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import decoupled_gan
-from decoupled_gan import data, inference, metrics, scoring
+from decoupled_gan import data, inference, metrics, paths, scoring
 from decoupled_gan.checkpoint import Checkpoints
 from decoupled_gan.data.folder import EXTENSIONS, FileImages, verify
 from decoupled_gan.data.transforms import resize
@@ -35,10 +35,13 @@ DEFAULTS = {'protocol': 'nice_gan', 'metrics': (), 'best_metric': '', 'images': 
 """config.evaluation, for runs from before it existed."""
 
 
-def evaluate_run(workdir: Workdir, checkpoint: str = '', asked: str = '', protocol: str = ''):
-  """Scores checkpoints of a run: '' the latest, a step, 'best' or 'all'.
+def evaluate_run(
+  workdir: Workdir, checkpoint: int | str | None = None, asked: str = '', protocol: str = ''
+):
+  """Scores checkpoints of a run.
 
   Args:
+    checkpoint: a step, 'best' or 'all'; None for the latest.
     asked: metrics, separated by commas; '' for the config's.
     protocol: a word of PROTOCOLS; '' for the config's.
   """
@@ -48,7 +51,7 @@ def evaluate_run(workdir: Workdir, checkpoint: str = '', asked: str = '', protoc
   dataset = data.load(config, run.method.BATCH)
   tasks = [(task, requested(asked, config, chosen, task)) for task in tasks_of(run, dataset)]
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
-    steps = checkpoints.steps if checkpoint == 'all' else [_step(checkpoint)]
+    steps = checkpoints.steps if checkpoint == 'all' else [checkpoint]
   for number, step in enumerate(steps):
     trained = inference.restore(run, workdir, step)
     rows, everything = [], []
@@ -166,19 +169,11 @@ def _parse(names: Sequence[str]) -> list[Request]:
   return sorted(requests, key=lambda request: request.metric.name == 'fid')
 
 
-def _step(checkpoint: str) -> int | str | None:
-  if not checkpoint or checkpoint == 'best':
-    return checkpoint or None
-  try:
-    return int(checkpoint)
-  except ValueError:
-    raise UserError(f"--checkpoint={checkpoint}: there are a step, 'best' and 'all'.") from None
-
-
 def _folder(flag: str, path: str) -> FileImages:
-  if not Path(path).is_dir():
+  root = paths.local(path, f'--{flag}')
+  if not root.is_dir():
     raise UserError(f'--{flag}={path} is not a folder.')
-  images = FileImages.below(Path(path))
+  images = FileImages.below(root)
   if not len(images):
     raise UserError(f'--{flag}={path} holds no images ({", ".join(EXTENSIONS)}).')
   verify(images.paths, 1)
@@ -229,9 +224,7 @@ def report(rows: Sequence[Mapping], notes: Sequence[str], title: str, protocol, 
   for line in (*notes, f'Protocol {protocol.name}. Every number with all its circumstances: {path}'):
     console.print(line, highlight=False, soft_wrap=True)
   lines = ''.join(json.dumps(row) + '\n' for row in rows)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  with path.open('a', encoding='utf-8') as file:
-    file.write(lines)
+  paths.append(path, lines)
 
 
 def _group(row: Mapping) -> tuple:

@@ -1,12 +1,14 @@
 """Evaluation while a run trains: numbers of a fixed sample, and their picture over the steps."""
 
+import dataclasses
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from decoupled_gan import evaluate, metrics, scoring
+from decoupled_gan import distributed, evaluate, metrics, paths, scoring
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.metrics import protocols
 from decoupled_gan.workdir import Workdir
@@ -21,7 +23,7 @@ class Evaluator:
   """
 
   def __init__(self, run, dataset, workdir: Workdir):
-    self._config, self._workdir = run.config, workdir
+    self._config, self._workdir, self._mesh = run.config, workdir, run.mesh
     chosen = evaluate.settings(run.config)
     self._images = chosen['images']
     self._protocol = protocols.get(chosen['protocol'])
@@ -39,11 +41,23 @@ class Evaluator:
   def evaluate(self, step: int, variables) -> tuple[dict[str, float], dict]:
     """({'evaluate/<task>/<metric>': value}, the score that checkpoints are kept by).
 
-    The score is the mean of the best metric over all tasks.
+    The score is the mean of the best metric over all tasks. All processes generate, the first one
+    scores, and all get its numbers.
     """
+
+    def generate(number, indices):
+      return self._tasks[number][0].generate(variables, np.asarray(indices))
+
+    return distributed.lead(self._mesh, self._scores, generate)
+
+  def _scores(self, generate) -> tuple[dict[str, float], dict]:
+    """As `evaluate`; `generate(number of the task, list of indices)` makes the images."""
     scalars, best = {}, []
-    for task, requests, real, truth in self._tasks:
-      fake = evaluate.generated_images(task, variables, self._config, self._images)
+    for number, (task, requests, real, truth) in enumerate(self._tasks):
+      by_all = dataclasses.replace(
+        task, generate=lambda _, indices, number=number: generate(number, indices.tolist())
+      )
+      fake = evaluate.generated_images(by_all, None, self._config, self._images)
       requests = [evaluate.limited(request, fake.count) for request in requests]
       scores = scoring.score(requests, real, fake, self._protocol, self._config.seed, truth)
       # unscaled: a curve does not say by which protocol's habit it would be multiplied
@@ -104,9 +118,9 @@ def picture(rows, best_step: int | None, path: Path):
       plot.axvline(best_step, color='grey', linestyle=':', label=f'best checkpoint, {best_step}')
     plot.set(title=_titled(metric), xlabel='step')
     plot.legend(fontsize='small')
-  temporary = path.with_name(f'.{path.name}')
-  figure.savefig(temporary, format='png', dpi=110)
-  temporary.replace(path)
+  buffer = io.BytesIO()
+  figure.savefig(buffer, format='png', dpi=110)
+  paths.write(path, buffer.getvalue())
 
 
 def _titled(name: str) -> str:

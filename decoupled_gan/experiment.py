@@ -37,13 +37,14 @@ class Experiment:
 
   def create_state(self) -> state.TrainState:
     """The state at step 0, replicated over the mesh."""
-    replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
-    create = sharding.jit(self._create, quick=True, out_shardings=replicated)
+    create = sharding.jit(
+      self._create, quick=True, out_shardings=sharding.replicated(self.mesh)
+    )
     return create(jax.random.key(self.config.seed))
 
   def abstract_state(self) -> state.TrainState:
     """Shapes, types and shardings of the state; nothing is computed."""
-    replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
+    replicated = sharding.replicated(self.mesh)
     return jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated),
       jax.eval_shape(self._create, jax.random.key(0)),
@@ -67,7 +68,13 @@ class Experiment:
       self.config.get('ema_rampup', 0.0),
     )
     platform = self.mesh.devices.flat[0].platform
-    return sharding.jit(function, platform=platform, static_argnums=2, donate_argnums=0)
+    return sharding.jit(
+      function,
+      platform=platform,
+      static_argnums=2,
+      donate_argnums=0,
+      out_shardings=sharding.replicated(self.mesh),
+    )
 
   def sample(self):
     """sample(variables, batch) -> the method's sample columns, compiled, in evaluation mode."""
@@ -75,7 +82,7 @@ class Experiment:
     def sample(variables, batch):
       return self.gan.apply(variables, to_float(batch), method=self.method.sample)
 
-    return sharding.jit(sample)
+    return sharding.jit(sample, out_shardings=sharding.replicated(self.mesh))
 
   def _create(self, key):
     batch = to_float(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), self.batch_shape))

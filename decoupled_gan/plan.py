@@ -23,6 +23,13 @@ from decoupled_gan.errors import RunError, UserError, listing
 GIB = 2**30
 FAST = {'optimization_level': 9, 'memory_fitting_level': 9}  # 9 is what XLA calls O0
 
+NO_TPU = {  # without these libtpu asks a metadata server what machine this is, waits, and complains
+  'TPU_SKIP_MDS_QUERY': '1',
+  'TPU_WORKER_HOSTNAMES': 'localhost',
+  'TPU_ACCELERATOR_TYPE': 'v5litepod-8',
+  'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
+}
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -54,7 +61,8 @@ class Program:
   traffic: float
   exchanged: dict
   padded: list
-  seconds: float
+  trace_seconds: float
+  compile_seconds: float
 
 
 class DoesNotFit(Exception):
@@ -113,8 +121,8 @@ def _devices(topology: str):
       f'--topology={topology} is unknown: give local, or a chip and its arrangement, such as '
       f'v5e:2x4 or v4:2x2x1; the chips are {listing(CHIPS)}.'
     )
-  os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')  # this is no TPU machine: do not ask whether it is
-  os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')
+  for name, value in NO_TPU.items():
+    os.environ.setdefault(name, value)
   from jax.experimental import topologies
 
   try:
@@ -136,8 +144,9 @@ def _compile(config: ConfigDict, devices, fast: bool) -> list[Program]:
 
 
 def _program(run, active: tuple[int, ...], options) -> Program:
-  lowered = run.train_step().lower(run.abstract_state(), run.abstract_batch(), active)
   start = time.perf_counter()
+  lowered = run.train_step().lower(run.abstract_state(), run.abstract_batch(), active)
+  traced = time.perf_counter()
   try:
     compiled = lowered.compile(options)
   except jax.errors.JaxRuntimeError as error:
@@ -155,7 +164,8 @@ def _program(run, active: tuple[int, ...], options) -> Program:
     traffic=cost['bytes accessed'],
     exchanged=hlo.collectives(text),
     padded=hlo.padded_buffers(text),
-    seconds=time.perf_counter() - start,
+    trace_seconds=traced - start,
+    compile_seconds=time.perf_counter() - traced,
   )
 
 
@@ -200,7 +210,8 @@ def _print(config, topology: str, chips: int, chip: Chip | None, programs, fast:
     row('floor by traffic, ms', lambda p: f'{p.traffic / chip.bandwidth / 1e6:.2f}')
   for kind in sorted({kind for program in programs for kind in program.exchanged}):
     row(kind, lambda p, kind=kind: _exchanged(p.exchanged.get(kind)))
-  row('compile time, s', lambda p: f'{p.seconds:.0f}')
+  row('tracing, s', lambda p: f'{p.trace_seconds:.1f}')
+  row('compile time, s', lambda p: f'{p.compile_seconds:.0f}')
   for program in programs:
     for buffer, count in program.padded[:3]:
       text = f'{count} x {buffer.shape}: {buffer.padded / buffer.size:.1f}-fold'

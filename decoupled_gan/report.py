@@ -1,6 +1,7 @@
 """What a run tells: metrics.jsonl, TensorBoard events, sample grids, a progress bar."""
 
 import contextlib
+import io
 import json
 import math
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from rich import progress as bars
 
+from decoupled_gan import paths
 from decoupled_gan.errors import UserError
 from decoupled_gan.images import to_uint8
 
@@ -22,14 +24,16 @@ class Metrics:
   """metrics.jsonl (one JSON object a line, full float precision) and TensorBoard events.
 
   On resuming at `start_step`, lines of later steps, written by a run that was killed, are removed:
-  the file reads as if the run had never stopped.
+  the file reads as if the run had never stopped. In a remote folder both are written locally and
+  copied there: once a minute, and by `flush` and `close`.
   """
 
   def __init__(self, path: Path, start_step: int):
-    self._path = path
+    self._mirror = paths.Mirror(path.parent) if paths.is_remote(path) else None
+    self._path = self._mirror.fetch(path.name) if self._mirror else path
     self._forget_after(start_step)
-    self._file = path.open('a', encoding='utf-8')
-    self._events, self._close_events = _event_writer(path.parent)
+    self._file = self._path.open('a', encoding='utf-8')
+    self._events, self._close_events = _event_writer(self._path.parent)
 
   def __enter__(self):
     return self
@@ -42,10 +46,19 @@ class Metrics:
     self._file.write(json.dumps({'step': step, **scalars}) + '\n')
     self._file.flush()
     self._events(step, scalars)
+    if self._mirror:
+      self._mirror.copy(now=False)
+
+  def flush(self):
+    """Until all that was written lies in the run's folder. Call it before a checkpoint is saved."""
+    if self._mirror:
+      self._mirror.copy()
 
   def close(self):
     self._file.close()
     self._close_events()
+    if self._mirror:
+      self._mirror.close()
 
   def _forget_after(self, step: int):
     if not self._path.exists():
@@ -67,6 +80,31 @@ class Metrics:
         f'line {number} of {self._path} is damaged: {line.strip()[:60]!r} is no JSON object with a '
         'step. Mend or remove that line, or move the file away, and run again.'
       ) from error
+
+
+class Silent:
+  """`Metrics` and `Progress` of the processes that do not write the run's files."""
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    pass
+
+  def write(self, step: int, scalars: Mapping[str, float]):
+    pass
+
+  def flush(self):
+    pass
+
+  def advance(self, step: int):
+    pass
+
+  def paused(self):
+    return contextlib.nullcontext()
+
+  def log(self, step: int, losses: Mapping[str, float]) -> dict[str, float]:
+    return {}
 
 
 def _event_writer(folder: Path):
@@ -218,7 +256,6 @@ def _visible(images, size: int) -> np.ndarray:
 
 def save_image(image: Image.Image, path: Path):
   """Writes a PNG so that a reader never sees half of it."""
-  path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f'.{path.name}.tmp')
-  image.save(temporary, format='PNG')
-  temporary.replace(path)
+  buffer = io.BytesIO()
+  image.save(buffer, format='PNG')
+  paths.write(path, buffer.getvalue())

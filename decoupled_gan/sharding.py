@@ -9,17 +9,22 @@ from collections.abc import Iterable, Iterator
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, NamedSharding
+from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from decoupled_gan import cpu
 from decoupled_gan.errors import UserError
 
 
-def make_mesh(devices=None) -> jax.sharding.Mesh:
-  """`devices`, or all devices of all hosts, along one axis, `data`."""
+def make_mesh(devices=None) -> Mesh:
+  """`devices`, or all devices of all hosts, along one axis, `data`; those of a host side by side.
+
+  So process p holds the p-th part of a batch, as the data pipeline makes it. (`jax.make_mesh` would
+  order a TPU's chips by their place; a sum over all of them does not depend on it.)
+  """
   devices = jax.devices() if devices is None else devices
-  return jax.make_mesh((len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices)
+  devices = sorted(devices, key=lambda device: (device.process_index, device.id))
+  return Mesh(np.array(devices), ('data',), axis_types=(AxisType.Auto,))
 
 
 def check_batch_size(batch_size: int, devices: int):
@@ -33,17 +38,33 @@ def check_batch_size(batch_size: int, devices: int):
     )
 
 
+def replicated(mesh) -> NamedSharding:
+  """All of an array on every device: so every process can read it."""
+  return NamedSharding(mesh, P())
+
+
 def replicate(mesh, tree):
   """Every leaf on every device."""
-  return jax.device_put(tree, NamedSharding(mesh, P()))
+  return jax.device_put(tree, replicated(mesh))
 
 
 def shard_batch(mesh, batch):
-  """This host's part of a batch, numpy [local, ...], as global arrays [global, ...]."""
+  """This process's part of a batch, numpy [local, ...], as global arrays [global, ...]."""
   sharding = NamedSharding(mesh, P('data'))
   return jax.tree.map(
     lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), batch
   )
+
+
+def shard_whole(mesh, batch):
+  """A batch that every process has whole, numpy [global, ...], as global arrays [global, ...]."""
+  sharding = NamedSharding(mesh, P('data'))
+
+  def shard(x):
+    x = np.asarray(x)
+    return jax.make_array_from_callback(x.shape, sharding, lambda index: x[index])
+
+  return jax.tree.map(shard, batch)
 
 
 def spread(x: jax.Array) -> jax.Array:

@@ -68,7 +68,7 @@ def of_editor(run, dataset) -> list[Task]:
   the baseline is the image as it is.
   """
 
-  @sharding.jit
+  @_compiled(run)
   def forward(variables, batch):
     images, labels = to_float(batch.image), batch.labels
     return run.gan.apply(variables, images, labels, method=run.method.edit)
@@ -93,7 +93,7 @@ def _edit(run, dataset, forward, title: str, column: int, number: int) -> Task:
     labels = test.labels[which[indices]].copy()
     labels[:, column] = number
     batch = Labelled(inputs(indices), labels)
-    return to_uint8(forward(variables, sharding.shard_batch(run.mesh, batch)))
+    return to_uint8(forward(variables, sharding.shard_whole(run.mesh, batch)))
 
   return Task(
     name=title,
@@ -129,7 +129,7 @@ class Some:
 def of_generator(run, dataset) -> list[Task]:
   """Images from seeds by a method with `style` and `draw`: untruncated, with fresh noise."""
 
-  @sharding.jit
+  @_compiled(run)
   def forward(variables, seeds):
     keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(0), seed))(seeds)
     z = jax.vmap(lambda key: jax.random.normal(key, (run.gan.z_dim,)))(keys)
@@ -140,7 +140,7 @@ def of_generator(run, dataset) -> list[Task]:
     return run.gan.apply(variables, z, method=images, rngs={'noise': keys[0]})
 
   def generate(variables, indices):
-    seeds = sharding.shard_batch(run.mesh, np.asarray(indices, np.uint32))
+    seeds = sharding.shard_whole(run.mesh, np.asarray(indices, np.uint32))
     return to_uint8(forward(variables, seeds))
 
   real = {'test': dataset.test.image, 'train': dataset.train.image}
@@ -150,7 +150,7 @@ def of_generator(run, dataset) -> list[Task]:
 def of_reconstruction(run, dataset) -> list[Task]:
   """Test images as a method with `reconstruct` gives them back, with themselves as the truth."""
 
-  @sharding.jit
+  @_compiled(run)
   def forward(variables, images):
     return run.gan.apply(variables, to_float(images), method=run.method.reconstruct)
 
@@ -158,7 +158,7 @@ def of_reconstruction(run, dataset) -> list[Task]:
     return data.test_images(dataset.test.image, indices.tolist(), run.config)
 
   def generate(variables, indices):
-    return to_uint8(forward(variables, sharding.shard_batch(run.mesh, inputs(indices))))
+    return to_uint8(forward(variables, sharding.shard_whole(run.mesh, inputs(indices))))
 
   real = {'test': dataset.test.image, 'train': dataset.train.image}
   return [Task('rebuilt', generate, len(dataset.test.image), real, truth=inputs)]
@@ -170,7 +170,7 @@ def _direction(run, dataset, direction: str) -> Task:
     x if target == 'b' else x.swapped for x in (dataset.test, dataset.train)
   )  # now from a to b
 
-  @sharding.jit
+  @_compiled(run)
   def forward(variables, images):
     return run.gan.apply(
       variables, to_float(images), target, method=run.method.translate_images
@@ -187,7 +187,7 @@ def _direction(run, dataset, direction: str) -> Task:
     return [_some(images, config) for images in train]
 
   def generate(variables, indices):
-    return to_uint8(forward(variables, sharding.shard_batch(run.mesh, inputs(indices))))
+    return to_uint8(forward(variables, sharding.shard_whole(run.mesh, inputs(indices))))
 
   return Task(
     name=direction,
@@ -200,6 +200,11 @@ def _direction(run, dataset, direction: str) -> Task:
       'mean and variance': lambda indices: paired.matched(inputs(indices), *examples()),
     },
   )
+
+
+def _compiled(run):
+  """A decorator: `sharding.jit`, with results that every process can read."""
+  return functools.partial(sharding.jit, out_shardings=sharding.replicated(run.mesh))
 
 
 def _some(images, config) -> np.ndarray:

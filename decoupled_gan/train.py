@@ -8,40 +8,51 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from decoupled_gan import data, experiment, routing, sharding, state
+from decoupled_gan import data, distributed, experiment, routing, sharding, state
 from decoupled_gan.checkpoint import Checkpoints
-from decoupled_gan.errors import RunError
-from decoupled_gan.report import Metrics, Progress, grid, save_image
+from decoupled_gan.errors import RunError, UserError, listing
+from decoupled_gan.report import Metrics, Progress, Silent, grid, save_image
 from decoupled_gan.workdir import Workdir, flatten
 
 
 def train(config: ConfigDict, workdir: Workdir):
-  """Trains to `config.num_steps`. SIGTERM or SIGINT saves a checkpoint and returns."""
-  run = experiment.build(config)
-  workdir.create()
-  changes = workdir.changes(config)
-  dataset = data.load(config, run.method.BATCH)
+  """Trains to `config.num_steps`. SIGTERM or SIGINT saves a checkpoint and returns.
+
+  Of several processes all call it, the first one writes what is not a checkpoint, and a signal to
+  any of them stops all.
+  """
+  main = distributed.main()
+  with distributed.together():
+    run = experiment.build(config)
+    if main:
+      workdir.create()
+    changes = workdir.changes(config)
+    dataset = data.load(config, run.method.BATCH)
   with (
     jax.set_mesh(run.mesh),
     Interruption() as interruption,
     Checkpoints(workdir.checkpoints, config.checkpoints_to_keep) as checkpoints,
+    distributed.telling_losses(),
   ):
+    _check_shared(distributed.gather(checkpoints.latest), workdir)
     fresh = checkpoints.latest is None
     current = run.create_state() if fresh else checkpoints.restore(run.abstract_state())
     start = int(current.step)
-    workdir.save_config(config)
-    print(describe(run, current, dataset, workdir, changes), flush=True)
+    if main:
+      workdir.save_config(config)
+      print(describe(run, current, dataset, workdir, changes), flush=True)
     if start >= config.num_steps:
       print(f'Nothing to do: {start} steps of num_steps={config.num_steps} are done.')
       return
-    train_step, sampler = run.train_step(), Sampler(run, dataset, workdir)
-    evaluator = _evaluator(run, dataset, workdir)
-    health = Health(config.nonfinite_patience)
-    batches = sharding.prefetch(run.mesh, data.train_batches(dataset, config, start))
-    with (
-      Metrics(workdir.metrics_file, start) as metrics,
-      Progress(start, config.num_steps, config.batch_size) as progress,
-    ):
+    with distributed.together():
+      train_step, sampler = run.train_step(), Sampler(run, dataset, workdir)
+      evaluator = _evaluator(run, dataset, workdir)
+      metrics = Metrics(workdir.metrics_file, start) if main else Silent()
+    health, vote = Health(config.nonfinite_patience), distributed.Vote(run.mesh)
+    part = jax.process_index(), jax.process_count()
+    batches = sharding.prefetch(run.mesh, data.train_batches(dataset, config, start, *part))
+    shown = Progress(start, config.num_steps, config.batch_size) if main else Silent()
+    with metrics, shown as progress:
       for step in range(start + 1, config.num_steps + 1):
         last = step == config.num_steps
         current, losses = train_step(current, next(batches), routing.active(run.phases, step - 1))
@@ -57,20 +68,34 @@ def train(config: ConfigDict, workdir: Workdir):
           with progress.paused():
             values, score = evaluator.evaluate(step, state.inference_variables(current))
           metrics.write(step, values)
-        due = last or score or step % config.checkpoint_every_steps == 0 or interruption.requested
+        stop = vote(interruption.requested)
+        due = last or score or step % config.checkpoint_every_steps == 0 or stop
+        if due:
+          metrics.flush()  # first: a run that goes on from the checkpoint must find its lines
         if due and health.good(current):
           checkpoints.save(step, current, config, score)
-        if score:
+        if score and main:
           evaluator.draw(checkpoints.best)
-        if interruption.requested and not last:
+        if stop and not last:
           checkpoints.wait()
           print(
-            f'Stopped by {interruption.requested} after step {step}; step {checkpoints.latest} is '
-            'saved. Run the same command again to go on.'
+            f'Stopped by {signal.Signals(stop).name} after step {step}; step {checkpoints.latest} is '
+            'saved. Run the same command again to go on.',
+            flush=True,
           )
           return
     health.finish()
   print(f'Done: {config.num_steps} steps in {workdir.path}')
+
+
+def _check_shared(latest: list[int | None], workdir: Workdir):
+  """Raises UserError if the processes do not all see the same checkpoints."""
+  if len(set(latest)) > 1:
+    told = [f'process {i}: {"none" if x is None else f"step {x}"}' for i, x in enumerate(latest)]
+    raise UserError(
+      f'--workdir={workdir.path} is not the same folder for all processes; their latest checkpoints '
+      f'are {listing(told)}. Name a folder that all of them share.'
+    )
 
 
 def _evaluator(run, dataset, workdir: Workdir):
@@ -109,12 +134,14 @@ class Sampler:
     count = _divisible(config.sample_count, run.mesh.size)
     self._test = data.test_batch(dataset, count, config)
     self._aligned = dataset.aligned_test
-    self._batch = sharding.shard_batch(run.mesh, self._test)
+    self._batch = sharding.shard_whole(run.mesh, self._test)
     self._sample = run.sample()
     self._workdir = workdir
 
   def save(self, step: int, current: state.TrainState):
     columns = self._sample(state.inference_variables(current), self._batch)
+    if not distributed.main():
+      return
     if self._aligned:
       columns['truth'] = self._test.swapped
     save_image(grid(columns), self._workdir.samples / f'{step:08d}.png')
@@ -166,7 +193,7 @@ class Interruption:
   """While it is entered, SIGTERM and SIGINT are noted rather than obeyed; a second one is obeyed."""
 
   def __enter__(self):
-    self.requested = ''
+    self.requested = 0  # the number of the signal, if there was one
     self._before = {s: signal.signal(s, self._note) for s in (signal.SIGTERM, signal.SIGINT)}
     return self
 
@@ -177,7 +204,6 @@ class Interruption:
   def _note(self, number, frame):
     if self.requested:
       raise KeyboardInterrupt
-    self.requested = signal.Signals(number).name
-    print(f'\n{self.requested}: saving and leaving after this step.', file=sys.stderr, flush=True)
-
-
+    self.requested = number
+    name = signal.Signals(number).name
+    print(f'\n{name}: saving and leaving after this step.', file=sys.stderr, flush=True)

@@ -1,5 +1,6 @@
 """--mode=translate: images in, translated images out, by a trained run."""
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 from PIL import Image
 from rich.progress import track
 
-from decoupled_gan import data, inference
+from decoupled_gan import data, inference, paths
 from decoupled_gan.data.folder import EXTENSIONS, FileImages, verify
 from decoupled_gan.errors import UserError
 from decoupled_gan.workdir import Workdir
@@ -71,7 +72,7 @@ def _at_own_size(function, image: np.ndarray) -> np.ndarray:
 
 def input_images(source: str, config) -> FileImages:
   """What --input names, checked before any work."""
-  path = Path(source)
+  path = paths.local(source, '--input')
   if not source or not path.exists():
     raise UserError(f'--input={source!r} is neither an image nor a folder of images.')
   if path.is_file():
@@ -88,15 +89,18 @@ def output_folder(output: str) -> Path:
   """The folder that --output names, made if need be."""
   if not output:
     raise UserError('--output=<folder> is missing: where are the images to go?')
+  folder = paths.get(output)
   try:
-    Path(output).mkdir(parents=True, exist_ok=True)
+    if not paths.is_remote(folder):
+      folder.mkdir(parents=True, exist_ok=True)
   except OSError as error:
     raise UserError(f'--output={output} cannot be made ({error.strerror}).') from None
-  return Path(output)
+  return folder
 
 
 def write_image(image: np.ndarray, path: Path):
   """uint8 [H, W, 1 or 3] as the file `path`, in the format of its ending."""
-  path.parent.mkdir(parents=True, exist_ok=True)
   picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-  picture.save(path, quality=95)
+  buffer = io.BytesIO()
+  picture.save(buffer, format=Image.registered_extensions()[path.suffix.lower()], quality=95)
+  paths.write(path, buffer.getvalue())

@@ -1,7 +1,15 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: a virtual environment with the package in it, made once.
 #   PYTHON   the interpreter to make it with (default: python3, or another of 3.11 or newer)
 #   VENV     where it goes (default: .venv, or .venv-<PYTHON> when PYTHON is given)
 # Call `environment <extras>`; afterwards $VENV/bin/python has everything.
+
+# Call `help_if_asked "$@"`: prints the comment that the script begins with, and exits.
+help_if_asked() {
+  case " $* " in
+    *' --help '* | *' -h '*) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;;
+  esac
+}
 
 find_python() {
   local candidate

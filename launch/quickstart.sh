@@ -4,8 +4,9 @@
 #   bash launch/quickstart.sh
 #   bash launch/quickstart.sh --config.seed=1 --workdir=runs/quickstart-1
 set -euo pipefail
+source "$(dirname "$0")/environment.sh"
+help_if_asked "$@"
 cd "$(dirname "$0")/.."
-source launch/environment.sh
 environment ''
 workdir=runs/quickstart
 for argument in "$@"; do

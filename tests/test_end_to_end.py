@@ -160,6 +160,7 @@ def test_evaluate_scores_both_directions_beside_both_baselines(home, straight):
     (['--mode=translate'], r'needs --workdir'),
     (['--mode=evaluate', '--real=/nowhere'], '--real=<folder> and --fake=<folder> come together'),
     (['--mode=evaluate', '--real=/nowhere', '--fake=/x'], '--real=/nowhere is not a folder'),
+    (['--mode=evaluate', '--workdir=x', '--checkpoint=last'], 'there are <step>, best, all'),
     (['--mode=paint', '--config=configs/emoji.py'], 'mode=paint is unknown; there are'),
     (['--config=configs/nothing.py'], 'no recipe configs/nothing.py; .* here are configs/avatars.py'),
     (['--config=configs/emoji.py:blue'], "no variant 'blue' of NICE-GAN; there are"),

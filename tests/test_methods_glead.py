@@ -19,7 +19,7 @@ from decoupled_gan.step import forward
 from decoupled_gan.types import Plain
 from decoupled_gan.workdir import Workdir
 
-# Losses and total gradient norms with the recipe's weights, by the official loss class.
+# Losses and total gradient norms (where known) with the recipe's weights, by the official loss class.
 ADVERSARIAL = 0.327840 + 0.944803  # softplus of D on fakes and on reals
 OFFICIAL = [
   ('', 8, 'generate', {'adversarial': 1.876381}, 2.71823),
@@ -36,6 +36,7 @@ OFFICIAL = [
     'glead_star', 8, 'discriminate',
     {'adversarial': ADVERSARIAL, 'reconstruct': 0.854869, 'match': 0.941603}, 5.92223,
   ),
+  ('glead_star', 16, 'discriminate', {'match': 1.049474}, None),
   ('', 8, 'regularise', {'reconstruct': 0.854869}, 84.52935),
   ('', 16, 'regularise', {'reconstruct': 0.833403}, 33.92242),
   ('plain_r1', 8, 'regularise', {}, 0.06359),
@@ -70,7 +71,8 @@ def measure(config, name):
 def test_losses_and_gradients_equal_those_of_the_official_loss(variant, size, phase, losses, norm):
   found, found_norm, _ = measure(golden_config(variant, size), phase)
   np.testing.assert_allclose([found[name] for name in losses], list(losses.values()), atol=5e-6)
-  np.testing.assert_allclose(found_norm, norm, rtol=2e-5 if norm > 1 else 1e-3)
+  if norm is not None:
+    np.testing.assert_allclose(found_norm, norm, rtol=2e-5 if norm > 1 else 1e-3)
 
 
 def test_r1_is_the_mean_of_the_official_gradient_norms():

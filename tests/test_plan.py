@@ -53,7 +53,7 @@ def test_what_does_not_fit_is_told_with_both_sizes_and_the_largest_batch_that_do
   def compile(config, devices, fast):
     if config.batch_size > 5:
       raise plan.DoesNotFit(3.1 * config.batch_size, 15.75)
-    return [plan.Program('all', 1, 1, 1, 1.0, 1.0, {}, [], 0.0)]
+    return [plan.Program('all', 1, 1, 1, 1.0, 1.0, {}, [], 0.0, 0.0)]
 
   monkeypatch.setattr(plan, '_compile', compile)
   toy.batch_size = 8
@@ -87,6 +87,7 @@ def test_the_plan_for_a_slice_of_tpus_has_the_collectives_and_the_floors():
   assert done.returncode == 0, done.stderr[-3000:]
   for part in ('v5e:2x2: 4 chip(s), batch 2 each', 'all-reduce', 'of 16', 'floor by traffic', '--fast'):
     assert part in done.stdout, part
+  assert 'WARNING' not in done.stderr  # libtpu's, about machines that are no TPU
 
 
 # The text of programs.

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from decoupled_gan import paths
 from decoupled_gan.data.dataset import Dataset
 from decoupled_gan.data.decode import decode, problem, shorter_side
 from decoupled_gan.errors import UserError, listing
@@ -151,7 +152,7 @@ def existing_folder(config, contents: str) -> Path:
       f'data.source={config.data.source!r} needs data.path: a folder that holds {contents}, '
       'e.g. --config.data.path=datasets/selfie2anime'
     )
-  root = Path(path).expanduser()
+  root = paths.local(path, 'data.path').expanduser()
   if root.is_dir():
     return root
   existing = next(parent for parent in root.absolute().parents if parent.is_dir())

@@ -7,7 +7,6 @@ layouts. The official optimizers hold gen2B then gen2A, and disA then disB.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isqrt
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -108,7 +107,7 @@ def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
   for name, networks in OPTIMIZERS.items():
     content[name] = _adam(name, networks, state, config, form)
   content['start_iter'] = int(state.step)
-  path = Path(path or workdir.path / f'{workdir.path.name}_params_latest.pt')
+  path = path or workdir.path / f'{workdir.path.name}_params_latest.pt'
   pytorch_file.write(path, content)
   print(f'step {int(state.step)} of {workdir.path} is now {path}')
 

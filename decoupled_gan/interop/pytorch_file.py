@@ -3,11 +3,13 @@
 Only tensors and plain containers are read (`weights_only=True`): a file cannot run code here.
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from decoupled_gan import paths
 from decoupled_gan.errors import UserError
 
 
@@ -25,7 +27,7 @@ def _torch():
 def read(path: str | Path):
   """What a .pt file holds, tensors as numpy arrays. Raises UserError if it is not safe or not one."""
   torch = _torch()
-  if not Path(path).is_file():
+  if not paths.local(path, '--input').is_file():
     raise UserError(f'--input={path} is not a file.')
   try:
     content = torch.load(path, map_location='cpu', weights_only=True)
@@ -45,9 +47,9 @@ def write(path: str | Path, content: Mapping):
   def tensor(x):
     return torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x
 
-  temporary = Path(path).with_name(f'.{Path(path).name}.tmp')
-  torch.save(_map(content, tensor), temporary)
-  temporary.replace(path)
+  buffer = io.BytesIO()
+  torch.save(_map(content, tensor), buffer)
+  paths.write(paths.get(path), buffer.getvalue())
 
 
 def adam_state(shapes: Sequence[tuple[int, ...]], states: Sequence[Mapping], settings: Mapping):

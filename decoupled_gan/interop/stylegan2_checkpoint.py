@@ -8,14 +8,13 @@ opened here. Optimizers are not in the official files: training goes on from new
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from decoupled_gan import experiment
+from decoupled_gan import experiment, paths
 from decoupled_gan.checkpoint import Checkpoints
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.interop.stylegan2_official import read_network
@@ -145,7 +144,7 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
 
 def _read(path: str) -> dict[str, dict[str, np.ndarray]]:
   """{network: {official key: array}}."""
-  if not Path(path).is_file():
+  if not paths.local(path, '--input').is_file():
     raise UserError(f'--input={path} is not a file.')
   networks: dict[str, dict[str, np.ndarray]] = {}
   try:

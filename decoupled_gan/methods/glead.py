@@ -33,7 +33,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses import cosine, logistic, mse
 from decoupled_gan.methods import stylegan2
-from decoupled_gan.methods.stylegan2 import BATCH, StyleGAN2, draw, generate, path_length, style
+from decoupled_gan.methods.stylegan2 import BATCH, StyleGAN2, draw, style
 from decoupled_gan.metrics import lpips
 from decoupled_gan.networks.glead import Code, TaskedDiscriminator
 from decoupled_gan.tasks import Task, of_generator, of_reconstruction
@@ -120,12 +120,7 @@ def regularise(gan: GLeaD, real: Plain) -> Losses:
   return losses
 
 
-OBJECTIVES = {
-  'generate': generate,
-  'path_length': path_length,
-  'discriminate': discriminate,
-  'regularise': regularise,
-}
+OBJECTIVES = stylegan2.OBJECTIVES | {'discriminate': discriminate, 'regularise': regularise}
 
 
 def build(config: ConfigDict) -> GLeaD:

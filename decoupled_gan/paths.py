@@ -1,0 +1,143 @@
+"""Where a run's files lie: a local folder, or gs://<bucket>/<folder> of Google Cloud Storage.
+
+Object stores are no file systems: there are no folders to be made, nothing can be appended to (gcsfs
+overwrites instead), and renaming is copying. In return an object appears only when it is complete. All
+that writes a run's files therefore goes through `write`, `append` and `Mirror`.
+"""
+
+import contextlib
+import importlib.util
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from etils import epath
+
+from decoupled_gan.errors import RunError, UserError
+
+REMOTE = 'gs://'
+_INSTALL = "pip install 'decoupled_gan[gcs]' (in a clone: pip install -e '.[gcs]')"
+
+
+def get(path: str | Path) -> Path:
+  """`path` as an absolute path: an epath.Path if it begins with gs://, a pathlib.Path otherwise.
+
+  Raises UserError for other URLs, and for gs:// without a bucket or where gcsfs is not installed.
+  """
+  text = os.fspath(path)
+  scheme, separator, rest = text.partition('://')
+  if not separator:
+    return Path(path).absolute()
+  if f'{scheme}://' != REMOTE:
+    raise UserError(
+      f'{text}: files lie in local folders or in gs://<bucket>/<folder>, not in {scheme}://.'
+    )
+  if not rest.strip('/'):
+    raise UserError(f'{text} names no bucket: write gs://<bucket>/<folder>.')
+  if not importlib.util.find_spec('gcsfs'):
+    raise UserError(f'{text} needs gcsfs, which is not installed: {_INSTALL}.')
+  _set_up()
+  return epath.Path(text)
+
+
+def _set_up():
+  """How epath is to speak to the store, before it first does."""
+  import fsspec
+
+  # epath would go through TensorFlow where that is installed: one road, the tested one
+  os.environ.setdefault('EPATH_USE_TF', 'false')
+  # a listing that is remembered does not show what other hosts, and tensorstore, write
+  fsspec.config.conf.setdefault('gcs', {}).setdefault('use_listings_cache', False)
+  # it warns at every opening of a file if it may not look up what kind of bucket it is
+  logging.getLogger('gcsfs').setLevel(logging.ERROR)
+
+
+def is_remote(path: str | Path) -> bool:
+  """Whether `path` lies in an object store."""
+  return os.fspath(path).startswith(REMOTE)
+
+
+def local(path: str | Path, flag: str) -> Path:
+  """`path` as it is; raises UserError if it is a URL. For what is read often, as images are."""
+  if '://' in str(path):
+    raise UserError(
+      f'{flag}={path}: this is read from local disks only. Copy it first, on every machine that runs: '
+      f'gcloud storage cp --recursive {path} .'
+    )
+  return Path(path)
+
+
+def write(path: Path, content: bytes | str):
+  """Writes a file, with the folders above it, so that a reader never sees half of it."""
+  content = content.encode() if isinstance(content, str) else content
+  if is_remote(path):
+    path.write_bytes(content)
+    return
+  path.parent.mkdir(parents=True, exist_ok=True)
+  temporary = path.with_name(f'.{path.name}.tmp')
+  temporary.write_bytes(content)
+  temporary.replace(path)
+
+
+def append(path: Path, text: str):
+  """Adds `text` to the end of a file, which need not exist. Remotely the file is written anew."""
+  if is_remote(path):
+    write(path, (path.read_text() if path.exists() else '') + text)
+    return
+  path.parent.mkdir(parents=True, exist_ok=True)
+  with path.open('a', encoding='utf-8') as file:
+    file.write(text)
+
+
+def why(error: Exception) -> str:
+  """The reason that an error of the file system or of the object store gives, on one line."""
+  text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+  return ' '.join(text.split())[:300]
+
+
+class Mirror:
+  """A local folder of growing files, copied into a remote one: for what is appended to.
+
+  Whole files are copied, so that this is for some megabytes, and at most every `every_seconds`
+  (Google Cloud Storage takes one write of an object a second).
+  """
+
+  def __init__(self, remote: Path, every_seconds: float = 60):
+    self._remote, self._every = remote, every_seconds
+    self._temporary = tempfile.TemporaryDirectory(prefix='decoupled_gan-')
+    self.folder = Path(self._temporary.name)
+    self._copied: dict[str, int] = {}
+    self._last = time.monotonic()
+
+  def fetch(self, name: str) -> Path:
+    """The local copy of the remote file `name`, if there is such a file."""
+    with contextlib.suppress(FileNotFoundError):
+      (self.folder / name).write_bytes((self._remote / name).read_bytes())
+    return self.folder / name
+
+  def copy(self, now: bool = True):
+    """Copies what has changed; unless `now`, only if the last copy is old enough.
+
+    Raises RunError if it cannot.
+    """
+    if not now and time.monotonic() - self._last < self._every:
+      return
+    for file in self.folder.iterdir():
+      stamp = file.stat().st_mtime_ns
+      if self._copied.get(file.name) != stamp:
+        try:
+          write(self._remote / file.name, file.read_bytes())
+        except Exception as error:  # of the object store's client: a hundred kinds
+          raise RunError(
+            f'{self._remote / file.name} could not be written ({why(error)}). Run the same command '
+            'again.'
+          ) from error
+        self._copied[file.name] = stamp
+    self._last = time.monotonic()
+
+  def close(self):
+    """Copies for the last time, and removes the local folder."""
+    self.copy()
+    self._temporary.cleanup()
