@@ -14,7 +14,9 @@ class PerDomain(nn.Module):
   Attributes:
     make: builds one network; `functools.partial(Network, width=...)` is one.
 
-  Keyword arguments go to both networks. A network that returns a structure gives that structure with Pairs for leaves:
+  Keyword arguments go to both networks.
+
+  A network that returns a structure gives that structure with Pairs for leaves:
   `z, logits = encoder(images)` makes both z and logits Pairs.
   """
 
