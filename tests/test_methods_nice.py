@@ -304,12 +304,12 @@ class Numbers:
   def __init__(self):
     self.images = []
 
-  def encoder(self, images):
+  def encode(self, images):
     return Pair(2 * images.a, 3 * images.b), {}
 
-  def discriminate(self, images):
+  def discriminate(self, images, first=False):
     self.images.append(images)
-    z, _ = self.encoder(images)
+    z, _ = self.encode(images)
     return z, {'local': z, 'middle': Pair(10 * z.a, 10 * z.b)}
 
   def generator(self, z):
