@@ -17,7 +17,8 @@ import jax.numpy as jnp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without installation
 
-from decoupled_gan.layers import conv_ops
+from decoupled_gan import cpu
+from decoupled_gan.layers import conv_formulations, conv_ops
 
 
 def convolutions(image_size, width, depth):
@@ -52,12 +53,14 @@ def _head(name, size, features):
 def operations(x, kernel, dy, stride):
   """Yields ((plain, ours), arguments) of the forward pass and the two gradients."""
   bind = lambda f, *static: lambda a, b: f(a, b, *static)  # noqa: E731
-  for names, arguments, static in (
-    (('_plain_forward', '_forward'), (x, kernel), ()),
-    (('_plain_input_gradient', '_input_gradient'), (dy, kernel), (x.shape,)),
-    (('_plain_weight_gradient', '_weight_gradient'), (x, dy), (kernel.shape,)),
+  for name, arguments, static in (
+    ('forward', (x, kernel), ()),
+    ('input_gradient', (dy, kernel), (x.shape,)),
+    ('weight_gradient', (x, dy), (kernel.shape,)),
   ):
-    yield [bind(getattr(conv_ops, name), stride, *static) for name in names], arguments
+    plain = getattr(conv_formulations, f'plain_{name}')
+    ours = getattr(conv_ops, f'_{name}')
+    yield [bind(f, stride, *static) for f in (plain, ours)], arguments
 
 
 def in_loop(function, length):
@@ -72,7 +75,8 @@ def in_loop(function, length):
 
 def best_seconds(functions, arguments, seconds):
   """The fastest run of each function, all run in turns for about `seconds`."""
-  options = conv_ops.cpu_compiler_options() if jax.default_backend() == 'cpu' else {}
+  cpu.set_flags()
+  options = cpu.compiler_options() if jax.default_backend() == 'cpu' else {}
   compiled = [jax.jit(f).lower(*arguments).compile(options) for f in functions]
   best = [float('inf')] * len(compiled)
   end = time.perf_counter() + seconds

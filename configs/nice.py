@@ -21,6 +21,7 @@ def get_config(variant=''):
   config.model.heads = ('local', 'middle', 'global')  # C0, C1, C2
   config.model.identity = False
   config.model.detach_fakes = True
+  config.model.spectral_updates = 'forward'  # as the official code; 'step' is less work
 
   config.optimizer.weight_decay = 1e-4
   config.optimizer.decay_start_step = config.get_ref('num_steps') // 2

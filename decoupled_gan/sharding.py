@@ -12,8 +12,8 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from decoupled_gan import cpu
 from decoupled_gan.errors import UserError
-from decoupled_gan.layers.conv_ops import cpu_compiler_options
 
 
 def make_mesh(devices=None) -> Mesh:
@@ -90,14 +90,14 @@ def prefetch(mesh, batches: Iterable, depth: int = 2) -> Iterator:
 
 
 def jit(function, quick: bool = False, platform: str = '', **options):
-  """`jax.jit` with the compiler options that `platform`, the default one, wants (CPU: see conv_ops).
+  """`jax.jit` with the compiler options that `platform`, the default one, wants (CPU: see cpu.py).
 
   `quick` is for programs that run once: the CPU's optimiser takes minutes over the random numbers of
   some eighty initialisers, which gain nothing from it.
   """
   if (platform or jax.default_backend()) == 'cpu':
-    cpu = {'xla_backend_optimization_level': 0} if quick else cpu_compiler_options()
-    options['compiler_options'] = cpu or None
+    chosen = {'xla_backend_optimization_level': 0} if quick else cpu.compiler_options()
+    options['compiler_options'] = chosen or None
   return jax.jit(function, **options)
 
 

@@ -8,7 +8,9 @@ import jax
 import pytest
 
 from configs import nice
-from decoupled_gan import methods
+from decoupled_gan import cpu, methods
+
+cpu.set_flags()  # as the command does, before JAX has looked for devices
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 

@@ -65,6 +65,32 @@ def test_rho_chooses_between_instance_and_layer():
   assert layer[..., 1].std() > 3 * layer[..., 0].std(), 'channels keep their proportions'
 
 
+def test_mixed_normalises_gradients_and_their_gradients_are_those_of_the_formula():
+  def formula(x, rho, gamma, beta):
+    normed = lambda axes: (x - x.mean(axes, keepdims=True)) / jnp.sqrt(  # noqa: E731
+      x.var(axes, keepdims=True, ddof=1) + 1e-5
+    )
+    instance, layer = rho[:, None, None, None]
+    return gamma[:, None, None] * (instance * normed((1, 2)) + layer * normed((1, 2, 3))) + (
+      beta[:, None, None]
+    )
+
+  x, target = normal(2, 4, 3, 5) + np.arange(5, dtype=np.float32).reshape(1, 1, 1, 5), normal(2, 4, 3, 5)
+  arguments = (x, np.abs(normal(2, 5)), normal(2, 5), normal(2, 5))
+
+  def derivatives(normalise):
+    loss = lambda *a: jnp.sum(jnp.sin(normalise(*a)) * target)  # noqa: E731
+    first = jax.grad(loss, (0, 1, 2, 3))
+    norm = lambda *a: sum(jnp.sum(g**2) for g in first(*a))  # noqa: E731
+    return jax.jit(lambda *a: (first(*a), jax.grad(norm, (0, 1, 2, 3))(*a)))(*arguments)
+
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * np.abs(b).max()),
+    derivatives(mixed_normalise),
+    derivatives(formula),
+  )
+
+
 def test_images_are_normalised_one_by_one():
   x, rho = normal(2, 4, 4, 3), jnp.full((2, 3), 0.5)
   gamma, beta = normal(2, 3), normal(2, 3)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from decoupled_gan.layers import conv_ops
+from decoupled_gan.layers import conv_formulations, conv_ops
 
 # batch, height, width, inputs, outputs, kernel, stride: each rule and each parity at least once.
 FEW_OUTPUTS = (1, 15, 16, 4, 3, 7, 1)
@@ -92,13 +92,12 @@ def test_the_shapes_above_reach_every_formulation():
   for shape in SHAPES:
     x, kernel = arrays(shape)
     dy = jax.eval_shape(lambda x, k, s=shape[-1]: reference(x, k, s), x, kernel).shape
-    reached.add(conv_ops._fast_forward(kernel.shape, shape[-1]))
-    reached.add(conv_ops._fast_input_gradient(kernel.shape, shape[-1], dy))
-    reached.add(conv_ops._fast_weight_gradient(kernel.shape, shape[-1], dy))
-  skipped = ('_fast', '_plain', '_forward', '_input', '_weight')
+    reached.add(conv_formulations.fast_forward(kernel.shape, shape[-1]))
+    reached.add(conv_formulations.fast_input_gradient(kernel.shape, shape[-1], dy))
+    reached.add(conv_formulations.fast_weight_gradient(kernel.shape, shape[-1], dy))
   written = {
-    f for n, f in vars(conv_ops).items()
-    if n.endswith(('_forward', '_gradient')) and not n.startswith(skipped)
+    f for n, f in vars(conv_formulations).items()
+    if n.startswith('_') and n.endswith(('_forward', '_gradient'))
   }
   assert len(written) == 11 and written <= reached
 
@@ -239,14 +238,6 @@ def test_moments_equal_numpy_in_float32_whatever_the_dtype():
     np.testing.assert_allclose(var, exact.var((1, 2), keepdims=True, ddof=ddof), rtol=1e-4)
   mean, var = conv_ops.moments(x.astype(jnp.bfloat16), (1, 2))
   assert mean.shape == (2, 1, 1, 3) and mean.dtype == var.dtype == jnp.float32
-
-
-def test_compiler_options_are_accepted_here_and_dropped_where_unknown(monkeypatch):
-  options = conv_ops.cpu_compiler_options()
-  if jax.default_backend() == 'cpu':
-    assert jax.jit(lambda: jnp.ones(()), compiler_options=options)() == 1
-  monkeypatch.setattr(conv_ops, '_CPU_OPTIONS', {'xla_cpu_no_such_option': 'x'})
-  assert conv_ops.cpu_compiler_options.__wrapped__() == {}
 
 
 # TensorFlow's SAME. The references are lax's own, which are TensorFlow's (facts: checked against it).

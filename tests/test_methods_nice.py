@@ -492,3 +492,40 @@ def test_every_method_has_the_parts_that_a_method_has():
     assert issubclass(method.BATCH, tuple)
     assert next(iter(inspect.signature(method.sample).parameters)) == 'gan'
     assert all(callable(objective) for objective in method.OBJECTIVES.values())
+
+
+def _iterated(vectors, kernel, times):
+  """u after `times` power iterations with a constant kernel."""
+  matrix, u = np.asarray(kernel).reshape(-1, kernel.shape[-1]), vectors['u']
+  for _ in range(times):
+    v = matrix @ u
+    u = v / np.linalg.norm(v) @ matrix
+    u = u / np.linalg.norm(u)
+  return u
+
+
+@pytest.mark.parametrize(('updates', 'forwards'), [('forward', 2), ('step', 1)])
+def test_spectral_updates_says_how_often_discriminate_iterates(updates, forwards):
+  config = tiny_config()
+  config.model.spectral_updates = updates
+  run = experiment.build(config)
+  state = run.create_state()
+  batch = to_float(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), run.batch_shape))
+  variables = {'params': state.params, **state.stats}
+  apply = lambda phase: run.gan.apply(variables, batch, method=phase, mutable=['spectral'])  # noqa: E731
+  place = lambda tree: tree['encoder']['a']['conv_1']['conv']  # noqa: E731
+  kernel, before = place(state.params)['kernel'], place(state.stats['spectral'])
+  _, after = jax.jit(lambda: apply(nice.discriminate))()
+  np.testing.assert_allclose(
+    place(after['spectral'])['u'], _iterated(before, kernel, forwards), atol=1e-5
+  )
+  if updates == 'step':
+    _, after = jax.jit(lambda: apply(nice.translate))()
+    jax.tree.map(np.testing.assert_array_equal, after['spectral'], state.stats['spectral'])
+
+
+def test_an_unknown_spectral_update_is_told_those_there_are():
+  config = tiny_config()
+  config.model.spectral_updates = 'never'
+  with pytest.raises(UserError, match=r"spectral_updates='never' is unknown; there are forward, step"):
+    experiment.build(config)

@@ -34,19 +34,20 @@ def torch_bias(fan_in: int):
 
 
 def _unit(x: Array) -> Array:
-  return x / jnp.maximum(jnp.linalg.norm(x), 1e-12)  # eps of torch.nn.utils.spectral_norm
+  # As a dot, which compiles faster than a sum. The least norm is torch.nn.utils.spectral_norm's.
+  return x / jnp.maximum(jnp.sqrt(jnp.vdot(x, x, precision='highest')), 1e-12)
 
 
 def _unit_normal(key, size):
   return _unit(jax.random.normal(key, (size,)))
 
 
-def spectral_norm(layer: nn.Module, kernel: Array) -> Array:
+def spectral_norm(layer: nn.Module, kernel: Array, iterate: bool = True) -> Array:
   """The largest singular value of `kernel` [..., O], as estimated by the vectors of `layer`: a scalar.
 
   The vectors u [O] and v [prod(...)] live in the collection 'spectral' of `layer`. If the caller
-  made that collection mutable (training), one power iteration is done and stored; otherwise the
-  stored vectors are used as they are. The gradient reaches the kernel only.
+  made that collection mutable (training) and `iterate` is set, one power iteration is done and
+  stored; otherwise the stored vectors are used as they are. The gradient reaches the kernel only.
   """
   matrix = kernel.reshape(-1, kernel.shape[-1])
   u = layer.variable(
@@ -55,7 +56,7 @@ def spectral_norm(layer: nn.Module, kernel: Array) -> Array:
   v = layer.variable(
     'spectral', 'v', lambda: _unit_normal(layer.make_rng('params'), matrix.shape[0])
   )
-  if layer.is_mutable_collection('spectral'):
+  if iterate and layer.is_mutable_collection('spectral'):
     fixed = jax.lax.stop_gradient(matrix)
     v.value = _unit(fixed @ u.value)
     u.value = _unit(v.value @ fixed)
@@ -64,7 +65,10 @@ def spectral_norm(layer: nn.Module, kernel: Array) -> Array:
 
 
 class Conv(nn.Module):
-  """Reflection padding, then a square VALID convolution: [B, H, W, I] -> [B, H', W', features]."""
+  """Reflection padding, then a square VALID convolution: [B, H, W, I] -> [B, H', W', features].
+
+  `iterate` is that of `spectral_norm`.
+  """
 
   features: int
   kernel_size: int
@@ -75,10 +79,10 @@ class Conv(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x: Array) -> Array:
+  def __call__(self, x: Array, iterate: bool = True) -> Array:
     shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
     kernel = self.param('kernel', torch_kernel, shape)
-    norm = spectral_norm(self, kernel) if self.spectral else None
+    norm = spectral_norm(self, kernel, iterate) if self.spectral else None
     if self.padding:
       x = conv_ops.reflect_pad(x, self.padding)
     # A convolution is linear: the norm may divide the kernel or the output, whichever is smaller.

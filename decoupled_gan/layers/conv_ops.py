@@ -1,27 +1,8 @@
 """Convolution, reflection padding and pixel shuffle: the arithmetic below every layer.
 
-On TPU and GPU these are the native operations. XLA for CPU loses factors of 2 to 300 with some
-shapes of gradients; there, other formulations of the same sums are lowered. The rules, each with
-the plain rate and ours in 10^9 operations per second, from `benchmarks/conv_rates.py` (NICE-GAN at
-128 px and width 32, batch size 1 | 4, jaxlib 0.10.2, about one free core):
-
-  rule          for                        gradient of     example             plain -> ours
-  dots          1x1                        weights         64->256             53 -> 98 | 79 -> 98
-  rows          up to 4 outputs            (forward)       7x7, 32->3          18 -> 113 | 16 -> 65
-                                           weights         7x7, 32->3          33 -> 53 | 15 -> 38
-  blocks        stride 2, larger maps      weights         4x4, 32->64         24 -> 91 | 59 -> 96
-                and even kernels           input           4x4, 32->64         104->114 | 100->121
-  taps          maps smaller than kernels  input           4x4, 512->1024      0.2 -> 21 | 0.3 -> 74
-                                           weights         4x4, 512->1024      7.5 -> 41 | 27 -> 91
-  mirrored      all others, inside loops   input           3x3, 128->128       22 -> 103 (batch 1)
-  channels      all others, inside loops   weights         3x3, 128->128       1.5 -> 112 (batch 1)
-
-Outside loops the last two equal the plain form; forward passes do except for few outputs. Tried
-and left out: padding as gathers with a backward pass of its own (faster alone, the step was not);
-means and variances by dots (no faster) or by trees of slices (slower with their gradients), or in
-one pass over x less its first pixel (the step perhaps 5% faster, which is within its noise).
-
-The convolution has reverse-mode derivatives of any order, and no forward-mode ones (`jax.jvp`).
+On TPU and GPU these are the native operations; on the CPU the convolutions are lowered to whatever
+conv_formulations.py has for their shape. They have reverse-mode derivatives of any order, and no
+forward-mode ones (`jax.jvp`).
 """
 
 import functools
@@ -30,12 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-_DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
-_CPU_OPTIONS = {
-  'xla_cpu_experimental_ynn_fusion_type': (
-    'LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE'
-  )
-}
+from decoupled_gan.layers import conv_formulations as formulations
 
 
 def conv(x, kernel, stride=1):
@@ -94,22 +70,22 @@ def same_pads(size, kernel_size, stride):
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 @functools.partial(jax.jit, static_argnums=2)
 def _forward(x, kernel, stride):
-  fast = _fast_forward(kernel.shape, stride)
-  return _lower(_plain_forward, fast, x, kernel, stride)
+  fast = formulations.fast_forward(kernel.shape, stride)
+  return _lower(formulations.plain_forward, fast, x, kernel, stride)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _input_gradient(dy, kernel, stride, x_shape):
-  fast = _fast_input_gradient(kernel.shape, stride, dy.shape)
-  return _lower(_plain_input_gradient, fast, dy, kernel, stride, x_shape)
+  fast = formulations.fast_input_gradient(kernel.shape, stride, dy.shape)
+  return _lower(formulations.plain_input_gradient, fast, dy, kernel, stride, x_shape)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _weight_gradient(x, dy, stride, kernel_shape):
-  fast = _fast_weight_gradient(kernel_shape, stride, dy.shape)
-  return _lower(_plain_weight_gradient, fast, x, dy, stride, kernel_shape)
+  fast = formulations.fast_weight_gradient(kernel_shape, stride, dy.shape)
+  return _lower(formulations.plain_weight_gradient, fast, x, dy, stride, kernel_shape)
 
 
 _forward.defvjp(
@@ -171,7 +147,7 @@ def grouped_depthwise(x, kernel, stride=1):
     kernel[:, :, None],
     (stride, stride),
     'VALID',
-    dimension_numbers=_DIMENSIONS,
+    dimension_numbers=formulations.DIMENSIONS,
     feature_group_count=x.shape[-1],
   )
 
@@ -183,207 +159,6 @@ def _shifted_depthwise(x, kernel, stride):
     for i in range(kernel.shape[0])
     for j in range(kernel.shape[1])
   )
-
-
-def _plain_forward(x, kernel, stride):
-  return lax.conv_general_dilated(
-    x, kernel, (stride, stride), 'VALID', dimension_numbers=_DIMENSIONS
-  )
-
-
-def _plain_input_gradient(dy, kernel, stride, x_shape):
-  x = jax.ShapeDtypeStruct(x_shape, dy.dtype)
-  return jax.linear_transpose(lambda x: _plain_forward(x, kernel, stride), x)(dy)[0]
-
-
-def _plain_weight_gradient(x, dy, stride, kernel_shape):
-  kernel = jax.ShapeDtypeStruct(kernel_shape, x.dtype)
-  return jax.linear_transpose(lambda kernel: _plain_forward(x, kernel, stride), kernel)(dy)[0]
-
-
-# The rules for the CPU: which formulation for which shape (None: the plain one).
-
-
-def _fast_forward(kernel_shape, stride):
-  if kernel_shape[:2] == (1, 1) and stride == 1:
-    return _dot_forward
-  if _few_outputs(kernel_shape, stride):
-    return _rows_forward
-  return None
-
-
-def _fast_input_gradient(kernel_shape, stride, dy_shape):
-  if kernel_shape[:2] == (1, 1) and stride == 1:
-    return _dot_input_gradient
-  if _small_map(kernel_shape, dy_shape):
-    return _taps_input_gradient
-  if stride == 2 and kernel_shape[0] % 2 == kernel_shape[1] % 2 == 0:
-    return _blocks_input_gradient
-  return _mirrored_input_gradient
-
-
-def _fast_weight_gradient(kernel_shape, stride, dy_shape):
-  if kernel_shape[:2] == (1, 1) and stride == 1:
-    return _dot_weight_gradient
-  if _small_map(kernel_shape, dy_shape):
-    return _taps_weight_gradient
-  if _few_outputs(kernel_shape, stride):
-    return _rows_weight_gradient
-  if stride == 2:
-    return _blocks_weight_gradient
-  return _channels_weight_gradient
-
-
-def _small_map(kernel_shape, dy_shape):
-  kh, kw, _, outputs = kernel_shape
-  batch, height, width, _ = dy_shape
-  # The first condition is a must: XLA takes such a map for the kernel, and runs a naive loop. The
-  # second says that the kernel is larger than the maps, so that reading it is what costs.
-  return height * width <= kh * kw or batch * height * width <= outputs
-
-
-def _few_outputs(kernel_shape, stride):
-  return stride == 1 and kernel_shape[0] > 1 and kernel_shape[3] <= 4
-
-
-# 1x1: dots.
-
-
-def _dot_forward(x, kernel, stride):
-  return lax.dot_general(x, kernel[0, 0], (((3,), (0,)), ((), ())))
-
-
-def _dot_input_gradient(dy, kernel, stride, x_shape):
-  return lax.dot_general(dy, kernel[0, 0], (((3,), (1,)), ((), ())))
-
-
-def _dot_weight_gradient(x, dy, stride, kernel_shape):
-  over = (0, 1, 2)
-  return lax.dot_general(x, dy, ((over, over), ((), ()))).reshape(kernel_shape)
-
-
-# Few outputs: a 1 x kw convolution to kh*O channels, whose small outputs are shifted and added.
-
-
-def _rows_forward(x, kernel, stride):
-  kh, kw, inputs, outputs = kernel.shape
-  height = x.shape[1] - kh + 1
-  flat = kernel.transpose(1, 2, 0, 3).reshape(1, kw, inputs, kh * outputs)
-  y = _plain_forward(x, flat, 1)  # [B, H, W', kh*O]
-  return sum(y[:, i : i + height, :, i * outputs : (i + 1) * outputs] for i in range(kh))
-
-
-def _rows_weight_gradient(x, dy, stride, kernel_shape):
-  kh, kw, inputs, outputs = kernel_shape
-  height = x.shape[1]
-  padded = jnp.pad(dy, ((0, 0), (kh - 1, kh - 1), (0, 0), (0, 0)))
-  shifted = [padded[:, kh - 1 - i : kh - 1 - i + height] for i in range(kh)]
-  shifted = jnp.concatenate(shifted, -1)  # [B, H, W', kh*O]
-  flat = _channels_weight_gradient(x, shifted, 1, (1, kw, inputs, kh * outputs))
-  return flat.reshape(kw, inputs, kh, outputs).transpose(2, 0, 1, 3)
-
-
-# Stride 2: stride 1 on blocks of 2x2 pixels taken as channels. Odd kernels get a row of zeros.
-
-
-def _blocks(x):
-  """[B,H,W,C] -> [B,H/2,W/2,4*C]."""
-  batch, height, width, channels = x.shape
-  x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-  return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
-
-
-def _unblocks(x):
-  """[B,H,W,4*C] -> [B,2*H,2*W,C], the inverse of `_blocks`."""
-  batch, height, width, channels = x.shape
-  x = x.reshape(batch, height, width, 2, 2, channels // 4)
-  return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, channels // 4)
-
-
-def _resize(x, height, width):
-  """Crops x [B,H,W,C], or appends zeros, at the bottom and at the right."""
-  ends = [(0, height - x.shape[1], 0), (0, width - x.shape[2], 0)]
-  return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *ends, (0, 0, 0)])
-
-
-def _blocks_input_gradient(dy, kernel, stride, x_shape):
-  inputs, outputs = kernel.shape[2:]
-  kh, kw = (-(-k // 2) for k in kernel.shape[:2])
-  flat = _resize(kernel.reshape(1, *kernel.shape[:2], -1), 2 * kh, 2 * kw)
-  flat = _blocks(flat).reshape(kh, kw, 4 * inputs, outputs)
-  shape = (x_shape[0], dy.shape[1] + kh - 1, dy.shape[2] + kw - 1, 4 * inputs)
-  return _resize(_unblocks(_mirrored_input_gradient(dy, flat, 1, shape)), *x_shape[1:3])
-
-
-def _blocks_weight_gradient(x, dy, stride, kernel_shape):
-  inputs, outputs = kernel_shape[2:]
-  kh, kw = (-(-k // 2) for k in kernel_shape[:2])
-  x = _blocks(_resize(x, 2 * (dy.shape[1] + kh - 1), 2 * (dy.shape[2] + kw - 1)))
-  flat = _channels_weight_gradient(x, dy, 1, (kh, kw, 4 * inputs, outputs))
-  flat = _unblocks(flat.reshape(1, kh, kw, 4 * inputs * outputs))
-  return _resize(flat, *kernel_shape[:2]).reshape(kernel_shape)
-
-
-# Small maps, large kernels: one dot for all taps. The kernel is its left operand: as the right
-# one it would be transposed, at the cost of many such dots.
-
-
-def _taps_input_gradient(dy, kernel, stride, x_shape):
-  kh, kw = kernel.shape[:2]
-  taps = lax.dot_general(kernel, dy, (((3,), (3,)), ((), ())))  # [kh, kw, I, B, H', W']
-  zero = jnp.zeros((), dy.dtype)
-
-  def placed(i, j):
-    ends = [
-      (start, size - start - (steps - 1) * stride - 1, stride - 1)
-      for start, size, steps in zip((i, j), x_shape[1:3], dy.shape[1:3], strict=True)
-    ]
-    return lax.pad(taps[i, j], zero, [(0, 0, 0), (0, 0, 0), *ends])
-
-  dx = sum(placed(i, j) for i in range(kh) for j in range(kw))  # [I, B, H, W]
-  return dx.transpose(1, 2, 3, 0)
-
-
-def _taps_weight_gradient(x, dy, stride, kernel_shape):
-  height, width = ((n - 1) * stride + 1 for n in dy.shape[1:3])
-  taps = [
-    x[:, i : i + height : stride, j : j + width : stride]
-    for i in range(kernel_shape[0])
-    for j in range(kernel_shape[1])
-  ]
-  over = (0, 1, 2)
-  taps = jnp.concatenate(taps, -1)  # [B, H', W', kh*kw*I]
-  return lax.dot_general(taps, dy, ((over, over), ((), ()))).reshape(kernel_shape)
-
-
-# All others: the convolutions that `lax` would make of the gradients, but with every array laid out
-# as Eigen wants it. XLA does that by itself in the entry computation only, not inside loops.
-
-
-def _mirrored_input_gradient(dy, kernel, stride, x_shape):
-  mirrored = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-  padding = [
-    (k - 1, n - (m - 1) * stride - 1)
-    for k, n, m in zip(kernel.shape[:2], x_shape[1:3], dy.shape[1:3], strict=True)
-  ]
-  return lax.conv_general_dilated(
-    dy, mirrored, (1, 1), padding, lhs_dilation=(stride, stride), dimension_numbers=_DIMENSIONS
-  )
-
-
-def _channels_weight_gradient(x, dy, stride, kernel_shape):
-  """A convolution whose batch is the input's channels and whose kernel is dy."""
-  used = [(m - 1) * stride + k for m, k in zip(dy.shape[1:3], kernel_shape[:2], strict=True)]
-  x = x[:, : used[0], : used[1]]
-  y = lax.conv_general_dilated(
-    x.transpose(3, 1, 2, 0),
-    dy.transpose(1, 2, 0, 3),
-    (1, 1),
-    'VALID',
-    rhs_dilation=(stride, stride),
-    dimension_numbers=_DIMENSIONS,
-  )  # [I, kh, kw, O]
-  return y.transpose(1, 2, 0, 3)
 
 
 @jax.custom_vjp
@@ -436,19 +211,3 @@ def moments(x, axes, ddof=0):
   """Mean and variance of x over axes, reduced dimensions kept; float32 whatever x's dtype."""
   x = x.astype(jnp.float32)
   return x.mean(axes, keepdims=True), x.var(axes, keepdims=True, ddof=ddof)
-
-
-@functools.cache
-def cpu_compiler_options():
-  """Options for `jax.jit(..., compiler_options=...)` on the CPU; {} where they are unknown.
-
-  jaxlib 0.10 runs convolutions by YNNPACK, which is slower than Eigen by up to a factor of 4 at
-  these shapes. The option lists what YNNPACK may keep; its name changes from version to version.
-  """
-  try:
-    cpu = jax.local_devices(backend='cpu')[0]
-    with jax.default_device(cpu):
-      jax.jit(lambda: jnp.zeros(()), compiler_options=_CPU_OPTIONS)().block_until_ready()
-  except RuntimeError:  # unknown to this jaxlib, or there is no CPU backend
-    return {}
-  return dict(_CPU_OPTIONS)

@@ -14,6 +14,8 @@ class PerDomain(nn.Module):
   Attributes:
     make: builds one network; `functools.partial(Network, width=...)` is one.
 
+  Keyword arguments go to both networks.
+
   A network that returns a structure gives that structure with Pairs for leaves:
   `z, logits = encoder(images)` makes both z and logits Pairs.
   """
@@ -23,7 +25,7 @@ class PerDomain(nn.Module):
   def setup(self):
     self.a, self.b = self.make(), self.make()
 
-  def __call__(self, *pairs: Pair):
-    of_a = self.a(*(pair.a for pair in pairs))
-    of_b = self.b(*(pair.b for pair in pairs))
+  def __call__(self, *pairs: Pair, **options):
+    of_a = self.a(*(pair.a for pair in pairs), **options)
+    of_b = self.b(*(pair.b for pair in pairs), **options)
     return jax.tree.map(Pair, of_a, of_b)

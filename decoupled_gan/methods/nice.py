@@ -11,8 +11,8 @@ discriminator, and only discrimination trains it.
 
 The losses are least-squares ones as in the official code; the paper's min-max form has the
 discriminator maximise. Each training forward of a discriminator is one power iteration of its
-spectral norms, also in `translate`, where the classifier's outputs on real images go unused:
-for equality with the official code, step by step.
+spectral norms, also in `translate`, where the classifier's outputs on real images go unused: for
+equality with the official code, step by step (`spectral_updates` gives it up).
 
 Where we differ: translation and reconstruction by one generator are one call of twice the batch
 (every normalisation is per image, so that the result is the same).
@@ -35,6 +35,8 @@ from decoupled_gan.networks.nice import HEADS, Classifier, Encoder, Generator, c
 from decoupled_gan.tasks import of_translator
 from decoupled_gan.types import Array, Losses, Pair
 
+SPECTRAL_UPDATES = ('forward', 'step')
+
 
 class NiceGAN(nn.Module):
   """Two discriminators, each an encoder and a classifier, and two generators.
@@ -45,6 +47,9 @@ class NiceGAN(nn.Module):
       keeps colours from being exchanged where domains allow it.
     detach_fakes: whether, while the discriminators train, the fakes count as constants. Without it
       the encoder also learns through the fakes that it had a part in (an ablation).
+    spectral_updates: 'forward', each training forward of a discriminator is one power iteration of
+      its spectral norms, as in the official code; or 'step', only that of the real images in
+      `discriminate` is, so that all forwards of a step share the vectors.
   """
 
   width: int = 64
@@ -56,6 +61,7 @@ class NiceGAN(nn.Module):
   heads: tuple[str, ...] = HEADS
   identity: bool = False
   detach_fakes: bool = True
+  spectral_updates: str = 'forward'
   dtype: Any = jnp.float32
 
   def setup(self):
@@ -69,13 +75,23 @@ class NiceGAN(nn.Module):
 
   def __call__(self, real: Pair):
     """Calls every network once: what `init` runs."""
-    z, logits = self.discriminate(real)
+    z, logits = self.discriminate(real, first=True)
     return self.generator(z.swapped), logits
 
-  def discriminate(self, images: Pair) -> tuple[Pair, dict[str, Pair]]:
-    """Images [B, S, S, C] -> latents [B, S/4, S/4, 2 width] and each head's logits, per domain."""
-    z, local = self.encoder(images)
-    return z, {**local, **self.classifier(z)}
+  def encode(self, images: Pair, first: bool = False) -> tuple[Pair, dict[str, Pair]]:
+    """Images [B, S, S, C] -> latents [B, S/4, S/4, 2 width] and C0's logits, per domain.
+
+    `first`: whether no discriminator was called before in this step.
+    """
+    return self.encoder(images, iterate=self._iterate(first))
+
+  def discriminate(self, images: Pair, first: bool = False) -> tuple[Pair, dict[str, Pair]]:
+    """Images -> latents and each head's logits, per domain; `first` as in `encode`."""
+    z, local = self.encode(images, first)
+    return z, {**local, **self.classifier(z, iterate=self._iterate(first))}
+
+  def _iterate(self, first: bool) -> bool:
+    return first or self.spectral_updates == 'forward'
 
   def generate(self, *latents: Pair) -> list[Pair]:
     """Each Pair of latents through the generators of their places, as one call.
@@ -101,7 +117,7 @@ def _distance(images: Pair, real: Pair) -> Array:
 
 def discriminate(gan: NiceGAN, real: Pair) -> Losses:
   """Tell real images from translated ones: trains the discriminators, encoders included."""
-  z, real_logits = gan.discriminate(real)
+  z, real_logits = gan.discriminate(real, first=True)
   fake = gan.generator(z.swapped)
   if gan.detach_fakes:
     fake = stop_gradient(fake)
@@ -114,7 +130,7 @@ def translate(gan: NiceGAN, real: Pair) -> Losses:
   z, _ = gan.discriminate(real)
   latents = [z.swapped, z]
   if gan.identity:
-    latents.append(gan.encoder(real.swapped)[0].swapped)  # .a: b's encoder on an image of a
+    latents.append(gan.encode(real.swapped)[0].swapped)  # .a: b's encoder on an image of a
   fake, rebuilt, *kept = gan.generate(*latents)
   z_fake, fake_logits = gan.discriminate(fake)
   cycled = gan.generator(z_fake.swapped)
@@ -140,6 +156,11 @@ def build(config: ConfigDict) -> NiceGAN:
   unknown = set(model.heads) - set(HEADS)
   if unknown:
     raise UserError(f'model.heads: {listing(unknown)} is unknown; the heads are {listing(HEADS)}.')
+  if model.spectral_updates not in SPECTRAL_UPDATES:
+    raise UserError(
+      f'model.spectral_updates={model.spectral_updates!r} is unknown; there are '
+      f'{listing(SPECTRAL_UPDATES)}: a power iteration for each forward pass or for each step.'
+    )
   return NiceGAN(
     width=model.width,
     blocks=model.blocks,
@@ -150,6 +171,7 @@ def build(config: ConfigDict) -> NiceGAN:
     heads=tuple(model.heads),
     identity=model.identity,
     detach_fakes=model.detach_fakes,
+    spectral_updates=model.spectral_updates,
     dtype=jnp.dtype(config.compute_dtype),
   )
 

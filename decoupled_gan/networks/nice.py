@@ -11,6 +11,9 @@ the left are the paper's and ours, on the right the official code's:
 
   gamma of the residual attention   lamda              Encoder           disX.model, fc, conv1x1
   C0, C1, C2                        cam, L, G logits   Classifier        disX.Dis0_*, Dis1_*, conv*
+
+`iterate` of the discriminator's parts: whether a training call is a power iteration of their spectral
+norms, as it is in the official code, or uses their vectors as they are.
 """
 
 from typing import Any
@@ -52,9 +55,9 @@ class SpectralConv(nn.Module):
   dtype: Any
 
   @nn.compact
-  def __call__(self, x: Array) -> Array:
+  def __call__(self, x: Array, iterate: bool = True) -> Array:
     conv = Conv(self.features, 4, self.stride, 1, spectral=True, dtype=self.dtype, name='conv')
-    return nn.leaky_relu(conv(x), 0.2)
+    return nn.leaky_relu(conv(x, iterate), 0.2)
 
 
 class Encoder(nn.Module):
@@ -71,12 +74,12 @@ class Encoder(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, x: Array) -> tuple[Array, dict[str, Array]]:
-    h = SpectralConv(self.width, 2, self.dtype, name='conv_0')(x)
-    h = SpectralConv(2 * self.width, 2, self.dtype, name='conv_1')(h)
+  def __call__(self, x: Array, iterate: bool = True) -> tuple[Array, dict[str, Array]]:
+    h = SpectralConv(self.width, 2, self.dtype, name='conv_0')(x, iterate)
+    h = SpectralConv(2 * self.width, 2, self.dtype, name='conv_1')(h, iterate)
     logits = {}
     if self.attention or self.local:
-      cam = Cam(name='cam')(h)
+      cam = Cam(name='cam')(h, iterate)
     if self.local:
       logits['local'] = cam['logit']
     if self.attention:
@@ -92,11 +95,12 @@ class Cam(nn.Module):
   """
 
   @nn.compact
-  def __call__(self, h: Array) -> dict[str, Array]:
+  def __call__(self, h: Array, iterate: bool = True) -> dict[str, Array]:
     h = h.astype(jnp.float32)
     pooled = jnp.concatenate([h.mean((1, 2)), h.max((1, 2))], axis=-1)  # [B, 2C]
     kernel = self.param('kernel', torch_kernel, (pooled.shape[-1], 1))
-    return {'logit': pooled @ kernel / spectral_norm(self, kernel), 'weight': kernel[:, 0]}
+    logit = pooled @ kernel / spectral_norm(self, kernel, iterate)
+    return {'logit': logit, 'weight': kernel[:, 0]}
 
 
 class ResidualAttention(nn.Module):
@@ -132,27 +136,27 @@ class Classifier(nn.Module):
   dtype: Any = jnp.float32
 
   @nn.compact
-  def __call__(self, z: Array) -> dict[str, Array]:
+  def __call__(self, z: Array, iterate: bool = True) -> dict[str, Array]:
     if not {'middle', 'global'} & set(self.heads):
       raise UserError("model.heads names neither 'middle' nor 'global': name one of them at least.")
     features, logits = 2 * self.width, {}
     for i in range(self.depth - 6):
       features *= 2
-      z = SpectralConv(features, 2, self.dtype, name=f'trunk_{i}')(z)
+      z = SpectralConv(features, 2, self.dtype, name=f'trunk_{i}')(z, iterate)
     if 'middle' in self.heads:
-      logits['middle'] = self._head('middle', z, 2 * features)
+      logits['middle'] = self._head('middle', z, 2 * features, iterate)
     if 'global' in self.heads:
       for i in range(2):
         features *= 2
-        z = SpectralConv(features, 2, self.dtype, name=f'global_trunk_{i}')(z)
-      logits['global'] = self._head('global', z, 2 * features)
+        z = SpectralConv(features, 2, self.dtype, name=f'global_trunk_{i}')(z, iterate)
+      logits['global'] = self._head('global', z, 2 * features, iterate)
     return logits
 
-  def _head(self, name: str, z: Array, features: int) -> Array:
-    z = SpectralConv(features, 1, self.dtype, name=f'{name}_hidden')(z)
+  def _head(self, name: str, z: Array, features: int, iterate: bool) -> Array:
+    z = SpectralConv(features, 1, self.dtype, name=f'{name}_hidden')(z, iterate)
     return Conv(
       1, 4, 1, 1, use_bias=False, spectral=True, dtype=self.dtype, name=f'{name}_logits'
-    )(z)
+    )(z, iterate)
 
 
 class Generator(nn.Module):
