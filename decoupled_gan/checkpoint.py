@@ -162,8 +162,8 @@ class Checkpoints:
       last = self._manager.latest_step()
       kept = f'the checkpoint of step {last} is intact' if last is not None else 'there is none yet'
       raise RunError(
-        f'A checkpoint could not be written to {self.folder} ({_cause(error)}); {kept}. Is the disk full? '
-        'Make room and run the same command again.'
+        f'A checkpoint could not be written to {self.folder} ({_cause(error)}); {kept}. Is the '
+        'disk full? Make room and run the same command again.'
       ) from error
 
 
