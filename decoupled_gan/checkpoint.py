@@ -6,6 +6,7 @@ data is a function of (seed, step), so that its position is the number of steps 
 """
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -160,11 +161,17 @@ class Checkpoints:
       self._manager.reload()
       last = self._manager.latest_step()
       kept = f'the checkpoint of step {last} is intact' if last is not None else 'there is none yet'
-      reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[-300:]
       raise RunError(
-        f'A checkpoint could not be written to {self.folder} ({reason}); {kept}. Is the disk full? '
-        'Make room and run the same command again.'
+        f'A checkpoint could not be written to {self.folder} ({_cause(error)}); {kept}. Is the '
+        'disk full? Make room and run the same command again.'
       ) from error
+
+
+def _cause(error: Exception) -> str:
+  """What is left of orbax's and tensorstore's long lines: where they come to the point, at the end."""
+  line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+  line = re.sub(r' \[\w+=.*', '', line)  # notes such as [os_error_code='27'] [source locations=...]
+  return line.rpartition('": ')[2][-300:]
 
 
 class _LatestAndBest(checkpoint_managers.PreservationPolicy):

@@ -8,6 +8,8 @@
 #   GRACE     seconds (default: 10)
 #   PYTHON    the interpreter (default: .venv/bin/python where there is one, or python3)
 set -euo pipefail
+source "$(dirname "$0")/environment.sh"
+help_if_asked "$@"
 if ! [[ "${1:-}" =~ ^[1-9][0-9]*$ ]]; then
   echo 'usage: bash launch/local_processes.sh <number of processes> [arguments of main.py]' >&2
   exit 2
