@@ -75,7 +75,6 @@ def in_loop(function, length):
 
 def best_seconds(functions, arguments, seconds):
   """The fastest run of each function, all run in turns for about `seconds`."""
-  cpu.set_flags()
   options = cpu.compiler_options() if jax.default_backend() == 'cpu' else {}
   compiled = [jax.jit(f).lower(*arguments).compile(options) for f in functions]
   best = [float('inf')] * len(compiled)

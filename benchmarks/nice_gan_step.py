@@ -31,10 +31,9 @@ def ours(options):
   import numpy as np
 
   from configs import nice
-  from decoupled_gan import cpu, experiment, sharding
+  from decoupled_gan import experiment, sharding
   from decoupled_gan.types import Pair
 
-  cpu.set_flags()
   config = nice.get_config()
   config.image_size, config.batch_size = options.image_size, options.batch_size
   config.model.width, config.model.depth = options.width, options.depth

@@ -257,9 +257,6 @@ def _main(_):
   if FLAGS.verbosity <= 0:  # orbax tells the ordinary at WARNING, and again what we tell at ERROR
     absl_logging.set_verbosity(absl_logging.FATAL)
     logging.getLogger('decoupled_gan').setLevel(logging.INFO)
-  from decoupled_gan import cpu  # imports JAX, which --help does without
-
-  cpu.set_flags()
   try:
     MODES[FLAGS.mode]()
   except UserError as error:

@@ -8,9 +8,7 @@ import jax
 import pytest
 
 from configs import nice
-from decoupled_gan import cpu, methods
-
-cpu.set_flags()  # as the command does, before JAX has looked for devices
+from decoupled_gan import methods
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
