@@ -13,6 +13,15 @@ from decoupled_gan import methods
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 
+LONG = ('end_to_end', 'methods_nice', 'methods_edgan', 'methods_glead', 'interop', 'distributed')
+"""Files that take a minute or more."""
+
+
+def pytest_collection_modifyitems(items):
+  """Long files first: two processes that take file by file then end at about the same time."""
+  items.sort(key=lambda item: item.path.stem.removeprefix('test_') not in LONG)
+
+
 @pytest.fixture
 def tiny():
   """NICE-GAN at 48 px and width 4 on the deterministic fake data."""

@@ -515,12 +515,12 @@ def test_spectral_updates_says_how_often_discriminate_iterates(updates, forwards
   apply = lambda phase: run.gan.apply(variables, batch, method=phase, mutable=['spectral'])  # noqa: E731
   place = lambda tree: tree['encoder']['a']['conv_1']['conv']  # noqa: E731
   kernel, before = place(state.params)['kernel'], place(state.stats['spectral'])
-  _, after = jax.jit(lambda: apply(nice.discriminate))()
+  _, after = sharding.jit(lambda: apply(nice.discriminate), quick=True)()
   np.testing.assert_allclose(
     place(after['spectral'])['u'], _iterated(before, kernel, forwards), atol=1e-5
   )
   if updates == 'step':
-    _, after = jax.jit(lambda: apply(nice.translate))()
+    _, after = sharding.jit(lambda: apply(nice.translate), quick=True)()
     jax.tree.map(np.testing.assert_array_equal, after['spectral'], state.stats['spectral'])
 
 
