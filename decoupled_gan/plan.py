@@ -26,7 +26,6 @@ FAST = {'optimization_level': 9, 'memory_fitting_level': 9}  # 9 is what XLA cal
 NO_TPU = {  # without these libtpu asks a metadata server what machine this is, waits, and complains
   'TPU_SKIP_MDS_QUERY': '1',
   'TPU_WORKER_HOSTNAMES': 'localhost',
-  'TPU_ACCELERATOR_TYPE': 'v5litepod-8',
   'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
 }
 
@@ -38,14 +37,17 @@ class Chip:
   memory: float
   tflops: float
   bandwidth: float
+  accelerator: str  # a machine of it, as Google Cloud names them
   options: tuple = ()
 
 
 CHIPS = {
-  'v4': Chip(32, 275, 1228, (('chip_config_name', 'megacore'), ('chips_per_host_bounds', (2, 2, 1)))),
-  'v5e': Chip(16, 197, 819),
-  'v5p': Chip(95, 459, 2765),
-  'v6e': Chip(32, 918, 1640),
+  'v4': Chip(
+    32, 275, 1228, 'v4-8', (('chip_config_name', 'megacore'), ('chips_per_host_bounds', (2, 2, 1)))
+  ),
+  'v5e': Chip(16, 197, 819, 'v5litepod-8'),
+  'v5p': Chip(95, 459, 2765, 'v5p-8'),
+  'v6e': Chip(32, 918, 1640, 'v6e-8'),
 }
 
 
@@ -121,7 +123,7 @@ def _devices(topology: str):
       f'--topology={topology} is unknown: give local, or a chip and its arrangement, such as '
       f'v5e:2x4 or v4:2x2x1; the chips are {listing(CHIPS)}.'
     )
-  for name, value in NO_TPU.items():
+  for name, value in (NO_TPU | {'TPU_ACCELERATOR_TYPE': CHIPS[kind].accelerator}).items():
     os.environ.setdefault(name, value)
   from jax.experimental import topologies
 
