@@ -138,7 +138,7 @@ def assert_same_reconstruction(form, other):
       )
 
 
-@pytest.mark.parametrize('form', FORMS)
+@pytest.mark.parametrize('form', ['labelled', pytest.param('aligned', marks=pytest.mark.slow)])
 def test_the_adversarial_weight_changes_the_residual_and_not_a_bit_of_the_reconstruction(form):
   run = make(form, **{'routes.refine.adversarial.residual': 100.0})
   other = trained(run, quick_step(run))
