@@ -156,9 +156,10 @@ def build(config: ConfigDict) -> NiceGAN:
   unknown = set(model.heads) - set(HEADS)
   if unknown:
     raise UserError(f'model.heads: {listing(unknown)} is unknown; the heads are {listing(HEADS)}.')
-  if model.spectral_updates not in SPECTRAL_UPDATES:
+  updates = model.get('spectral_updates', 'forward')  # a run from before it existed
+  if updates not in SPECTRAL_UPDATES:
     raise UserError(
-      f'model.spectral_updates={model.spectral_updates!r} is unknown; there are '
+      f'model.spectral_updates={updates!r} is unknown; there are '
       f'{listing(SPECTRAL_UPDATES)}: a power iteration for each forward pass or for each step.'
     )
   return NiceGAN(
@@ -171,7 +172,7 @@ def build(config: ConfigDict) -> NiceGAN:
     heads=tuple(model.heads),
     identity=model.identity,
     detach_fakes=model.detach_fakes,
-    spectral_updates=model.spectral_updates,
+    spectral_updates=updates,
     dtype=jnp.dtype(config.compute_dtype),
   )
 
