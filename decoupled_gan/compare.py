@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PIL import Image
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -14,7 +14,7 @@ from decoupled_gan.data.folder import FileImages, verify
 from decoupled_gan.data.transforms import resize
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.metrics.nrds import CLASSIFIERS, REAL, Setting, curves, scores
-from decoupled_gan.report import save_image
+from decoupled_gan.report import save_figure
 
 
 def measure(
@@ -57,7 +57,7 @@ def measure(
   told |= {'setting': setting._asdict(), 'real': real, 'fakes': folders}
   told['curves'] = [{name: curve.tolist() for name, curve in run.items()} for run in runs]
   paths.write(output / 'nrds.json', json.dumps(told, indent=1) + '\n')
-  save_image(plot(runs, mean), output / 'nrds.png')
+  save_figure(plot(runs, mean), output / 'nrds.png')
   print(f'written to {output / "nrds.json"} and nrds.png')
   return mean
 
@@ -80,12 +80,9 @@ def parse(fakes: str) -> dict[str, str]:
   return found
 
 
-def plot(runs: Sequence[Mapping[str, np.ndarray]], mean: Mapping[str, float]) -> Image.Image:
+def plot(runs: Sequence[Mapping[str, np.ndarray]], mean: Mapping[str, float]) -> Figure:
   """The curves, averaged over runs; bands are one standard deviation over them."""
-  from matplotlib.backends.backend_agg import FigureCanvasAgg
-  from matplotlib.figure import Figure
-
-  figure = Figure(figsize=(6, 4), dpi=120, layout='constrained')
+  figure = Figure(figsize=(6, 4), layout='constrained')
   axes = figure.add_subplot(xlabel='epoch', ylabel="classifier's mean output", ylim=(0, 1))
   for name in (*mean, REAL):
     values = np.stack([run[name] for run in runs])
@@ -94,9 +91,7 @@ def plot(runs: Sequence[Mapping[str, np.ndarray]], mean: Mapping[str, float]) ->
     (line,) = axes.plot(x, middle, style, label=label)
     axes.fill_between(x, middle - band, middle + band, color=line.get_color(), alpha=0.2)
   axes.legend()
-  canvas = FigureCanvasAgg(figure)
-  canvas.draw()
-  return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+  return figure
 
 
 def _read(folder: str, setting: Setting) -> np.ndarray:

@@ -1,16 +1,16 @@
 """Evaluation while a run trains: numbers of a fixed sample, and their picture over the steps."""
 
 import dataclasses
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from decoupled_gan import distributed, evaluate, metrics, paths, scoring
+from decoupled_gan import distributed, evaluate, metrics, scoring
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.metrics import protocols
+from decoupled_gan.report import save_figure
 from decoupled_gan.workdir import Workdir
 
 PREFIX = 'evaluate/'  # of the scalars: evaluate/<task>/<metric>
@@ -118,9 +118,7 @@ def picture(rows, best_step: int | None, path: Path):
       plot.axvline(best_step, color='grey', linestyle=':', label=f'best checkpoint, {best_step}')
     plot.set(title=_titled(metric), xlabel='step')
     plot.legend(fontsize='small')
-  buffer = io.BytesIO()
-  figure.savefig(buffer, format='png', dpi=110)
-  paths.write(path, buffer.getvalue())
+  save_figure(figure, path)
 
 
 def _titled(name: str) -> str:

@@ -259,3 +259,10 @@ def save_image(image: Image.Image, path: Path):
   buffer = io.BytesIO()
   image.save(buffer, format='PNG')
   paths.write(path, buffer.getvalue())
+
+
+def save_figure(figure, path: Path):
+  """Writes a figure of matplotlib as `save_image` does an image."""
+  buffer = io.BytesIO()
+  figure.savefig(buffer, format='png', dpi=110)
+  paths.write(path, buffer.getvalue())

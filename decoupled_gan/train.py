@@ -37,55 +37,62 @@ def train(config: ConfigDict, workdir: Workdir):
     _check_shared(distributed.gather(checkpoints.latest), workdir)
     fresh = checkpoints.latest is None
     current = run.create_state() if fresh else checkpoints.restore(run.abstract_state())
-    start = int(current.step)
     if main:
       workdir.save_config(config)
       print(describe(run, current, dataset, workdir, changes), flush=True)
-    if start >= config.num_steps:
-      print(f'Nothing to do: {start} steps of num_steps={config.num_steps} are done.')
+    if current.step >= config.num_steps:
+      print(f'Nothing to do: {int(current.step)} steps of num_steps={config.num_steps} are done.')
       return
-    with distributed.together():
-      train_step, sampler = run.train_step(), Sampler(run, dataset, workdir)
-      evaluator = _evaluator(run, dataset, workdir)
-      metrics = Metrics(workdir.metrics_file, start) if main else Silent()
-    health, vote = Health(config.nonfinite_patience), distributed.Vote(run.mesh)
-    part = jax.process_index(), jax.process_count()
-    batches = sharding.prefetch(run.mesh, data.train_batches(dataset, config, start, *part))
-    shown = Progress(start, config.num_steps, config.batch_size) if main else Silent()
-    with metrics, shown as progress:
-      for step in range(start + 1, config.num_steps + 1):
-        last = step == config.num_steps
-        current, losses = train_step(current, next(batches), routing.active(run.phases, step - 1))
-        health.check(step, losses)
-        progress.advance(step)
-        if last or step % config.log_every_steps == 0:
-          values = {name: float(value) for name, value in losses.items()}
-          metrics.write(step, values | progress.log(step, values))
-        if last or step % config.sample_every_steps == 0:
-          sampler.save(step, current)
-        score = None
-        if evaluator and (last or step % config.evaluate_every_steps == 0):
-          with progress.paused():
-            values, score = evaluator.evaluate(step, state.inference_variables(current))
-          metrics.write(step, values)
-        stop = vote(interruption.requested)
-        due = last or score or step % config.checkpoint_every_steps == 0 or stop
-        if due:
-          metrics.flush()  # first: a run that goes on from the checkpoint must find its lines
-        if due and health.good(current):
-          checkpoints.save(step, current, config, score)
-        if score and main:
-          evaluator.draw(checkpoints.best)
-        if stop and not last:
-          checkpoints.wait()
-          print(
-            f'Stopped by {signal.Signals(stop).name} after step {step}; step {checkpoints.latest} is '
-            'saved. Run the same command again to go on.',
-            flush=True,
-          )
-          return
-    health.finish()
-  print(f'Done: {config.num_steps} steps in {workdir.path}')
+    done = _loop(run, current, dataset, workdir, checkpoints, interruption)
+  if done:
+    print(f'Done: {config.num_steps} steps in {workdir.path}')
+
+
+def _loop(run, current, dataset, workdir: Workdir, checkpoints, interruption) -> bool:
+  """The steps from `current` on; False if a signal ended them before the last one."""
+  config, start, main = run.config, int(current.step), distributed.main()
+  with distributed.together():
+    train_step, sampler = run.train_step(), Sampler(run, dataset, workdir)
+    evaluator = _evaluator(run, dataset, workdir)
+    metrics = Metrics(workdir.metrics_file, start) if main else Silent()
+  health, vote = Health(config.nonfinite_patience), distributed.Vote(run.mesh)
+  part = jax.process_index(), jax.process_count()
+  batches = sharding.prefetch(run.mesh, data.train_batches(dataset, config, start, *part))
+  shown = Progress(start, config.num_steps, config.batch_size) if main else Silent()
+  with metrics, shown as progress:
+    for step in range(start + 1, config.num_steps + 1):
+      last = step == config.num_steps
+      current, losses = train_step(current, next(batches), routing.active(run.phases, step - 1))
+      health.check(step, losses)
+      progress.advance(step)
+      if last or step % config.log_every_steps == 0:
+        values = {name: float(value) for name, value in losses.items()}
+        metrics.write(step, values | progress.log(step, values))
+      if last or step % config.sample_every_steps == 0:
+        sampler.save(step, current)
+      score = None
+      if evaluator and (last or step % config.evaluate_every_steps == 0):
+        with progress.paused():
+          values, score = evaluator.evaluate(step, state.inference_variables(current))
+        metrics.write(step, values)
+      stop = vote(interruption.requested)
+      due = last or score or step % config.checkpoint_every_steps == 0 or stop
+      if due:
+        metrics.flush()  # first: a run that goes on from the checkpoint must find its lines
+      if due and health.good(current):
+        checkpoints.save(step, current, config, score)
+      if score and main:
+        evaluator.draw(checkpoints.best)
+      if stop and not last:
+        checkpoints.wait()
+        print(
+          f'Stopped by {signal.Signals(stop).name} after step {step}; step {checkpoints.latest} is '
+          'saved. Run the same command again to go on.',
+          flush=True,
+        )
+        return False
+  health.finish()
+  return True
 
 
 def _check_shared(latest: list[int | None], workdir: Workdir):
