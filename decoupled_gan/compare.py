@@ -82,7 +82,7 @@ def parse(fakes: str) -> dict[str, str]:
 
 def plot(runs: Sequence[Mapping[str, np.ndarray]], mean: Mapping[str, float]) -> Figure:
   """The curves, averaged over runs; bands are one standard deviation over them."""
-  figure = Figure(figsize=(6, 4), layout='constrained')
+  figure = Figure(figsize=(6, 4), dpi=120, layout='constrained')
   axes = figure.add_subplot(xlabel='epoch', ylabel="classifier's mean output", ylim=(0, 1))
   for name in (*mean, REAL):
     values = np.stack([run[name] for run in runs])

@@ -109,7 +109,7 @@ def picture(rows, best_step: int | None, path: Path):
         found.setdefault(metric, {}).setdefault(task, []).append((row['step'], value))
   if not found:
     return
-  figure = Figure((6, 3 * len(found)), layout='constrained')
+  figure = Figure((6, 3 * len(found)), dpi=110, layout='constrained')
   plots = figure.subplots(len(found), squeeze=False)[:, 0]
   for plot, (metric, tasks) in zip(plots, found.items(), strict=True):
     for task, points in tasks.items():

@@ -264,5 +264,5 @@ def save_image(image: Image.Image, path: Path):
 def save_figure(figure, path: Path):
   """Writes a figure of matplotlib as `save_image` does an image."""
   buffer = io.BytesIO()
-  figure.savefig(buffer, format='png', dpi=110)
+  figure.savefig(buffer, format='png')
   paths.write(path, buffer.getvalue())
