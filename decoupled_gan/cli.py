@@ -32,7 +32,9 @@ flags.DEFINE_string(
   'input', '', 'translate: an image or a folder of images; generate: an image; import: a checkpoint.'
 )
 flags.DEFINE_string(
-  'output', '', 'translate: the folder for the results, names are kept; generate, export: the file.'
+  'output',
+  '',
+  'translate: the folder for the results, names are kept; generate, export, plan (JSON): the file.',
 )
 flags.DEFINE_string('format', 'pytorch', 'export: the layout; pytorch is the official code\'s.')
 flags.DEFINE_string('direction', 'a_to_b', 'translate: a_to_b or b_to_a.')
@@ -119,7 +121,7 @@ def plan():
   from decoupled_gan import plan
 
   config = FLAGS.config if FLAGS.config is not None else _workdir().load_config()
-  plan.plan(config, FLAGS.topology, FLAGS.fast, FLAGS.largest_batch)
+  plan.plan(config, FLAGS.topology, FLAGS.fast, FLAGS.largest_batch, FLAGS.output)
 
 
 @mode()

@@ -1,61 +1,45 @@
 """--mode=plan: what a run needs of its chips, from the compiler, before anybody pays for them.
 
-The step is compiled ahead of time for the chips of a topology; libtpu does that without a TPU (extra
-`aot`). Figures are per chip unless they say otherwise. Floors are the least times that the program's
-arithmetic and its traffic with memory allow; a real step takes longer than either.
+Every program of the step (one for each set of phases that some step plays) is compiled ahead of time
+for the chips of a topology. Figures are per chip unless they say otherwise. Floors are the least times
+that the program's arithmetic and its traffic with memory allow; a real step takes longer than either.
 """
 
-import importlib.util
+import json
 import math
-import os
 import re
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
+from importlib import metadata
 
 import jax
 from ml_collections import ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from decoupled_gan import experiment, hlo, routing
-from decoupled_gan.errors import RunError, UserError, listing
+from decoupled_gan import experiment, hlo, paths, routing, topology
+from decoupled_gan.errors import RunError
+from decoupled_gan.topology import Topology
 
 GIB = 2**30
 FAST = {'optimization_level': 9, 'memory_fitting_level': 9}  # 9 is what XLA calls O0
-
-NO_TPU = {  # without these libtpu asks a metadata server what machine this is, waits, and complains
-  'TPU_SKIP_MDS_QUERY': '1',
-  'TPU_WORKER_HOSTNAMES': 'localhost',
-  'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
-}
-
-
-@dataclass(frozen=True)
-class Chip:
-  """A kind of chip by its public specification: GiB of memory, peak TFLOP/s in bfloat16, GB/s."""
-
-  memory: float
-  tflops: float
-  bandwidth: float
-  accelerator: str  # a machine of it, as Google Cloud names them
-  options: tuple = ()
-
-
-CHIPS = {
-  'v4': Chip(
-    32, 275, 1228, 'v4-8', (('chip_config_name', 'megacore'), ('chips_per_host_bounds', (2, 2, 1)))
-  ),
-  'v5e': Chip(16, 197, 819, 'v5litepod-8'),
-  'v5p': Chip(95, 459, 2765, 'v5p-8'),
-  'v6e': Chip(32, 918, 1640, 'v6e-8'),
-}
+LIMIT = 4096  # of the batch per chip, where nothing else limits it
 
 
 @dataclass(frozen=True)
 class Program:
-  """One compiled set of phases; sizes in bytes and work, per chip."""
+  """One compiled set of phases; sizes in bytes and work, per chip.
+
+  Attributes:
+    phases: their names, as they are played.
+    share: of the steps, those that play this set.
+    exchanged: {'all-reduce': (how many, bytes)}.
+    padded: [(hlo.Buffer, how often it is made)], the worst first.
+  """
 
   phases: str
+  share: float
   arguments: int
   temporaries: int
   peak: int
@@ -75,77 +59,56 @@ class DoesNotFit(Exception):
     self.needs, self.has = needs, has
 
 
-def plan(config: ConfigDict, topology: str, fast: bool = False, largest_batch: bool = False):
-  """Prints what one step of `config` needs on each chip of `topology`.
+def plan(
+  config: ConfigDict, where: str, fast: bool = False, largest_batch: bool = False, output: str = ''
+):
+  """Prints what one step of `config` needs on each chip.
 
   Args:
-    topology: 'local' for the devices at hand, else as libtpu names slices, such as 'v5e:2x4'.
+    where: the topology, see `topology.find`.
     fast: compile with the least effort; temporaries and peak are then no real figures.
     largest_batch: find the largest batch per chip that fits, by bisection.
+    output: a file (JSON) to write the figures to; '': none.
 
   Raises:
     UserError: no such topology, or no libtpu.
     RunError: the step does not fit into a chip's memory.
   """
-  devices, chip = _devices(topology)
+  chips = topology.find(where)
   config = config.copy_and_resolve_references()
-  if config.batch_size % len(devices):
-    asked, config.batch_size = config.batch_size, _multiple(config.batch_size, len(devices))
-    print(f'batch_size={asked} is not divisible by {len(devices)} chips: planned for '
+  if config.batch_size % len(chips):
+    asked, config.batch_size = config.batch_size, _multiple(config.batch_size, len(chips))
+    print(f'batch_size={asked} is not divisible by {len(chips)} chips: planned for '
           f'{config.batch_size}.')  # fmt: skip
-  fitting = _largest(config, devices, fast) if largest_batch else None
+  fitting = largest(config, chips, fast) if largest_batch else None
   try:
-    programs = _compile(config, devices, fast)
+    programs = compile_step(config, chips, fast)
   except DoesNotFit as error:
-    largest = 'the largest batch per chip that fits'
-    hint = f'{largest} is {fitting}' if fitting is not None else f'--largest_batch finds {largest}'
+    what = 'the largest batch per chip that fits'
+    hint = f'{what} is {fitting}' if fitting is not None else f'--largest_batch finds {what}'
     raise RunError(
-      f'does not fit: batch_size={config.batch_size} on {topology} needs {error.needs:.2f} of '
+      f'does not fit: batch_size={config.batch_size} on {where} needs {error.needs:.2f} of '
       f'{error.has:.2f} GiB per chip; {hint}.'
     ) from None
-  _print(config, topology, len(devices), chip, programs, fast)
+  _print(config, chips, programs, fast)
   if fitting is not None:
-    print(f'The largest batch per chip that fits is {fitting} (batch_size={fitting * len(devices)}).')
+    print(f'The largest batch per chip that fits is {fitting} (batch_size={fitting * len(chips)}).')
+  if output:
+    paths.write(paths.get(output), _json(config, chips, programs, fast))
 
 
-def _devices(topology: str):
-  """(devices, their Chip or None) of a topology; nothing but names where it is not local."""
-  if topology == 'local':
-    return jax.devices(), None
-  if importlib.util.find_spec('libtpu') is None:
-    raise UserError(
-      f'--topology={topology} needs libtpu, the TPU compiler: pip install -e .[aot]; or give '
-      '--topology=local.'
-    )
-  kind = topology.partition(':')[0]
-  if kind not in CHIPS:
-    raise UserError(
-      f'--topology={topology} is unknown: give local, or a chip and its arrangement, such as '
-      f'v5e:2x4 or v4:2x2x1; the chips are {listing(CHIPS)}.'
-    )
-  for name, value in (NO_TPU | {'TPU_ACCELERATOR_TYPE': CHIPS[kind].accelerator}).items():
-    os.environ.setdefault(name, value)
-  from jax.experimental import topologies
-
-  try:
-    description = topologies.get_topology_desc(
-      platform='tpu', topology_name=topology, **dict(CHIPS[kind].options)
-    )
-  except Exception as error:  # libtpu raises whatever it likes
-    raise UserError(f'--topology={topology}: {str(error).splitlines()[0]}') from None
-  return description.devices, CHIPS[kind]
-
-
-def _compile(config: ConfigDict, devices, fast: bool) -> list[Program]:
-  """Every set of phases that some step plays, compiled; raises DoesNotFit."""
-  run = experiment.build(config, devices)
+def compile_step(config: ConfigDict, chips: Topology, fast: bool) -> list[Program]:
+  """Every set of phases that some step plays, compiled, the most frequent first; raises DoesNotFit."""
+  run = experiment.build(config, chips.devices)
   period = math.lcm(*(phase.every for phase in run.phases))
-  sets = sorted({routing.active(run.phases, step) for step in range(period)})
-  options = FAST if fast and devices[0].platform == 'tpu' else None
-  return [_program(run, active, options) for active in sets]
+  played = Counter(routing.active(run.phases, step) for step in range(period))
+  options = FAST if fast and chips.devices[0].platform == 'tpu' else None
+  return [_program(run, active, n / period, options) for active, n in played.most_common()]
 
 
-def _program(run, active: tuple[int, ...], options) -> Program:
+def _program(run, active: tuple[int, ...], share: float, options) -> Program:
+  phases = ' '.join(dict.fromkeys(run.phases[i].name for i in active))
+  print(f'compiling {phases} at batch_size={run.config.batch_size} ...', flush=True)
   start = time.perf_counter()
   lowered = run.train_step().lower(run.abstract_state(), run.abstract_batch(), active)
   traced = time.perf_counter()
@@ -158,45 +121,59 @@ def _program(run, active: tuple[int, ...], options) -> Program:
     raise DoesNotFit(*map(float, sizes.groups())) from None
   memory, cost, text = compiled.memory_analysis(), compiled.cost_analysis(), compiled.as_text()
   return Program(
-    phases=' '.join(dict.fromkeys(run.phases[i].name for i in active)),
+    phases=phases,
+    share=share,
     arguments=memory.argument_size_in_bytes,
     temporaries=memory.temp_size_in_bytes,
     peak=memory.peak_memory_in_bytes,
     flops=cost['flops'],
     traffic=cost['bytes accessed'],
     exchanged=hlo.collectives(text),
-    padded=hlo.padded_buffers(text),
+    padded=hlo.padded_buffers(text)[:3],
     trace_seconds=traced - start,
     compile_seconds=time.perf_counter() - traced,
   )
 
 
-def _largest(config: ConfigDict, devices, fast: bool, limit: int = 4096) -> int:
-  """The largest batch per chip that fits, at most `limit`; 0 if not even 1 does."""
+def largest(config: ConfigDict, chips: Topology, fast: bool) -> int:
+  """The largest batch per chip that fits, at most LIMIT; 0 if not even 1 does.
 
-  def fits(per_chip):
+  A compilation takes minutes: bisection goes first where the memory of the batches that fitted points.
+  """
+  fits, fails, peaks = 0, LIMIT + 1, {}
+  room = chips.chip.memory if chips.chip else math.inf
+  guess = min(LIMIT, config.batch_size // len(chips))
+  while fails - fits > 1:
     config_of = config.copy_and_resolve_references()
-    config_of.batch_size = per_chip * len(devices)
+    config_of.batch_size = guess * len(chips)
     try:
-      programs = _compile(config_of, devices, fast)
-    except DoesNotFit:
-      return False
-    print(f'{per_chip} per chip: {max(p.peak for p in programs) / GIB:.2f} GiB', flush=True)
-    return True
-
-  low, high = 0, 1
-  while high <= limit and fits(high):
-    low, high = high, 2 * high
-  while high - low > 1:
-    middle = (low + high) // 2
-    low, high = (middle, high) if fits(middle) else (low, middle)
-  return low
+      peaks[guess] = needs = max(p.peak for p in compile_step(config_of, chips, fast)) / GIB
+      fits = guess
+    except DoesNotFit as error:
+      needs, room = error.needs, error.has
+      fails = guess
+    print(f'{guess} per chip: {needs:.2f} of {room:.2f} GiB', flush=True)
+    guess = _next_guess(fits, fails, peaks, room)
+  return fits
 
 
-def _print(config, topology: str, chips: int, chip: Chip | None, programs, fast: bool):
-  print(f'{topology}: {chips} chip(s), batch {config.batch_size // chips} each, {config.image_size} px, '
-        f'{config.compute_dtype}. Figures are per chip.')  # fmt: skip
-  table = Table('', *(program.phases for program in programs))
+def _next_guess(fits: int, fails: int, peaks: dict[int, float], room: float) -> int:
+  """Where a line through the last two `peaks` meets `room`, if that is below `fails`; or the middle."""
+  guess = min(2 * fits, LIMIT) if fails > LIMIT and fits else (fits + fails) // 2
+  if len(peaks) > 1:
+    (a, low), (b, high) = sorted(peaks.items())[-2:]
+    slope = (high - low) / (b - a)
+    if slope > 0 and (expected := b + (room - high) / slope) < fails:
+      guess = max(fits + 1, int(expected))
+  return guess
+
+
+def _print(config: ConfigDict, chips: Topology, programs: list[Program], fast: bool):
+  chip, count = chips.chip, len(chips)
+  print(f'{chips.name}: {count} chip(s), batch {config.batch_size // count} each, '
+        f'{config.image_size} px, {config.compute_dtype}. Figures are per chip.')  # fmt: skip
+  of_steps = [f'{p.phases} ({p.share:.0%} of steps)' if p.share < 1 else p.phases for p in programs]
+  table = Table('', *of_steps)
   memory = f' of {chip.memory:g}' if chip else ''
 
   def row(name, show):
@@ -215,7 +192,7 @@ def _print(config, topology: str, chips: int, chip: Chip | None, programs, fast:
   row('tracing, s', lambda p: f'{p.trace_seconds:.1f}')
   row('compile time, s', lambda p: f'{p.compile_seconds:.0f}')
   for program in programs:
-    for buffer, count in program.padded[:3]:
+    for buffer, count in program.padded:
       text = f'{count} x {buffer.shape}: {buffer.padded / buffer.size:.1f}-fold'
       table.add_row('padded most', *(text if p is program else '' for p in programs))
   Console(width=110).print(table)
@@ -225,6 +202,24 @@ def _print(config, topology: str, chips: int, chip: Chip | None, programs, fast:
 
 def _exchanged(found) -> str:
   return f'{found[0]} x, {found[1] / 1e6:.1f} MB' if found else '-'
+
+
+def _json(config: ConfigDict, chips: Topology, programs: list[Program], fast: bool) -> str:
+  packages = ('jax', 'libtpu') if chips.chip else ('jax', 'jaxlib')
+  return json.dumps(
+    {
+      'topology': chips.name,
+      'chips': len(chips),
+      'batch_per_chip': config.batch_size // len(chips),
+      'image_size': config.image_size,
+      'compute_dtype': config.compute_dtype,
+      'fast': fast,
+      'chip': asdict(chips.chip) if chips.chip else None,
+      'versions': {name: metadata.version(name) for name in packages},
+      'programs': [asdict(program) for program in programs],
+    },
+    indent=2,
+  )
 
 
 def _multiple(size: int, of: int) -> int:

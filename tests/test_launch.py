@@ -383,7 +383,7 @@ def test_a_field_or_a_word_that_the_apis_do_not_have_is_found(jobset_values):
   with pytest.raises(AssertionError):
     check(filled)
   pod['restartPolicy'] = 'Perhaps'
-  with pytest.raises(ValueError, match="one of enum values .'Always', 'Never'"):
+  with pytest.raises(ValueError, match='one of enum values'):
     check(filled)
 
 

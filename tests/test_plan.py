@@ -1,6 +1,8 @@
 """What a run will need: the compiler's figures, read from real programs, and its refusals."""
 
 import importlib.util
+import json
+import math
 import os
 import re
 import subprocess
@@ -11,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from decoupled_gan import hlo, plan
+from decoupled_gan import hlo, plan, topology
 from decoupled_gan.errors import RunError, UserError
+from decoupled_gan.topology import Topology
 
 HERE = Path(__file__).parent
 ON_TPUS = """
@@ -28,21 +31,39 @@ plan.plan(config, {topology!r}, fast=True)
 """
 
 
-def test_the_plan_for_the_devices_at_hand_has_a_column_for_each_set_of_phases(toy, capsys):
-  toy.every.judge = 2
-  plan.plan(toy, 'local')
+class Memory:
+  """A stand-in for the compiler: what a batch per chip needs, of 15.75 GiB."""
+
+  def __init__(self, gib):
+    self.gib, self.asked = gib, []
+
+  def __call__(self, config, chips, fast):
+    batch = config.batch_size // len(chips)
+    self.asked.append(batch)
+    if self.gib(batch) > 15.75:
+      raise plan.DoesNotFit(self.gib(batch), 15.75)
+    return [plan.Program('all', 1, 1, 1, int(self.gib(batch) * 2**30), 1.0, 1.0, {}, [], 0.0, 0.0)]
+
+
+def test_the_plan_for_the_devices_at_hand_has_a_column_for_each_set_of_phases(toy, capsys, tmp_path):
+  toy.every.judge = 4
+  plan.plan(toy, 'local', output=str(tmp_path / 'plan.json'))
   shown = capsys.readouterr().out
   assert 'batch 2 each' in shown
-  header = next(line for line in shown.splitlines() if 'judge paint' in line)
-  assert re.search(r'┃ judge paint +┃ paint +┃', header)
+  header = next(line for line in shown.splitlines() if line.startswith('┃'))
+  assert re.search(r'┃ paint \(75% of steps\) +┃ judge paint \(25% of steps\) +┃', header)
   for name in ('arguments, GiB', 'peak, GiB', 'work, TFLOP', 'memory traffic, GB', 'compile time, s'):
     assert name in shown
   assert 'floor' not in shown  # nobody knows the speed of these
+  written = json.loads((tmp_path / 'plan.json').read_text())
+  assert (written['topology'], written['chips'], written['batch_per_chip']) == ('local', 1, 2)
+  assert {p['phases']: p['share'] for p in written['programs']} == {'paint': 0.75, 'judge paint': 0.25}
+  assert all(p['flops'] > 0 and p['peak'] > p['arguments'] // 2 > 0 for p in written['programs'])
 
 
 def test_a_batch_that_the_chips_do_not_divide_is_rounded_up_and_told(toy, capsys, monkeypatch):
-  monkeypatch.setattr(plan, '_devices', lambda _: (jax.devices()[:1] * 2, None))
-  monkeypatch.setattr(plan, '_compile', lambda config, *_: [])
+  monkeypatch.setattr(topology, 'find', lambda name: Topology(name, jax.devices()[:1] * 2, None))
+  monkeypatch.setattr(plan, 'compile_step', lambda config, *_: [])
   toy.batch_size = 3
   plan.plan(toy, 'twice')
   assert 'batch_size=3 is not divisible by 2 chips: planned for 4.' in capsys.readouterr().out
@@ -50,17 +71,32 @@ def test_a_batch_that_the_chips_do_not_divide_is_rounded_up_and_told(toy, capsys
 
 
 def test_what_does_not_fit_is_told_with_both_sizes_and_the_largest_batch_that_does(toy, monkeypatch):
-  def compile(config, devices, fast):
-    if config.batch_size > 5:
-      raise plan.DoesNotFit(3.1 * config.batch_size, 15.75)
-    return [plan.Program('all', 1, 1, 1, 1.0, 1.0, {}, [], 0.0, 0.0)]
-
-  monkeypatch.setattr(plan, '_compile', compile)
+  monkeypatch.setattr(plan, 'compile_step', Memory(lambda batch: 3.1 * batch))
   toy.batch_size = 8
   with pytest.raises(RunError, match=r'does not fit: .* 24\.80 of 15\.75 GiB .*--largest_batch'):
     plan.plan(toy, 'local')
   with pytest.raises(RunError, match='the largest batch per chip that fits is 5'):
     plan.plan(toy, 'local', largest_batch=True)
+
+
+@pytest.mark.parametrize(
+  'gib, largest, compilations',
+  [
+    (lambda batch: 3 + 0.1 * batch, 127, 6),
+    (lambda batch: 20 + batch, 0, 4),
+    (lambda batch: 15.75 if batch < 3000 else 16, 2999, 25),  # as a compiler that frees what it must
+    (lambda batch: 1, 4096, 11),
+    (lambda batch: 1 + 1e-6 * batch**2, 3840, 20),
+    (lambda batch: 14 + 0.1 * math.sqrt(batch), 306, 20),
+  ],
+)
+def test_the_largest_batch_is_found_in_few_compilations(toy, monkeypatch, gib, largest, compilations):
+  memory = Memory(gib)
+  monkeypatch.setattr(plan, 'compile_step', memory)
+  toy.batch_size = 4
+  chips = Topology('one', jax.devices()[:1], topology.CHIPS['v5e'])
+  assert plan.largest(toy, chips, fast=False) == largest
+  assert len(memory.asked) == len(set(memory.asked)) <= compilations, memory.asked
 
 
 @pytest.mark.parametrize('topology', ['v9:2x2', 'v5litepod-8', ''])
