@@ -2,9 +2,10 @@
 
   python benchmarks/tpu_plans.py --output=plans/ [--only=utkface] [--topologies=v5e:2x4,v6e:2x4]
 
-Compiles every program of every recipe for every slice, one after the other: hours on a few cores, and up to
-10 GB of memory. Needs libtpu (pip install -e .[aot]) and no TPU. Each plan is kept as JSON in the folder and
-is not made again, so that the command can be stopped and given once more; at the end, the table as Markdown.
+Compiles every program of every recipe for every slice, one after the other: hours on a few cores, and
+up to 10 GB of memory. Needs libtpu (pip install -e .[aot]) and no TPU. Each plan is kept as JSON in the
+folder and not made again, so that the command can be stopped and given once more. At the end it prints
+the table, as Markdown.
 """
 
 import argparse
@@ -19,7 +20,7 @@ TOPOLOGIES = 'v5e:2x4,v6e:2x4,v4:2x2x2'
 RECIPES = {  # as one would train them on such a slice
   'selfie2anime': ('--config.compute_dtype=bfloat16', '--config.batch_size=8'),
   'utkface': ('--config.batch_size=32',),
-  'ffhq': (),
+  'church': (),
 }
 GIB, MINUTE = 2**30, 60
 
@@ -37,18 +38,18 @@ def plan(recipe: str, topology: str, file: Path) -> bool:
     ).returncode
 
 
-def rows(recipe: str, plan: dict):
+def rows(recipe: str, found: dict):
   """A line of the table for each program of a plan."""
-  chip = plan['chip']
-  for program in plan['programs']:
-    name = f'`{recipe}.py`, {plan["compute_dtype"]}, batch {plan["batch_per_chip"] * plan["chips"]}'
+  chip = found['chip']
+  for program in found['programs']:
+    name = f'`{recipe}.py`, {found["compute_dtype"]}, batch {found["batch_per_chip"] * found["chips"]}'
     if program['share'] < 1:
       name += f': {program["phases"]} ({program["share"]:.0%})'
     memory = ', '.join(f'{program[part] / GIB:.2f}' for part in ('arguments', 'temporaries', 'peak'))
     count, size = program['exchanged'].get('all-reduce', (0, 0))
     flops, traffic = program['flops'], program['traffic']
     yield (
-      name, plan['topology'], f'{memory} of {chip["memory"]:g}',
+      name, found['topology'], f'{memory} of {chip["memory"]:g}',
       f'{flops / 1e12:.2f}; {flops / chip["tflops"] / 1e9:.1f}',
       f'{traffic / 1e9:.0f}; {traffic / chip["bandwidth"] / 1e6:.0f}',
       f'{count}; {size / 1e6:.0f}',
