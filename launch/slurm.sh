@@ -21,7 +21,7 @@ Trains on one or many GPU nodes of a SLURM cluster, a process for each GPU:
 
 --ntasks-per-node must be --gpus-per-node: JAX gives each task the GPU of its number. The workdir must
 be seen by all nodes (a shared folder, or gs://). Two minutes before the time is up the run saves a
-checkpoint and the job queues again; so it does if the job is preempted and the partition requeues.
+checkpoint and the job queues again; so it does when it is preempted.
 
   --dry_run    prints the command that would run on every node, and runs nothing
   PYTHON       the environment variable that names the interpreter; .venv/bin/python when not set
@@ -65,14 +65,20 @@ if [ -n "$dry_run" ]; then
   exit
 fi
 
-# SLURM tells this shell that the time is nearly up; srun passes the signal on to its tasks, which save.
+# SLURM tells this shell that the time is nearly up; scancel passes it on to the tasks, which save. (srun
+# would take the signal as the order to kill them.)
 "${command[@]}" &
 step=$! stopped='' code=0
-trap 'stopped=yes; kill -TERM "$step"' TERM
+trap 'stopped=yes; scancel --signal=TERM "$SLURM_JOB_ID"' TERM
 wait "$step" || code=$?
 if [ -n "$stopped" ]; then # what ended was the waiting
   code=0
   wait "$step" || code=$?
+fi
+
+# SLURM tells the tasks alone of a preemption. Having saved, they are done; the job is not.
+preempted() { scontrol show job "$SLURM_JOB_ID" | grep -q 'PreemptTime=[0-9]'; }
+if [ -n "$stopped" ] || preempted; then
   scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$code"

@@ -302,25 +302,64 @@ def test_there_must_be_a_task_for_each_gpu(gpus, tasks, fits):
     assert 'error: --gpus-per-node=8 and --ntasks-per-node=1 must be the same number' in done.stderr
 
 
-def slurm_job(tmp_path, srun):
-  """The started script with a stand-in for srun; what scontrol was asked for is in `calls`."""
-  executable(tmp_path / 'srun', f'#!/usr/bin/env bash\n{srun}\n')
-  executable(tmp_path / 'scontrol', f'#!/usr/bin/env bash\necho "$@" >>{tmp_path}/calls\n')
+SRUN = """#!/usr/bin/env bash
+# Kills its task when it gets SIGTERM, as the real one does.
+bash -c "$TASK" &
+trap "kill -KILL $!" TERM
+wait $!
+"""
+SCANCEL = """#!/usr/bin/env bash
+echo "scancel $*" >>"$FOLDER/calls"
+kill -TERM "$(cat "$FOLDER/task")"
+"""
+SCONTROL = """#!/usr/bin/env bash
+[ "$1" != show ] || exec echo "   PreemptEligibleTime=2026-11-25T02:55:00 PreemptTime=$PREEMPTED"
+echo "scontrol $*" >>"$FOLDER/calls"
+"""
+SAVES = """
+echo $$ >"$FOLDER/task"
+trap 'echo saved; exit' TERM
+echo runs
+while true; do sleep 0.05; done
+"""
+
+
+def slurm_job(tmp_path, task, preempted='None'):
+  """The started script on stand-ins for SLURM's programs, which behave as those of 22.05 were seen to.
+
+  `task` is what srun runs; what the script asked for is in the file `calls`.
+  """
+  for name, text in {'srun': SRUN, 'scancel': SCANCEL, 'scontrol': SCONTROL}.items():
+    executable(tmp_path / name, text)
   environment = os.environ | {
     'PATH': f'{tmp_path}:{os.environ["PATH"]}', 'SLURM_JOB_ID': '42', 'SLURM_SUBMIT_DIR': str(ROOT),
+    'FOLDER': str(tmp_path), 'TASK': task, 'PREEMPTED': preempted,
   }  # fmt: skip
   copied = executable(tmp_path / 'slurm_script', (LAUNCH / 'slurm.sh').read_text())
   return subprocess.Popen(['bash', copied, *RUN], env=environment, cwd=tmp_path, stdout=subprocess.PIPE)
 
 
 def test_a_job_whose_time_is_up_saves_and_queues_again(tmp_path):
-  job = slurm_job(tmp_path, "trap 'echo saved; exit' TERM; echo runs; while true; do sleep 0.05; done")
+  job = slurm_job(tmp_path, SAVES)
   assert job.stdout.readline() == b'runs\n'
   time.sleep(0.2)  # until the script waits
   job.send_signal(signal.SIGTERM)
   out, _ = job.communicate(timeout=20)
   assert (job.returncode, out) == (0, b'saved\n')
-  assert (tmp_path / 'calls').read_text() == 'requeue 42\n'
+  assert (tmp_path / 'calls').read_text() == 'scancel --signal=TERM 42\nscontrol requeue 42\n'
+
+
+@pytest.mark.parametrize('preempted', [True, False])
+def test_a_job_whose_tasks_were_told_to_stop_queues_again_if_it_was_preempted(tmp_path, preempted):
+  """Before a preemption SLURM tells the tasks only; so does `scancel --signal=TERM` of a user."""
+  job = slurm_job(tmp_path, SAVES, '2026-11-25T02:55:02' if preempted else 'None')
+  assert job.stdout.readline() == b'runs\n'
+  os.kill(int((tmp_path / 'task').read_text()), signal.SIGTERM)
+  out, _ = job.communicate(timeout=20)
+  assert (job.returncode, out) == (0, b'saved\n')
+  assert (tmp_path / 'calls').exists() == preempted
+  if preempted:
+    assert (tmp_path / 'calls').read_text() == 'scontrol requeue 42\n'
 
 
 @pytest.mark.parametrize('code', [0, 2])
