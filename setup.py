@@ -37,6 +37,7 @@ setup(
     'aot': ['jax[tpu]'],  # libtpu as jax wants it; its compiler needs no TPU
     'cuda': ['jax[cuda13]'],
     'tf': ['tensorflow-cpu', 'tensorboard'],
+    'k8s': ['jax[k8s]'],  # processes of a Kubernetes Job without TPUs
     'gcs': ['gcsfs'],  # workdirs in gs://
     'interop': ['torch'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],

@@ -30,6 +30,8 @@ HEARTBEAT_SECONDS = 30  # without one a process counts as lost
 SHUTDOWN_SECONDS = 60  # how long the first to be done waits for the others
 LOSS = ('gloo', 'coordination', 'heartbeat', 'unavailable', 'connection reset', 'connection closed')
 """What errors say, in lower case, when a computation's other end has gone."""
+_FLAGS = '--coordinator=host:port --process_id=i --num_processes=n'
+_ALONE = '--coordinator=:0 --process_id=0 --num_processes=1 is one alone'
 AGAIN = 'Run the same command again in all of them to go on from the last checkpoint.'
 
 
@@ -47,16 +49,22 @@ def start(coordinator: str = '', process_id: int | None = None, num_processes: i
     UserError: the three do not come together, or do not fit; the others cannot be found.
   """
   _check(coordinator, process_id, num_processes)
-  if num_processes == 1 or not (coordinator or _cluster()):
+  cluster = '' if coordinator else _cluster()
+  if num_processes == 1 or not (coordinator or cluster):
     return
+  if cluster == 'Kubernetes' and not importlib.util.find_spec('kubernetes'):
+    raise UserError(  # jax would only warn, and every pod would train on its own
+      "this is a pod of an indexed Kubernetes Job; to find the run's others, jax needs the package "
+      "kubernetes (pip install -e '.[k8s]') and a service account that may read pods. Or give "
+      f'{_FLAGS}; {_ALONE}.'
+    )
   # SIGTERM is ours: train.Interruption also knows SIGINT, and tells every process.
   jax.config.update('jax_enable_preemption_service', False)
   jax.config.update('jax_cpu_collectives_implementation', 'gloo')
-  where = f'--coordinator={coordinator}' if coordinator else 'found in the environment'
+  where = f'--coordinator={coordinator}' if coordinator else f'of {cluster}, by the environment'
   unjoined = (
     f'the processes of the run ({where}) could not be joined within {JOIN_SECONDS} seconds: start the '
-    'same command in all of them, with --coordinator=host:port --process_id=i --num_processes=n if '
-    'the environment does not tell; --coordinator=:0 --process_id=0 --num_processes=1 is one alone.'
+    f'same command in all of them, with {_FLAGS} if the environment does not tell; {_ALONE}.'
   )
   _Witness.call(unjoined)
   given = dict(coordinator_address=coordinator, process_id=process_id, num_processes=num_processes)
@@ -69,7 +77,7 @@ def start(coordinator: str = '', process_id: int | None = None, num_processes: i
     )
   except (RuntimeError, ValueError) as error:
     _Witness.dismiss()
-    if not coordinator and 'coordinator_address should be defined' in str(error):
+    if cluster == 'TPU' and 'coordinator_address should be defined' in str(error):
       return  # a TPU VM without others
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
     raise UserError(f'{unjoined} ({reason})') from error
@@ -106,23 +114,29 @@ def _check(coordinator: str, process_id: int | None, num_processes: int | None):
     )
 
 
-def _cluster() -> bool:
-  """Whether `jax.distributed` is to look for other processes here.
+def _cluster() -> str:
+  """What may hold other processes of this run, for `jax.distributed` to look for; '' if nothing.
 
   It would find more than a run: a single SLURM task, or a notebook in a pod of Kubernetes, where it
   warns or fails. A TPU VM is asked whenever there are chips, since only its metadata tell.
   """
   has = os.environ
   if int(has.get('SLURM_NTASKS', 1)) > 1 and 'SLURM_PROCID' in has:
-    return True
+    return 'SLURM'
   if int(has.get('OMPI_COMM_WORLD_SIZE', 1)) > 1:
-    return True
+    return 'MPI'
+  if _has_tpu():
+    hosts = has.get('TPU_PROCESS_ADDRESSES') or has.get('TPU_WORKER_HOSTNAMES')
+    alone = hosts is not None and ',' not in hosts and int(has.get('MEGASCALE_NUM_SLICES', 1)) == 1
+    return '' if alone else 'TPU'
   if 'KUBERNETES_SERVICE_HOST' in has and 'JOB_COMPLETION_INDEX' in has:
-    return True
-  if 'tpu' not in has.get('JAX_PLATFORMS', 'tpu') or not importlib.util.find_spec('libtpu'):
-    return False
-  hosts = has.get('TPU_PROCESS_ADDRESSES') or has.get('TPU_WORKER_HOSTNAMES')
-  if hosts is not None and ',' not in hosts and int(has.get('MEGASCALE_NUM_SLICES', 1)) == 1:
+    return 'Kubernetes'
+  return ''
+
+
+def _has_tpu() -> bool:
+  """Whether this machine has TPU chips and jax may use them."""
+  if 'tpu' not in os.environ.get('JAX_PLATFORMS', 'tpu') or not importlib.util.find_spec('libtpu'):
     return False
   return bool(glob.glob('/dev/accel*') or glob.glob('/dev/vfio/[0-9]*'))
 

@@ -284,46 +284,77 @@ def test_flags_of_several_processes_that_do_not_fit_are_told(arguments, sentence
     distributed.start(*arguments)
 
 
+@pytest.fixture
+def no_cluster(monkeypatch):
+  """The environment of a machine of its own."""
+  for name in [*os.environ]:
+    if name.startswith(('SLURM', 'OMPI', 'KUBERNETES', 'JOB_COMPLETION', 'TPU', 'MEGASCALE')):
+      monkeypatch.delenv(name)
+
+
+KUBERNETES = {'KUBERNETES_SERVICE_HOST': '10.0.0.1', 'JOB_COMPLETION_INDEX': '0'}
+
+
 @pytest.mark.parametrize(
-  'environment, several',
+  'environment, cluster',
   [
-    ({}, False),
-    ({'SLURM_NTASKS': '1', 'SLURM_PROCID': '0'}, False),
-    ({'SLURM_NTASKS': '4', 'SLURM_PROCID': '3'}, True),
-    ({'SLURM_NTASKS': '4'}, False),  # the shell of an allocation: no task of it
-    ({'KUBERNETES_SERVICE_HOST': '10.0.0.1'}, False),  # a notebook, say
-    ({'KUBERNETES_SERVICE_HOST': '10.0.0.1', 'JOB_COMPLETION_INDEX': '0'}, True),
-    ({'OMPI_COMM_WORLD_SIZE': '2'}, True),
+    ({}, ''),
+    ({'SLURM_NTASKS': '1', 'SLURM_PROCID': '0'}, ''),
+    ({'SLURM_NTASKS': '4', 'SLURM_PROCID': '3'}, 'SLURM'),
+    ({'SLURM_NTASKS': '4'}, ''),  # the shell of an allocation: no task of it
+    ({'KUBERNETES_SERVICE_HOST': '10.0.0.1'}, ''),  # a notebook, say
+    (KUBERNETES, 'Kubernetes'),
+    ({'OMPI_COMM_WORLD_SIZE': '2'}, 'MPI'),
   ],
 )
 def test_other_processes_are_looked_for_only_where_the_environment_tells_of_them(
-  monkeypatch, environment, several
+  no_cluster, monkeypatch, environment, cluster
 ):
-  for name in [*os.environ]:
-    if name.startswith(('SLURM', 'OMPI', 'KUBERNETES', 'JOB_COMPLETION')):
-      monkeypatch.delenv(name)
   for name, value in environment.items():
     monkeypatch.setenv(name, value)
-  assert distributed._cluster() == several
+  assert distributed._cluster() == cluster
 
 
 @pytest.mark.parametrize(
-  'environment, several',
+  'environment, cluster',
   [
-    ({}, True),
-    ({'TPU_WORKER_HOSTNAMES': 'localhost'}, False),
-    ({'TPU_WORKER_HOSTNAMES': 'host-0,host-1'}, True),
-    ({'TPU_WORKER_HOSTNAMES': 'host-0', 'MEGASCALE_NUM_SLICES': '2'}, True),
-    ({'JAX_PLATFORMS': 'cpu'}, False),
+    ({}, 'TPU'),
+    ({'TPU_WORKER_HOSTNAMES': 'localhost'}, ''),
+    ({'TPU_WORKER_HOSTNAMES': 'host-0,host-1'}, 'TPU'),
+    ({'TPU_WORKER_HOSTNAMES': 'host-0', 'MEGASCALE_NUM_SLICES': '2'}, 'TPU'),
+    (KUBERNETES | {'TPU_WORKER_HOSTNAMES': 'host-0,host-1'}, 'TPU'),  # GKE
+    (KUBERNETES | {'JAX_PLATFORMS': 'cpu'}, 'Kubernetes'),
+    ({'JAX_PLATFORMS': 'cpu'}, ''),
   ],
 )
-def test_a_tpu_vm_is_asked_for_others_unless_it_is_known_to_be_alone(monkeypatch, environment, several):
+def test_a_tpu_vm_is_asked_for_others_unless_it_is_known_to_be_alone(
+  no_cluster, monkeypatch, environment, cluster
+):
   monkeypatch.delenv('JAX_PLATFORMS')
   monkeypatch.setattr(distributed.importlib.util, 'find_spec', lambda name: name)
   monkeypatch.setattr(distributed.glob, 'glob', lambda pattern: [pattern])
   for name, value in environment.items():
     monkeypatch.setenv(name, value)
-  assert distributed._cluster() == several
+  assert distributed._cluster() == cluster
+
+
+def test_pods_that_could_not_find_each_other_do_not_train_each_on_its_own(no_cluster, monkeypatch):
+  for name, value in KUBERNETES.items():
+    monkeypatch.setenv(name, value)
+  monkeypatch.setattr(distributed, '_has_tpu', lambda: False)
+  monkeypatch.setattr(distributed.importlib.util, 'find_spec', lambda name: None)
+  with pytest.raises(UserError, match=r'pod of an indexed Kubernetes Job.*\[k8s\].*--coordinator=host'):
+    distributed.start()
+
+
+def test_tasks_of_slurm_whose_environment_is_incomplete_do_not_train_each_on_its_own():
+  done = subprocess.run(
+    [sys.executable, '-c', 'from decoupled_gan import distributed; distributed.start()'],
+    env=os.environ | {'SLURM_NTASKS': '2', 'SLURM_PROCID': '0'},
+    cwd=HERE.parent, capture_output=True, text=True, check=False,
+  )  # fmt: skip
+  assert done.returncode == 1
+  assert re.search(r'UserError: the processes of the run \(of SLURM, by the env.*start', done.stderr)
 
 
 # With one process everything is free.

@@ -463,7 +463,7 @@ def test_what_the_image_copies_exists_and_is_not_ignored(instructions):
 
 
 @pytest.mark.parametrize(
-  'device, extras', [('cpu', ['gcs']), ('tpu', ['gcs', 'tpu']), ('cuda', ['gcs', 'cuda'])]
+  'device, extras', [('cpu', ['gcs']), ('tpu', ['gcs', 'tpu']), ('cuda', ['gcs', 'cuda', 'k8s'])]
 )
 def test_the_image_installs_the_extras_of_its_device(instructions, tmp_path, device, extras):
   done = image_install(instructions, tmp_path, device)
