@@ -19,6 +19,9 @@ from decoupled_gan.errors import LostProcess, UserError
 from decoupled_gan.workdir import Workdir
 
 HERE = Path(__file__).parent
+ROUNDING = 3e-5
+"""Relative, between other numbers of processes: sums over the batch in another order, which Adam's
+first steps, whose size does not depend on the gradient's, enlarge. 1.3e-5 was seen after 8 steps."""
 RECIPE = """
 import sys
 sys.path[:0] = [{tests!r}]
@@ -109,12 +112,16 @@ def state_of(folder):
     return jax.tree.map(np.asarray, checkpoints.restore(built.abstract_state()))
 
 
-def assert_same_run(folder, other, rtol=1e-5):
+def assert_same_run(folder, other, rtol=ROUNDING):
   """Equal rows in the metrics and equal states, up to the rounding of sums over the batch."""
   ours, theirs = rows(folder), rows(other)
   assert [row.keys() for row in ours] == [row.keys() for row in theirs]
   for a, b in zip(ours, theirs, strict=True):
     assert a == pytest.approx(b, rel=rtol)
+  assert_same_state(folder, other, rtol)
+
+
+def assert_same_state(folder, other, rtol=ROUNDING):
   for a, b in zip(*map(jax.tree.leaves, (state_of(folder), state_of(other))), strict=True):
     np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * max(np.abs(b).max(), 1e-3))
 
@@ -155,9 +162,8 @@ def test_a_run_goes_on_with_another_number_of_processes_and_devices(home, alone)
   ours = [row for row in rows(home / 'elastic') if 'judge/adversarial' in row]
   theirs = [row for row in rows(alone) if 'judge/adversarial' in row]
   for a, b in zip(ours, theirs, strict=True):
-    assert a == pytest.approx(b, rel=1e-5)
-  for a, b in zip(*map(jax.tree.leaves, (state_of(home / 'elastic'), state_of(alone))), strict=True):
-    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert a == pytest.approx(b, rel=ROUNDING)
+  assert_same_state(home / 'elastic', alone)
 
 
 @pytest.mark.slow
