@@ -26,8 +26,8 @@ from decoupled_gan import methods, plan
 
 methods.METHODS['toy'] = toy
 config = toy.get_config()
-config.batch_size = {batch_size}
-plan.plan(config, {topology!r}, fast=True)
+config.update({fields})
+plan.plan(config, 'v5e:2x2', fast=True)
 """
 
 
@@ -112,18 +112,30 @@ def test_without_libtpu_the_extra_is_named(toy, monkeypatch):
     plan.plan(toy, 'v5e:2x2')
 
 
-@pytest.mark.slow
-def test_the_plan_for_a_slice_of_tpus_has_the_collectives_and_the_floors():
+def on_tpus(**fields):
+  """The finished process that plans the toy for a slice of TPUs."""
   pytest.importorskip('libtpu', reason='the compiler for TPUs is in the extra aot')
-  script = ON_TPUS.format(tests=str(HERE), root=str(HERE.parent), batch_size=8, topology='v5e:2x2')
-  done = subprocess.run(
-    [sys.executable, '-c', script],
+  return subprocess.run(
+    [sys.executable, '-c', ON_TPUS.format(tests=str(HERE), root=str(HERE.parent), fields=fields)],
     env=os.environ | {'JAX_PLATFORMS': 'cpu'}, capture_output=True, text=True, check=False,
   )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_plan_for_a_slice_of_tpus_has_the_collectives_and_the_floors():
+  done = on_tpus(batch_size=8)
   assert done.returncode == 0, done.stderr[-3000:]
   for part in ('v5e:2x2: 4 chip(s), batch 2 each', 'all-reduce', 'of 16', 'floor by traffic', '--fast'):
     assert part in done.stdout, part
   assert 'WARNING' not in done.stderr  # libtpu's, about machines that are no TPU
+
+
+@pytest.mark.slow
+def test_the_compiler_for_tpus_tells_what_does_not_fit():
+  done = on_tpus(batch_size=4000, image_size=1024)
+  assert re.search(
+    r'RunError: does not fit: batch_size=4000 on v5e:2x2 needs \d+\.\d\d of 15\.75 GiB', done.stderr
+  ), done.stderr[-3000:]
 
 
 # The text of programs.
