@@ -65,6 +65,11 @@ flags.DEFINE_string('noise', 'const', 'generate: per pixel: const, random or non
 flags.DEFINE_string('coordinator', '', 'train, several processes: host:port of process 0.')
 flags.DEFINE_integer('process_id', None, 'train, several processes: which this is, from 0.')
 flags.DEFINE_integer('num_processes', None, 'train, several processes: how many there are.')
+flags.DEFINE_integer(
+  'stop_exit_code',
+  0,
+  'train: the exit code after a signal and saving; not 0 where a cluster starts again what failed.',
+)
 
 
 def mode(name: str = '') -> Callable:
@@ -86,7 +91,9 @@ def train():
   distributed.start(FLAGS.coordinator, FLAGS.process_id, FLAGS.num_processes)
   compilation.keep(config, workdir)
   with distributed.telling_losses():
-    train.train(config, workdir)
+    done = train.train(config, workdir)
+  if not done:
+    sys.exit(FLAGS.stop_exit_code)
 
 
 @mode()

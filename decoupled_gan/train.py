@@ -15,8 +15,8 @@ from decoupled_gan.report import Metrics, Progress, Silent, grid, save_image
 from decoupled_gan.workdir import Workdir, flatten
 
 
-def train(config: ConfigDict, workdir: Workdir):
-  """Trains to `config.num_steps`. SIGTERM or SIGINT saves a checkpoint and returns.
+def train(config: ConfigDict, workdir: Workdir) -> bool:
+  """Trains to `config.num_steps`. SIGTERM or SIGINT saves a checkpoint and returns False.
 
   Of several processes all call it, the first one writes what is not a checkpoint, and a signal to
   any of them stops all.
@@ -42,10 +42,11 @@ def train(config: ConfigDict, workdir: Workdir):
       print(describe(run, current, dataset, workdir, changes), flush=True)
     if current.step >= config.num_steps:
       print(f'Nothing to do: {int(current.step)} steps of num_steps={config.num_steps} are done.')
-      return
+      return True
     done = _loop(run, current, dataset, workdir, checkpoints, interruption)
   if done:
     print(f'Done: {config.num_steps} steps in {workdir.path}')
+  return done
 
 
 def _loop(run, current, dataset, workdir: Workdir, checkpoints, interruption) -> bool:

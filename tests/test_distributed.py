@@ -232,6 +232,18 @@ def test_sigterm_to_any_process_saves_and_ends_all_and_the_next_start_goes_on(ho
 
 
 @pytest.mark.slow
+def test_processes_that_were_told_to_stop_save_and_exit_with_the_code_asked_for(home):
+  process = launch(home, 2, 'coded', 'endless', '--stop_exit_code=75', GRACE='60')
+  wait_for_step(process, home, 'coded', 5)
+  os.kill(process_of(home, 'coded', 1), signal.SIGTERM)
+  assert process.wait(60) == 1
+  log = (home / 'coded.log').read_text()
+  assert re.findall('ended with exit code [0-9]+', log) == ['ended with exit code 75']
+  found = re.findall(r'\[(\d)\] Stopped by SIGTERM after step (\d+); step \2 is saved', log)
+  assert sorted(process for process, _ in found) == ['0', '1']
+
+
+@pytest.mark.slow
 def test_what_only_one_process_cannot_do_is_told_by_all_before_they_begin(home):
   code, log = finished(home, 2, 'broken', 'broken', GRACE='60')
   assert code == 1

@@ -401,7 +401,7 @@ def test_the_jobset_filled_in_as_its_comment_says_has_the_fields_of_the_apis(job
   (container,) = job['template']['spec']['containers']
   assert container['args'] == [
     f'--config={jobset_values["CONFIG"]}', f'--workdir={jobset_values["WORKDIR"]}',
-    '--config.data.path=/data/selfie2anime',
+    '--stop_exit_code=75', '--config.data.path=/data/selfie2anime',
   ]  # fmt: skip
   assert jobset_values['WORKDIR'].startswith('gs://')
   chips = job['completions'] * container['resources']['limits']['google.com/tpu']
@@ -409,10 +409,18 @@ def test_the_jobset_filled_in_as_its_comment_says_has_the_fields_of_the_apis(job
   assert (job['parallelism'], job['backoffLimit']) == (job['completions'], 0)
 
 
-def test_a_preempted_jobset_starts_again_without_counting(jobset_values):
-  """The job then fails for its podFailurePolicy, which is the reason that the JobSet's rule names."""
-  (rule,) = jobset(jobset_values)['spec']['failurePolicy']['rules']
+def test_a_jobset_that_is_preempted_starts_again_without_counting(jobset_values):
+  """Its job must fail, for the reason that the JobSet's rule names: a pod that exits with 0 is done."""
+  filled = jobset(jobset_values)
+  (rule,) = filled['spec']['failurePolicy']['rules']
   assert rule['onJobFailureReasons'] == ['PodFailurePolicy']
+  job = filled['spec']['replicatedJobs'][0]['template']['spec']
+  saved, lost = job['podFailurePolicy']['rules']
+  assert saved['action'] == lost['action'] == 'FailJob'
+  (code,) = saved['onExitCodes']['values']
+  assert code != 0
+  assert f'--stop_exit_code={code}' in job['template']['spec']['containers'][0]['args']
+  assert lost['onPodConditions'] == [{'type': 'DisruptionTarget', 'status': 'True'}]
 
 
 def test_a_field_or_a_word_that_the_apis_do_not_have_is_found(jobset_values):

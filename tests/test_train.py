@@ -5,13 +5,14 @@ import math
 import os
 import resource
 import signal
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from decoupled_gan import data, experiment, train
+from decoupled_gan import cli, data, experiment, train
 from decoupled_gan.checkpoint import Checkpoints
 from decoupled_gan.errors import RunError, UserError
 from decoupled_gan.workdir import Workdir
@@ -86,6 +87,22 @@ def test_a_signal_saves_and_the_next_start_goes_on_bit_for_bit(
   for name in ('00000004.png', '00000008.png'):
     once, twice = (tmp_path / x / 'samples' / name for x in ('once', 'twice'))
     assert once.read_bytes() == twice.read_bytes()
+
+
+@pytest.mark.parametrize('batch, code', [(5, 75), (None, 0)])
+def test_only_a_run_that_was_stopped_exits_with_the_code_for_it(toy, tmp_path, monkeypatch, batch, code):
+  toy.compilation_cache = ''
+  given = {'config': toy, 'coordinator': '', 'process_id': None, 'num_processes': None}
+  monkeypatch.setattr(cli, 'FLAGS', SimpleNamespace(**given, stop_exit_code=75))
+  monkeypatch.setattr(cli, '_workdir', lambda: Workdir(tmp_path))
+  if batch:
+    signal_at_batch(monkeypatch, signal.SIGTERM, batch)
+  try:
+    cli.train()
+    left = 0
+  except SystemExit as exit:
+    left = exit.code
+  assert left == code
 
 
 def test_a_finished_run_says_so_and_changes_nothing(toy, tmp_path, capsys):
