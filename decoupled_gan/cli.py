@@ -267,9 +267,6 @@ def _main(_):
     absl_logging.set_verbosity(absl_logging.FATAL)
     logging.getLogger('decoupled_gan').setLevel(logging.INFO)
   try:
-    from decoupled_gan import topology
-
-    topology.hush()
     MODES[FLAGS.mode]()
   except UserError as error:
     _fail(str(error))

@@ -9,6 +9,7 @@ With one process everything here is free and does nothing.
 
 import atexit
 import contextlib
+import glob
 import importlib.util
 import json
 import os
@@ -21,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from decoupled_gan import sharding, topology
+from decoupled_gan import sharding
 from decoupled_gan.errors import LostProcess, RunError, UserError, listing
 
 JOIN_SECONDS = 300  # how long a process waits for the others to start
@@ -124,13 +125,20 @@ def _cluster() -> str:
     return 'SLURM'
   if int(has.get('OMPI_COMM_WORLD_SIZE', 1)) > 1:
     return 'MPI'
-  if topology.has_tpu():
+  if _has_tpu():
     hosts = has.get('TPU_PROCESS_ADDRESSES') or has.get('TPU_WORKER_HOSTNAMES')
     alone = hosts is not None and ',' not in hosts and int(has.get('MEGASCALE_NUM_SLICES', 1)) == 1
     return '' if alone else 'TPU'
   if 'KUBERNETES_SERVICE_HOST' in has and 'JOB_COMPLETION_INDEX' in has:
     return 'Kubernetes'
   return ''
+
+
+def _has_tpu() -> bool:
+  """Whether this machine has TPU chips and jax may use them."""
+  if 'tpu' not in os.environ.get('JAX_PLATFORMS', 'tpu') or not importlib.util.find_spec('libtpu'):
+    return False
+  return bool(glob.glob('/dev/accel*') or glob.glob('/dev/vfio/[0-9]*'))
 
 
 def main() -> bool:

@@ -3,7 +3,6 @@
 libtpu, the compiler for TPUs, comes with the extra `aot` and runs on any machine.
 """
 
-import glob
 import importlib.util
 import os
 from dataclasses import dataclass
@@ -12,12 +11,11 @@ import jax
 
 from decoupled_gan.errors import UserError, listing
 
-NO_TPU = {
+NO_TPU = {  # without these libtpu asks a metadata server what machine this is, waits, and complains
   'TPU_SKIP_MDS_QUERY': '1',
   'TPU_WORKER_HOSTNAMES': 'localhost',
   'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
 }
-"""Without these libtpu asks a metadata server what machine this is, waits, and complains."""
 
 
 @dataclass(frozen=True)
@@ -53,24 +51,6 @@ class Topology:
     return len(self.devices)
 
 
-def has_tpu() -> bool:
-  """Whether this machine has TPU chips and jax may use them."""
-  if 'tpu' not in os.environ.get('JAX_PLATFORMS', 'tpu') or not importlib.util.find_spec('libtpu'):
-    return False
-  return bool(glob.glob('/dev/accel*') or glob.glob('/dev/vfio/[0-9]*'))
-
-
-def hush(accelerator: str = CHIPS['v5e'].accelerator):
-  """Tells libtpu, where it is installed without a TPU, what it would complain that it cannot find out.
-
-  To be called before jax looks for devices. `accelerator`: the machine that it may believe to be on.
-  """
-  if not has_tpu() and importlib.util.find_spec('libtpu'):
-    for variable, value in NO_TPU.items():
-      os.environ.setdefault(variable, value)
-    os.environ['TPU_ACCELERATOR_TYPE'] = accelerator
-
-
 def find(name: str) -> Topology:
   """'local', or a slice as libtpu names them, such as 'v5e:2x4'.
 
@@ -89,7 +69,8 @@ def find(name: str) -> Topology:
       f'--topology={name} is unknown: give local, or a chip and its arrangement, such as '
       f'v5e:2x4 or v4:2x2x1; the chips are {listing(CHIPS)}.'
     )
-  hush(CHIPS[kind].accelerator)
+  for variable, value in (NO_TPU | {'TPU_ACCELERATOR_TYPE': CHIPS[kind].accelerator}).items():
+    os.environ.setdefault(variable, value)
   from jax.experimental import topologies
 
   try:

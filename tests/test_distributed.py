@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from decoupled_gan import distributed, experiment, sharding, topology, train
+from decoupled_gan import distributed, experiment, sharding, train
 from decoupled_gan.checkpoint import Checkpoints
 from decoupled_gan.errors import LostProcess, UserError
 from decoupled_gan.workdir import Workdir
@@ -350,7 +350,7 @@ def test_a_tpu_vm_is_asked_for_others_unless_it_is_known_to_be_alone(
 ):
   monkeypatch.delenv('JAX_PLATFORMS')
   monkeypatch.setattr(distributed.importlib.util, 'find_spec', lambda name: name)
-  monkeypatch.setattr(topology.glob, 'glob', lambda pattern: [pattern])
+  monkeypatch.setattr(distributed.glob, 'glob', lambda pattern: [pattern])
   for name, value in environment.items():
     monkeypatch.setenv(name, value)
   assert distributed._cluster() == cluster
@@ -359,7 +359,7 @@ def test_a_tpu_vm_is_asked_for_others_unless_it_is_known_to_be_alone(
 def test_pods_that_could_not_find_each_other_do_not_train_each_on_its_own(no_cluster, monkeypatch):
   for name, value in KUBERNETES.items():
     monkeypatch.setenv(name, value)
-  monkeypatch.setattr(topology, 'has_tpu', lambda: False)
+  monkeypatch.setattr(distributed, '_has_tpu', lambda: False)
   monkeypatch.setattr(distributed.importlib.util, 'find_spec', lambda name: None)
   with pytest.raises(UserError, match=r'pod of an indexed Kubernetes Job.*\[k8s\].*--coordinator=host'):
     distributed.start()
