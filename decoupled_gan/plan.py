@@ -10,6 +10,7 @@ import math
 import re
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
@@ -81,8 +82,12 @@ def plan(
     print(f'batch_size={asked} is not divisible by {len(chips)} chips: planned for '
           f'{config.batch_size}.')  # fmt: skip
   fitting = largest(config, chips, fast) if largest_batch else None
+  programs = []
   try:
-    programs = compile_step(config, chips, fast)
+    for program in compile_step(config, chips, fast):
+      programs.append(program)
+      if output:  # after each: a compilation takes minutes, and the next may not end well
+        paths.write(paths.get(output), _json(config, chips, programs, fast))
   except DoesNotFit as error:
     what = 'the largest batch per chip that fits'
     hint = f'{what} is {fitting}' if fitting is not None else f'--largest_batch finds {what}'
@@ -93,17 +98,16 @@ def plan(
   _print(config, chips, programs, fast)
   if fitting is not None:
     print(f'The largest batch per chip that fits is {fitting} (batch_size={fitting * len(chips)}).')
-  if output:
-    paths.write(paths.get(output), _json(config, chips, programs, fast))
 
 
-def compile_step(config: ConfigDict, chips: Topology, fast: bool) -> list[Program]:
+def compile_step(config: ConfigDict, chips: Topology, fast: bool) -> Iterator[Program]:
   """Every set of phases that some step plays, compiled, the most frequent first; raises DoesNotFit."""
   run = experiment.build(config, chips.devices)
   period = math.lcm(*(phase.every for phase in run.phases))
   played = Counter(routing.active(run.phases, step) for step in range(period))
   options = FAST if fast and chips.devices[0].platform == 'tpu' else None
-  return [_program(run, active, n / period, options) for active, n in played.most_common()]
+  for active, n in played.most_common():
+    yield _program(run, active, n / period, options)
 
 
 def _program(run, active: tuple[int, ...], share: float, options) -> Program:
