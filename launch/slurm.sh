@@ -77,7 +77,7 @@ if [ -n "$stopped" ]; then # what ended was the waiting
 fi
 
 # SLURM tells the tasks alone of a preemption. Having saved, they are done; the job is not.
-preempted() { scontrol show job "$SLURM_JOB_ID" | grep -q 'PreemptTime=[0-9]'; }
+preempted() { [[ "$(scontrol show job "$SLURM_JOB_ID")" =~ PreemptTime=[0-9] ]]; }
 if [ -n "$stopped" ] || preempted; then
   scontrol requeue "$SLURM_JOB_ID"
 fi
