@@ -17,8 +17,8 @@ import jax.numpy as jnp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without installation
 
-from decoupled_gan import cpu
 from decoupled_gan.layers import conv_formulations, conv_ops
+from decoupled_gan.machine import cpu
 
 
 def convolutions(image_size, width, depth):

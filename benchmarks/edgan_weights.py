@@ -25,13 +25,15 @@ from matplotlib.figure import Figure
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without installation
 
 from configs import avatars
-from decoupled_gan import data, edit, inference, train
+from decoupled_gan import data
+from decoupled_gan.core.types import Labelled
 from decoupled_gan.data.transforms import resize
 from decoupled_gan.errors import RunError
-from decoupled_gan.metrics import nrds, paired
-from decoupled_gan.report import grid, save_image
-from decoupled_gan.types import Labelled
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.evaluation.metrics import nrds, paired
+from decoupled_gan.modes import edit, train
+from decoupled_gan.run import inference
+from decoupled_gan.run.pictures import grid, save_image
+from decoupled_gan.run.workdir import Workdir
 
 WEIGHTS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 NAMES = {'coupled': 'ED+GAN', 'decoupled': 'ED//GAN'}

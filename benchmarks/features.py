@@ -15,8 +15,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from decoupled_gan import sharding
-from decoupled_gan.metrics import efficientnet, inception
+from decoupled_gan.machine import sharding
+from decoupled_gan.pretrained import efficientnet, inception
 
 BATCH, REPEATS = 32, 5
 

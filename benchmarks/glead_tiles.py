@@ -25,15 +25,18 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without installation
 
 from configs import tiles
-from decoupled_gan import data, inference, train
+from decoupled_gan import data
+from decoupled_gan.core.types import Plain
 from decoupled_gan.data.views import Joined
-from decoupled_gan.draw import tiled
-from decoupled_gan.metrics import features, sliced
-from decoupled_gan.metrics.distribution import squared_mmd
-from decoupled_gan.metrics.protocols import network_input
-from decoupled_gan.report import save_image
-from decoupled_gan.types import Plain
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.evaluation.metrics import sliced
+from decoupled_gan.evaluation.metrics.distribution import squared_mmd
+from decoupled_gan.evaluation.metrics.protocols import network_input
+from decoupled_gan.modes import train
+from decoupled_gan.modes.draw import tiled
+from decoupled_gan.pretrained import features
+from decoupled_gan.run import inference
+from decoupled_gan.run.pictures import save_image
+from decoupled_gan.run.workdir import Workdir
 
 VARIANTS = {'stylegan2': '#b8860b', 'glead': '#1f6f8b'}
 COUNT, BATCH = 256, 32

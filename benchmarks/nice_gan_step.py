@@ -31,8 +31,9 @@ def ours(options):
   import numpy as np
 
   from configs import nice
-  from decoupled_gan import experiment, sharding
-  from decoupled_gan.types import Pair
+  from decoupled_gan.core.types import Pair
+  from decoupled_gan.machine import sharding
+  from decoupled_gan.run import experiment
 
   config = nice.get_config()
   config.image_size, config.batch_size = options.image_size, options.batch_size

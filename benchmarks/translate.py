@@ -29,7 +29,9 @@ def ours(options, source: Path, output: Path):
   import jax
 
   from configs import nice
-  from decoupled_gan import experiment, inference, state, translate
+  from decoupled_gan.core import state
+  from decoupled_gan.modes import translate
+  from decoupled_gan.run import experiment, inference
 
   config = nice.get_config()
   config.image_size, config.model.width, config.model.depth = (

@@ -4,7 +4,7 @@
   python main.py --config=configs/avatars.py
 
 Data: 4,000 faces drawn by DiceBear for training and 250 for testing, labelled by beard, glasses, hair
-colour and mouth; see decoupled_gan/data/avatars.py. Built in about two minutes, once, and cached.
+colour and mouth; see decoupled_gan/data/sources/avatars.py. Built in about two minutes and cached.
 
 Not the published setting: small networks, 64 px. Expected: after 3,174 steps glasses, beards and hair
 follow the labels, faces are blurred and grainy (19 to 20 dB); hair in black, blond or grey is nearer to
@@ -14,7 +14,7 @@ Variants: coupled (ED+GAN: one decoder for both losses).
 """
 
 from configs import edgan, utkface
-from decoupled_gan.data.avatars import ATTRIBUTES
+from decoupled_gan.data.sources.avatars import ATTRIBUTES
 
 
 def get_config(variant=''):

@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
 
   config.evaluate_every_steps = 0  # while it trains; 0: never
   config.evaluation = ConfigDict()
-  config.evaluation.protocol = 'nice_gan'  # see decoupled_gan.metrics.protocols
+  config.evaluation.protocol = 'nice_gan'  # see decoupled_gan.evaluation.metrics.protocols
   config.evaluation.metrics = ()  # (): mae and psnr where there is ground truth, else the protocol's
   config.evaluation.best_metric = ''  # whose best checkpoint is kept; '': the first one evaluated
   config.evaluation.images = 256  # generated of each task while it trains

@@ -3,7 +3,7 @@ but two pinned pip packages.
 
   python main.py --config=configs/emoji.py
 
-Data: 1,231 code points of both styles to train, 157 to test; see decoupled_gan/data/emoji.py for
+Data: 1,231 code points of both styles to train, 157 to test; see decoupled_gan/data/sources/emoji.py for
 the licences (CC BY 4.0 and CC BY-SA 4.0). Poses differ between the styles: there is no ground truth.
 
 Expected: no published number; look at the grids. Cost: four times the quickstart's a step.

@@ -9,9 +9,9 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from decoupled_gan import paths
 from decoupled_gan.errors import RunError, UserError, listing
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.machine import paths
+from decoupled_gan.run.workdir import Workdir
 
 MODES: dict[str, Callable] = {}
 """Mode -> function of nothing, which reads FLAGS. Each imports what it needs when it is called."""
@@ -84,7 +84,8 @@ def mode(name: str = '') -> Callable:
 
 @mode()
 def train():
-  from decoupled_gan import compilation, distributed, train
+  from decoupled_gan.machine import compilation, distributed
+  from decoupled_gan.modes import train
 
   workdir = _workdir()
   config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
@@ -98,7 +99,7 @@ def train():
 
 @mode()
 def translate():
-  from decoupled_gan import translate
+  from decoupled_gan.modes import translate
 
   translate.translate(
     _workdir(), FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize, _checkpoint()
@@ -107,25 +108,25 @@ def translate():
 
 @mode()
 def nrds():
-  from decoupled_gan import compare
+  from decoupled_gan.modes import nrds
 
-  compare.measure(
+  nrds.measure(
     FLAGS.real, FLAGS.fakes, FLAGS.workdir, FLAGS.classifier, FLAGS.epochs, FLAGS.balanced
   )
 
 
 @mode()
 def routes():
-  from decoupled_gan import audit
+  from decoupled_gan.modes import routes
 
   workdir = _workdir()
   config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
-  audit.audit(config, workdir, _checkpoint())
+  routes.audit(config, workdir, _checkpoint())
 
 
 @mode()
 def plan():
-  from decoupled_gan import plan
+  from decoupled_gan.modes import plan
 
   config = FLAGS.config if FLAGS.config is not None else _workdir().load_config()
   plan.plan(config, FLAGS.topology, FLAGS.fast, FLAGS.largest_batch, FLAGS.output)
@@ -133,7 +134,7 @@ def plan():
 
 @mode()
 def evaluate():
-  from decoupled_gan import evaluate
+  from decoupled_gan.modes import evaluate
 
   if not FLAGS.real and not FLAGS.fake:
     evaluate.evaluate_run(_workdir(), _checkpoint('best', 'all'), FLAGS.metrics, FLAGS.protocol)
@@ -147,7 +148,8 @@ def evaluate():
 @mode()
 def generate():
   """What a method can make depends on what its module offers, see methods/__init__.py."""
-  from decoupled_gan import draw, edit, methods
+  from decoupled_gan import methods
+  from decoupled_gan.modes import draw, edit
 
   workdir = _workdir()
   name = workdir.load_config().method
@@ -166,7 +168,7 @@ def generate():
 
 @mode()
 def reconstruct():
-  from decoupled_gan import reconstruct
+  from decoupled_gan.modes import reconstruct
 
   reconstruct.reconstruct(_workdir(), FLAGS.input, FLAGS.output, _checkpoint())
 
@@ -257,7 +259,7 @@ def _message(error: Exception) -> str:
 
 def _fail(sentence: str, code: int = 2):
   print(f'error: {sentence}', file=sys.stderr, flush=True)
-  if distributed := sys.modules.get('decoupled_gan.distributed'):
+  if distributed := sys.modules.get('decoupled_gan.machine.distributed'):
     distributed.leave(code)
   sys.exit(code)
 

@@ -13,10 +13,13 @@ from conftest import tiny_config as nice
 from test_methods_edgan import FORMS, small
 from test_methods_glead import tiny_config as glead
 
-from decoupled_gan import data, experiment, methods, routing, sharding, state
-from decoupled_gan.evaluator import Evaluator
-from decoupled_gan.sharding import jit
-from decoupled_gan.workdir import Workdir
+from decoupled_gan import data, methods
+from decoupled_gan.core import routing, state
+from decoupled_gan.evaluation.evaluator import Evaluator
+from decoupled_gan.machine import sharding
+from decoupled_gan.machine.sharding import jit
+from decoupled_gan.run import experiment
+from decoupled_gan.run.workdir import Workdir
 
 STEPS = 3
 CONFIGS = {

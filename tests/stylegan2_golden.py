@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import glead as recipe
+from decoupled_gan.core.types import Plain
 from decoupled_gan.interop.stylegan2_official import read_network
-from decoupled_gan.methods import glead
+from decoupled_gan.methods.encode import glead
 from decoupled_gan.networks.stylegan2 import Pyramid
-from decoupled_gan.types import Plain
 
 PYRAMID = Pyramid(32, base=512, largest=32)
 

@@ -7,36 +7,37 @@ import toy as toy_method
 from jax.lax import stop_gradient
 from PIL import Image
 
-from decoupled_gan import audit, experiment
+from decoupled_gan.core.step import play
+from decoupled_gan.core.types import Pair
 from decoupled_gan.errors import RunError
-from decoupled_gan.losses import l1
-from decoupled_gan.step import play
-from decoupled_gan.types import Pair
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.losses.pixels import l1
+from decoupled_gan.modes import routes
+from decoupled_gan.run import experiment
+from decoupled_gan.run.workdir import Workdir
 
 
 def test_a_true_table_is_confirmed_printed_and_painted(toy, tmp_path, capsys):
-  audit.audit(toy, Workdir(tmp_path))
+  routes.audit(toy, Workdir(tmp_path))
   out = capsys.readouterr().out
   assert 'no other group moved by one bit' in out
   for cell in ('10 | ', 'not a bit', 'held back by the table'):
     assert cell in out
   picture = Image.open(tmp_path / 'routes.png')
-  assert picture.size == (4 * audit.WIDTH, (1 + 5 + 1) * audit.HEIGHT)
+  assert picture.size == (4 * routes.WIDTH, (1 + 5 + 1) * routes.HEIGHT)
 
 
 def test_it_audits_the_checkpoint_of_a_run(toy, tmp_path, capsys):
-  from decoupled_gan import train
+  from decoupled_gan.modes import train
 
   train.train(toy, Workdir(tmp_path))
-  audit.audit(toy, Workdir(tmp_path))
+  routes.audit(toy, Workdir(tmp_path))
   assert 'no other group moved by one bit' in capsys.readouterr().out
 
 
 def findings(config):
   run = experiment.build(config)
   real = Pair(*jnp.linspace(-1, 1, 2 * 2 * 4 * 4 * 3).reshape(2, 2, 4, 4, 3))
-  return audit.examine(run, run.create_state(), real)
+  return routes.examine(run, run.create_state(), real)
 
 
 def test_norms_are_those_of_each_unweighted_loss_for_every_group(toy):
@@ -56,7 +57,7 @@ def test_a_declared_route_that_the_objective_cuts_is_a_fault(toy, tmp_path, monk
 
   monkeypatch.setitem(toy_method.OBJECTIVES, 'paint', paint)
   with pytest.raises(RunError, match=r'paint/match is declared to train maker, but its gradient .* 0'):
-    audit.audit(toy, Workdir(tmp_path))
+    routes.audit(toy, Workdir(tmp_path))
   assert (tmp_path / 'routes.png').exists(), 'the picture shows the fault'
 
 
@@ -68,7 +69,7 @@ def test_a_group_that_moves_outside_the_table_is_a_fault_even_by_one_bit(toy, mo
       after = after.replace(params={**after.params, 'critic': critic})
     return after, losses
 
-  monkeypatch.setattr(audit, 'play', meddling)
+  monkeypatch.setattr(routes, 'play', meddling)
   judge, paint = findings(toy)
   assert judge.faults() == []
   assert paint.faults() == ['paint moved critic, which its table does not name.']
@@ -79,10 +80,10 @@ def test_a_group_whose_optimizer_state_alone_moves_is_a_fault(toy, monkeypatch):
     after, losses = play(phase, gan, optimizers, state, batch, key)
     return after.replace(opt=jax.tree.map(lambda x: x + 1, after.opt)), losses
 
-  monkeypatch.setattr(audit, 'play', meddling)
+  monkeypatch.setattr(routes, 'play', meddling)
   assert 'judge moved maker, which its table does not name.' in findings(toy)[0].faults()
 
 
 def test_a_routed_group_that_stays_is_a_fault(toy, monkeypatch):
-  monkeypatch.setattr(audit, 'play', lambda phase, gan, optimizers, state, *_: (state, {}))
+  monkeypatch.setattr(routes, 'play', lambda phase, gan, optimizers, state, *_: (state, {}))
   assert 'judge did not move critic, which its table names.' in findings(toy)[0].faults()

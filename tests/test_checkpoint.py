@@ -13,10 +13,10 @@ import optax
 import pytest
 from ml_collections import ConfigDict
 
-from decoupled_gan.checkpoint import Checkpoints
+from decoupled_gan.core.optim import make_optimizer
+from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError
-from decoupled_gan.optim import make_optimizer
-from decoupled_gan.state import TrainState
+from decoupled_gan.run.checkpoint import Checkpoints
 
 CONFIG = ConfigDict({'seed': 5, 'model': {'heads': ('local', 'global')}})
 
@@ -238,7 +238,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from test_checkpoint import CONFIG, make_state
-from decoupled_gan.checkpoint import Checkpoints
+from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.errors import RunError
 
 folder, limit, saved = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

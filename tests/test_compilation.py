@@ -9,8 +9,8 @@ from pathlib import Path
 import jax
 import pytest
 
-from decoupled_gan import compilation
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.machine import compilation
+from decoupled_gan.run.workdir import Workdir
 
 HERE = Path(__file__).parent
 RECIPE = """

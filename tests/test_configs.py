@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from conftest import tiny_config
 
-from decoupled_gan import experiment, train
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.modes import train
+from decoupled_gan.run import experiment
+from decoupled_gan.run.workdir import Workdir
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
 STARTING_POINTS = ('base', 'nice', 'edgan', 'glead')

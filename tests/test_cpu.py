@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from decoupled_gan import cpu
+from decoupled_gan.machine import cpu
 
 
 def test_compiler_options_are_accepted_here_and_dropped_where_unknown(monkeypatch):

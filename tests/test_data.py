@@ -9,9 +9,9 @@ import pytest
 from ml_collections import ConfigDict
 
 from decoupled_gan import data
+from decoupled_gan.core.types import Aligned, Labelled, Pair, Plain
 from decoupled_gan.data.transforms import augment, load_size, resize
 from decoupled_gan.errors import UserError
-from decoupled_gan.types import Aligned, Labelled, Pair, Plain
 
 
 def make_config(**fields) -> ConfigDict:

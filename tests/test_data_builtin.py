@@ -13,8 +13,10 @@ import pytest
 from test_data import make_config
 
 from decoupled_gan import data
-from decoupled_gan.data import emoji, packages, terrain
+from decoupled_gan.data.sources import emoji, terrain
 from decoupled_gan.errors import UserError
+from decoupled_gan.machine import cache as machine_cache
+from decoupled_gan.machine import packages
 
 
 def load(source, **fields):
@@ -86,7 +88,7 @@ def test_terrain_training_halves_look_alike_seen_by_the_same_satellite(earth):
 
 
 def test_terrain_tiles_hold_enough_land_little_snow_and_lie_between_the_latitudes(earth):
-  with packages.cached('terrain', terrain.FORMAT, terrain.build) as arrays:
+  with machine_cache.cached('terrain', terrain.FORMAT, terrain.build) as arrays:
     land, snow = arrays['land'], arrays['snow']
   for images in (*earth.train, earth.test.a):
     tiles = [np.s_[r : r + 64, c : c + 64] for r, c in images.corners]
@@ -301,7 +303,7 @@ def test_cache_is_built_once_and_announced(cache, caplog):
 
   with caplog.at_level('INFO', logger='absl'):
     for _ in range(3):
-      with packages.cached('numbers', 7, build) as arrays:
+      with machine_cache.cached('numbers', 7, build) as arrays:
         np.testing.assert_array_equal(arrays['x'], [0, 1, 2])
   assert calls == [1]
   assert [path.name for path in cache.iterdir()] == ['numbers-v7.npz']
@@ -316,7 +318,7 @@ def test_processes_that_start_together_may_all_build_and_leave_one_whole_file(ca
     return {'x': np.arange(100_000)}
 
   def read(_):
-    with packages.cached('numbers', 1, build) as arrays:
+    with machine_cache.cached('numbers', 1, build) as arrays:
       return arrays['x'].sum()
 
   with ThreadPoolExecutor(4) as pool:
@@ -329,15 +331,15 @@ def test_build_that_fails_leaves_nothing_behind(cache):
     raise UserError('no pictures today')
 
   with pytest.raises(UserError, match='no pictures today'):
-    packages.cached('numbers', 1, build)
+    machine_cache.cached('numbers', 1, build)
   assert not cache.exists() or not list(cache.iterdir())
 
 
 def test_cache_folder_follows_the_environment(monkeypatch, tmp_path):
   monkeypatch.delenv('DECOUPLED_GAN_CACHE', raising=False)
   monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-  assert packages.cache_dir() == tmp_path / 'decoupled_gan'
+  assert machine_cache.cache_dir() == tmp_path / 'decoupled_gan'
   monkeypatch.delenv('XDG_CACHE_HOME')
-  assert packages.cache_dir().parts[-2:] == ('.cache', 'decoupled_gan')
+  assert machine_cache.cache_dir().parts[-2:] == ('.cache', 'decoupled_gan')
   monkeypatch.setenv('DECOUPLED_GAN_CACHE', str(tmp_path / 'own'))
-  assert packages.cache_dir() == tmp_path / 'own'
+  assert machine_cache.cache_dir() == tmp_path / 'own'

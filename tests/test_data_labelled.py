@@ -6,10 +6,10 @@ from PIL import Image
 from test_data import make_config, take
 
 from decoupled_gan import data
-from decoupled_gan.data import labelled
+from decoupled_gan.core.types import Aligned, Labelled
+from decoupled_gan.data.sources import labelled
 from decoupled_gan.data.transforms import stretch
 from decoupled_gan.errors import UserError
-from decoupled_gan.types import Aligned, Labelled
 
 ATTRIBUTES = {'glasses': ('no', 'yes'), 'hair': ('black', 'blond', 'red')}
 
@@ -181,7 +181,7 @@ def test_batches_are_stretched_where_the_config_says_so(tmp_path):
 
 def test_avatars_of_one_seed_differ_in_their_labels_only():
   pytest.importorskip('dicebear')
-  from decoupled_gan.data import avatars
+  from decoupled_gan.data.sources import avatars
 
   draw = avatars._artist()
   face, bearded, glasses = (draw('x', labels) for labels in ([0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]))
@@ -193,7 +193,7 @@ def test_avatars_of_one_seed_differ_in_their_labels_only():
 
 
 def test_avatars_refuse_values_that_they_do_not_have():
-  from decoupled_gan.data import avatars
+  from decoupled_gan.data.sources import avatars
 
   config = make_config(attributes={'hair': ('black', 'white')})
   with pytest.raises(UserError, match=r'attributes.hair=.* is not what the avatars have'):
@@ -201,7 +201,7 @@ def test_avatars_refuse_values_that_they_do_not_have():
 
 
 def test_avatars_name_the_packages_to_install(monkeypatch):
-  from decoupled_gan.data import avatars
+  from decoupled_gan.data.sources import avatars
 
   monkeypatch.setitem(avatars.PACKAGES, 'dicebear-core', '0.0')
   with pytest.raises(UserError, match=r'pip install dicebear-core==0.0 dicebear-styles==10.6.0'):

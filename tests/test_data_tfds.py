@@ -10,9 +10,9 @@ from PIL import Image
 from test_data import make_config
 
 from decoupled_gan import data
-from decoupled_gan.data import tfds as tfds_source
+from decoupled_gan.core.types import Plain
+from decoupled_gan.data.sources import tfds as tfds_source
 from decoupled_gan.errors import UserError
-from decoupled_gan.types import Plain
 
 tfds = pytest.importorskip('tensorflow_datasets')
 COUNTS = {'trainA': 5, 'trainB': 3, 'testA': 2, 'testB': 2}

@@ -6,10 +6,10 @@ from PIL import Image
 from test_data import make_config
 
 from decoupled_gan import data
+from decoupled_gan.core.types import Aligned, Labelled, Plain
 from decoupled_gan.data.transforms import center_crop
 from decoupled_gan.data.views import cropped, mirrored
 from decoupled_gan.errors import UserError
-from decoupled_gan.types import Aligned, Labelled, Plain
 
 
 @pytest.fixture

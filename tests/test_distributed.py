@@ -13,10 +13,12 @@ import jax
 import numpy as np
 import pytest
 
-from decoupled_gan import distributed, experiment, sharding, train
-from decoupled_gan.checkpoint import Checkpoints
 from decoupled_gan.errors import LostProcess, UserError
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.machine import distributed, sharding
+from decoupled_gan.modes import train
+from decoupled_gan.run import experiment
+from decoupled_gan.run.checkpoint import Checkpoints
+from decoupled_gan.run.workdir import Workdir
 
 HERE = Path(__file__).parent
 ROUNDING = 3e-5
@@ -27,7 +29,8 @@ import sys
 sys.path[:0] = [{tests!r}]
 import toy
 from conftest import tiny_config
-from decoupled_gan import data, distributed, methods, sharding
+from decoupled_gan import data, methods
+from decoupled_gan.machine import distributed, sharding
 
 methods.METHODS['toy'] = toy
 jit = sharding.jit  # without optimisation: compiling is what costs
@@ -263,7 +266,7 @@ def test_a_mistake_that_nobody_expected_ends_all_processes_too(home):
 
 def test_a_process_that_finds_no_others_says_what_to_do():
   script = (
-    'from decoupled_gan import distributed; distributed.JOIN_SECONDS = 1; '
+    'from decoupled_gan.machine import distributed; distributed.JOIN_SECONDS = 1; '
     "distributed.start('localhost:1', 1, 2)"
   )
   done = subprocess.run(
@@ -367,7 +370,7 @@ def test_pods_that_could_not_find_each_other_do_not_train_each_on_its_own(no_clu
 
 def test_tasks_of_slurm_whose_environment_is_incomplete_do_not_train_each_on_its_own():
   done = subprocess.run(
-    [sys.executable, '-c', 'from decoupled_gan import distributed; distributed.start()'],
+    [sys.executable, '-c', 'from decoupled_gan.machine import distributed; distributed.start()'],
     env=os.environ | {'SLURM_NTASKS': '2', 'SLURM_PROCID': '0'},
     cwd=HERE.parent, capture_output=True, text=True, check=False,
   )  # fmt: skip

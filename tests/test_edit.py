@@ -6,9 +6,10 @@ from PIL import Image
 from test_methods_edgan import small
 
 from configs import utkface
-from decoupled_gan import cli, edit, train
+from decoupled_gan import cli
 from decoupled_gan.errors import UserError
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.modes import edit, train
+from decoupled_gan.run.workdir import Workdir
 
 ATTRIBUTES = {'beard': ('no', 'yes'), 'hair': ('black', 'blond', 'red')}
 

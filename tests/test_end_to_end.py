@@ -15,9 +15,9 @@ import pytest
 from conftest import tiny_config
 from PIL import Image
 
-from decoupled_gan import experiment
-from decoupled_gan.checkpoint import Checkpoints
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.run import experiment
+from decoupled_gan.run.checkpoint import Checkpoints
+from decoupled_gan.run.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent
 STEPS = 100

@@ -15,10 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decoupled_gan import evaluate, experiment, methods, metrics, scoring, train
+from decoupled_gan import methods
 from decoupled_gan.errors import UserError
-from decoupled_gan.metrics import features, paired, protocols
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.evaluation import metrics, requests, scoring
+from decoupled_gan.evaluation.metrics import paired, protocols
+from decoupled_gan.modes import evaluate, train
+from decoupled_gan.pretrained import features
+from decoupled_gan.run import experiment
+from decoupled_gan.run.workdir import Workdir
 
 HERE = Path(__file__).parent
 
@@ -184,7 +188,7 @@ def test_a_method_without_tasks_is_told(trained, monkeypatch):
 
 
 def test_missing_weights_are_stood_in_for_only_where_nothing_was_asked():
-  standing_in = evaluate.available(protocols.PROTOCOLS['nice_gan'].metrics)
+  standing_in = requests.available(protocols.PROTOCOLS['nice_gan'].metrics)
   assert [r.title(100) for r in standing_in] == [
     'kid_100@efficientnet_lite0', 'fid_100@efficientnet_lite0',
   ]  # fmt: skip
@@ -254,7 +258,7 @@ def test_samples_without_end_need_a_number_and_are_made_in_calls_of_one_size():
 
   task = evaluate.Task('samples', generate, None, {})
   config = types.SimpleNamespace(seed=0)
-  made = evaluate.generated_images(task, 1, config)
+  made = requests.generated_images(task, 1, config)
   assert made.images(70)[:, 0, 0, 0].tolist() == list(range(1, 71))  # the index is the seed
   assert len({*calls}) == 1
   with pytest.raises(UserError, match='kid: say of how many images, as in kid_10k'):
@@ -307,7 +311,7 @@ def test_training_with_a_best_metric_that_is_not_measured_is_told_before_it_star
 
 def test_an_old_runs_config_has_the_defaults(toy):
   del toy.evaluation
-  assert evaluate.settings(toy) == evaluate.DEFAULTS
+  assert requests.settings(toy) == requests.DEFAULTS
   assert experiment.build(toy)
 
 
@@ -315,8 +319,9 @@ DEVICES = """
 import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import toy
-from decoupled_gan import methods, train
-from decoupled_gan.workdir import Workdir
+from decoupled_gan import methods
+from decoupled_gan.modes import train
+from decoupled_gan.run.workdir import Workdir
 
 methods.METHODS['toy'] = toy
 config = toy.get_config()

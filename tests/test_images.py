@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from decoupled_gan.images import to_float, to_uint8
-from decoupled_gan.types import Pair
+from decoupled_gan.core.images import to_float, to_uint8
+from decoupled_gan.core.types import Pair
 
 LEVELS = np.arange(256, dtype=np.uint8)
 

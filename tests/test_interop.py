@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from configs import nice
-from decoupled_gan import experiment, inference
-from decoupled_gan.checkpoint import Checkpoints
+from decoupled_gan.core.types import Pair
 from decoupled_gan.errors import UserError
-from decoupled_gan.interop import nice_checkpoint, pytorch_file
+from decoupled_gan.interop import nice_checkpoint
 from decoupled_gan.interop import nice_official as official
-from decoupled_gan.types import Pair
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.machine import pytorch_file
+from decoupled_gan.run import experiment, inference
+from decoupled_gan.run.checkpoint import Checkpoints
+from decoupled_gan.run.workdir import Workdir
 
 torch = pytest.importorskip('torch', reason='the extra `interop` is not installed')
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from decoupled_gan.errors import UserError
-from decoupled_gan.interop import pickles
+from decoupled_gan.machine import pickles
 
 
 def saved(tmp_path, content, stacked):

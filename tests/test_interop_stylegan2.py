@@ -12,14 +12,15 @@ from PIL import Image
 from stylegan2_golden import golden_config, tensor
 
 from configs import nice
-from decoupled_gan import draw, inference, reconstruct
+from decoupled_gan.core.types import Plain
 from decoupled_gan.errors import UserError
 from decoupled_gan.interop import stylegan2_checkpoint
 from decoupled_gan.interop.stylegan2_checkpoint import Architecture
 from decoupled_gan.interop.stylegan2_official import official_key, official_shape
-from decoupled_gan.methods import glead
-from decoupled_gan.types import Plain
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.methods.encode import glead
+from decoupled_gan.modes import draw, reconstruct
+from decoupled_gan.run import inference
+from decoupled_gan.run.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent
 

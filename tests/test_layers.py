@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from decoupled_gan.core.types import Pair
 from decoupled_gan.layers import conv_ops
 from decoupled_gan.layers.conv import Conv, Dense, spectral_norm, torch_bias, torch_kernel
 from decoupled_gan.layers.domain import PerDomain
 from decoupled_gan.layers.norm import LIN, AdaLIN, mixed_normalise
-from decoupled_gan.types import Pair
 
 RNG = np.random.default_rng(0)
 

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from configs import avatars, facades, terrain_pairs, utkface
-from decoupled_gan import data, experiment, sharding, state
+from decoupled_gan import data
+from decoupled_gan.core import state
+from decoupled_gan.core.images import to_float
+from decoupled_gan.core.step import forward, make_train_step, play
 from decoupled_gan.errors import UserError
-from decoupled_gan.images import to_float
-from decoupled_gan.losses import logistic
-from decoupled_gan.step import forward, make_train_step, play
+from decoupled_gan.losses.adversarial import logistic
+from decoupled_gan.machine import sharding
+from decoupled_gan.run import experiment
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 

@@ -10,14 +10,18 @@ import pytest
 from stylegan2_golden import golden_config, golden_gan, golden_variables, images
 
 from configs import glead as recipe
-from decoupled_gan import audit, data, experiment, routing, state, train
-from decoupled_gan.checkpoint import Checkpoints
+from decoupled_gan import data
+from decoupled_gan.core import routing, state
+from decoupled_gan.core.step import forward
+from decoupled_gan.core.types import Plain
 from decoupled_gan.errors import UserError
-from decoupled_gan.methods import glead, stylegan2
-from decoupled_gan.sharding import jit
-from decoupled_gan.step import forward
-from decoupled_gan.types import Plain
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.machine.sharding import jit
+from decoupled_gan.methods.encode import glead
+from decoupled_gan.methods.noise import stylegan2
+from decoupled_gan.modes import routes, train
+from decoupled_gan.run import experiment
+from decoupled_gan.run.checkpoint import Checkpoints
+from decoupled_gan.run.workdir import Workdir
 
 # Losses and total gradient norms (where known) with the recipe's weights, by the official loss class.
 ADVERSARIAL = 0.327840 + 0.944803  # softplus of D on fakes and on reals
@@ -121,8 +125,8 @@ def audited(*phases):
   chosen = tuple(phase for phase in run.phases if phase.name in phases)
   batch = Plain(jax.random.uniform(jax.random.key(1), (4, 16, 16, 3), minval=-1))
   with jax.set_mesh(run.mesh), pytest.MonkeyPatch.context() as patch:
-    patch.setattr(audit.sharding, 'jit', lambda f, **_: jit(f, quick=True))
-    findings = audit.examine(dataclasses.replace(run, phases=chosen), run.create_state(), batch)
+    patch.setattr(routes.sharding, 'jit', lambda f, **_: jit(f, quick=True))
+    findings = routes.examine(dataclasses.replace(run, phases=chosen), run.create_state(), batch)
   return {finding.phase.name: finding for finding in findings}
 
 

@@ -14,15 +14,17 @@ import pytest
 from conftest import tiny_config
 
 from configs import nice as recipe
-from decoupled_gan import experiment, methods, sharding
+from decoupled_gan import methods
+from decoupled_gan.core.images import to_float
+from decoupled_gan.core.state import TrainState, count
+from decoupled_gan.core.step import make_train_step, play
+from decoupled_gan.core.types import Pair
 from decoupled_gan.errors import UserError
-from decoupled_gan.images import to_float
 from decoupled_gan.interop import nice_official as official
-from decoupled_gan.methods import nice
-from decoupled_gan.state import TrainState, count
-from decoupled_gan.step import make_train_step, play
-from decoupled_gan.types import Pair
-from decoupled_gan.workdir import differences
+from decoupled_gan.machine import sharding
+from decoupled_gan.methods.translate import nice
+from decoupled_gan.run import experiment
+from decoupled_gan.run.workdir import differences
 
 DEPTH, BLOCKS, RATE = 6, 2, 1e-4
 

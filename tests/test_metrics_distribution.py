@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from decoupled_gan.errors import UserError
-from decoupled_gan.metrics import METRICS, distribution
-from decoupled_gan.metrics.protocols import PROTOCOLS
+from decoupled_gan.evaluation.metrics import METRICS, distribution
+from decoupled_gan.evaluation.metrics.protocols import PROTOCOLS
 
 PROTOCOL = dataclasses.replace(PROTOCOLS['cleanfid'], kid_subsets=4, kid_subset_size=50)
 

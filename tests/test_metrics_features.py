@@ -11,7 +11,7 @@ from skimage import data
 
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers import conv_ops
-from decoupled_gan.metrics import efficientnet, features, inception, vgg, weights
+from decoupled_gan.pretrained import efficientnet, features, inception, vgg, weights
 
 
 def photo(name):

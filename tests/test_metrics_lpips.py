@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from decoupled_gan.errors import UserError
-from decoupled_gan.metrics import lpips
+from decoupled_gan.pretrained import lpips
 
 
 @pytest.fixture(scope='module')

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decoupled_gan import compare, state
+from decoupled_gan.core import state
 from decoupled_gan.errors import UserError
-from decoupled_gan.metrics import nrds
+from decoupled_gan.evaluation.metrics import nrds
+from decoupled_gan.modes import nrds as mode
 
 # The classifier's mean outputs over 20 epochs in the authors' saved files: adversarial weights 1,
 # 1e-2, 1e-3, 1e-4 (ZZUTK/Decoupled-Learning-Conditional-GAN, NRDS/save/mat).
@@ -132,7 +133,7 @@ def test_folders_in_scores_spread_and_picture_out(tmp_path, monkeypatch, capsys)
   fakes = [write(tmp_path / name, noise(6, 100, i)) for i, name in enumerate('ab')]
   out = tmp_path / 'out'
   asked = f'a={fakes[0]},b={fakes[1]}'
-  mean = compare.measure(real, asked, str(out), 'small', epochs=2, seeds=2)
+  mean = mode.measure(real, asked, str(out), 'small', epochs=2, seeds=2)
   told = json.loads((out / 'nrds.json').read_text())
   assert told['nrds'] == mean
   assert sum(mean.values()) == pytest.approx(1)
@@ -155,13 +156,13 @@ def test_folders_in_scores_spread_and_picture_out(tmp_path, monkeypatch, capsys)
 def test_mistakes_about_folders_are_told(tmp_path, fakes, message):
   folder = write(tmp_path / 'real', noise(3, 150, 0))
   with pytest.raises(UserError, match=message):
-    compare.measure(folder, fakes.replace('DIR', folder), str(tmp_path))
+    mode.measure(folder, fakes.replace('DIR', folder), str(tmp_path))
 
 
 def test_mistakes_about_the_classifier_are_told(tmp_path):
   with pytest.raises(UserError, match='--classifier=big is unknown; there are published, small'):
-    compare.measure('', '', str(tmp_path), 'big')
+    mode.measure('', '', str(tmp_path), 'big')
   with pytest.raises(UserError, match='--epochs=1 must be at least 2'):
-    compare.measure('', '', str(tmp_path), epochs=1)
+    mode.measure('', '', str(tmp_path), epochs=1)
   with pytest.raises(UserError, match='--mode=nrds needs --workdir=<folder>'):
-    compare.measure('', '', '')
+    mode.measure('', '', '')

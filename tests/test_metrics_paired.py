@@ -5,7 +5,7 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from decoupled_gan.errors import UserError
-from decoupled_gan.metrics import paired
+from decoupled_gan.evaluation.metrics import paired
 
 
 def pair(channels=3, size=(24, 31)):

@@ -10,8 +10,9 @@ from test_metrics_distribution import FAKE, PROTOCOL, REAL, features, value
 from test_metrics_features import photo
 from test_metrics_protocols import image
 
-from decoupled_gan.interop import pickles
-from decoupled_gan.metrics import METRICS, distribution, inception, protocols, vgg, weights
+from decoupled_gan.evaluation.metrics import METRICS, distribution, protocols
+from decoupled_gan.machine import pickles
+from decoupled_gan.pretrained import inception, vgg, weights
 
 SIZES = [((40, 57), 24), ((20, 31), 64), ((24, 24), 24)]
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from decoupled_gan.errors import UserError
-from decoupled_gan.metrics import protocols
+from decoupled_gan.evaluation.metrics import protocols
 
 
 def image(size):
@@ -40,7 +40,7 @@ def test_only_antialiasing_averages_what_lies_between():
 
 
 def test_every_protocol_can_be_carried_out_as_it_stands():
-  from decoupled_gan import metrics
+  from decoupled_gan.evaluation import metrics
 
   for protocol in protocols.PROTOCOLS.values():
     assert protocol.resize in protocols.RESIZES

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from decoupled_gan import metrics
 from decoupled_gan.errors import UserError
-from decoupled_gan.metrics import registry
+from decoupled_gan.evaluation import metrics
+from decoupled_gan.evaluation.metrics import registry
 
 
 @pytest.mark.parametrize(

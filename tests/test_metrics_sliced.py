@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from decoupled_gan.errors import UserError
-from decoupled_gan.metrics.sliced import _distances, _enlarged, sliced_wasserstein
+from decoupled_gan.evaluation.metrics.sliced import _distances, _enlarged, sliced_wasserstein
 
 
 def smooth(count, seed, size=32, waves=1):

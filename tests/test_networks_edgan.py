@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from configs import facades, utkface
-from decoupled_gan import experiment, sharding, state
+from decoupled_gan.core import state
 from decoupled_gan.errors import UserError
+from decoupled_gan.machine import sharding
 from decoupled_gan.networks import edgan
 from decoupled_gan.networks.edgan import CodeJudge, Decoder, Encoder, Judge, PairJudge, UNet
+from decoupled_gan.run import experiment
 
 COUNTS = (10, 2)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax.errors import ScopeParamShapeError
 
+from decoupled_gan.core.state import count
 from decoupled_gan.errors import UserError
 from decoupled_gan.networks.nice import HEADS, Classifier, Encoder, Generator, check_size
-from decoupled_gan.state import count
 
 
 def shape(*sizes):

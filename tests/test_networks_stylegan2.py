@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from stylegan2_golden import PYRAMID, filled, images, latents
 
+from decoupled_gan.core.state import count
 from decoupled_gan.errors import UserError
+from decoupled_gan.machine.sharding import jit
 from decoupled_gan.networks.glead import TaskedDiscriminator
 from decoupled_gan.networks.stylegan2 import Discriminator, Generator, Pyramid
-from decoupled_gan.sharding import jit
-from decoupled_gan.state import count
 
 
 class Networks(nn.Module):

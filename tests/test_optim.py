@@ -10,8 +10,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import base, glead, nice
+from decoupled_gan.core.optim import corrected, linear_decay, make_optimizer, make_optimizers
 from decoupled_gan.errors import UserError
-from decoupled_gan.optim import corrected, linear_decay, make_optimizer, make_optimizers
 
 RATE = 1e-4
 

@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 from test_train import signal_at_batch, weights
 
-from decoupled_gan import draw, evaluate, paths, train, translate
 from decoupled_gan.errors import RunError, UserError
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.machine import paths
+from decoupled_gan.modes import draw, evaluate, train, translate
+from decoupled_gan.run.workdir import Workdir
 
 
 @pytest.fixture(scope='module')

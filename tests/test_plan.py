@@ -13,16 +13,18 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from decoupled_gan import hlo, plan, topology
 from decoupled_gan.errors import RunError, UserError
-from decoupled_gan.topology import Topology
+from decoupled_gan.machine import hlo, topology
+from decoupled_gan.machine.topology import Topology
+from decoupled_gan.modes import plan
 
 HERE = Path(__file__).parent
 ON_TPUS = """
 import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import toy
-from decoupled_gan import methods, plan
+from decoupled_gan import methods
+from decoupled_gan.modes import plan
 
 methods.METHODS['toy'] = toy
 config = toy.get_config()

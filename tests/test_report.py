@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from decoupled_gan.core.types import Pair
 from decoupled_gan.errors import UserError
-from decoupled_gan.report import HEAT, Metrics, Progress, grid, heat_to_uint8, save_image
-from decoupled_gan.types import Pair
+from decoupled_gan.run.metrics_file import Metrics
+from decoupled_gan.run.pictures import HEAT, grid, heat_to_uint8, save_image
+from decoupled_gan.run.progress import Progress
 
 # metrics.jsonl.
 
@@ -216,7 +218,7 @@ def test_without_a_terminal_progress_is_one_plain_line_per_log_interval(capsys):
 
 def test_times_are_of_the_steps_since_the_last_log(monkeypatch, capsys):
   clock = iter([0.0, 5.0, 25.0])
-  monkeypatch.setattr('decoupled_gan.report.time.perf_counter', lambda: next(clock))
+  monkeypatch.setattr('decoupled_gan.run.progress.time.perf_counter', lambda: next(clock))
   with Progress(100, 1000, batch_size=4) as progress:
     first, second = progress.log(110, {}), progress.log(120, {})
   assert first == {'time/seconds_per_step': 0.5, 'time/images_per_second': 8}

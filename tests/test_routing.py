@@ -5,9 +5,9 @@ import re
 import pytest
 
 from configs import nice
+from decoupled_gan.core.routing import Phase, active, check, describe, lazy_updates, make_phases
 from decoupled_gan.errors import UserError
-from decoupled_gan.methods.nice import OBJECTIVES
-from decoupled_gan.routing import Phase, active, check, describe, lazy_updates, make_phases
+from decoupled_gan.methods.translate.nice import OBJECTIVES
 
 ROUTES = {
   'judge': {'adversarial': {'critic': 1, 'encoder': 1}},

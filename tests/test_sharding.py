@@ -56,7 +56,7 @@ def test_any_number_of_devices_gives_the_numbers_of_one(tmp_path, method):
 
 SPREAD = """
 import jax
-from decoupled_gan.sharding import make_mesh, spread
+from decoupled_gan.machine.sharding import make_mesh, spread
 
 def drawn(key, count):
   return spread(jax.random.normal(key, (count, 3)))

@@ -7,8 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from decoupled_gan.errors import UserError
-from decoupled_gan.state import (
+from decoupled_gan.core.state import (
   TrainState,
   count,
   create,
@@ -17,6 +16,7 @@ from decoupled_gan.state import (
   inference_variables,
   update_ema,
 )
+from decoupled_gan.errors import UserError
 
 
 class Toy(nn.Module):

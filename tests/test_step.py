@@ -10,11 +10,11 @@ import numpy as np
 import optax
 import pytest
 
-from decoupled_gan import step as step_module
-from decoupled_gan.routing import Phase, active, make_phases
-from decoupled_gan.state import create
-from decoupled_gan.step import forward, make_train_step, play
-from decoupled_gan.types import Pair
+from decoupled_gan.core import step as step_module
+from decoupled_gan.core.routing import Phase, active, make_phases
+from decoupled_gan.core.state import create
+from decoupled_gan.core.step import forward, make_train_step, play
+from decoupled_gan.core.types import Pair
 
 RATE, DECAY = 0.1, 0.01
 

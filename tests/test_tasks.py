@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from decoupled_gan import sharding, tasks
+from decoupled_gan.core.types import Aligned, Labelled
 from decoupled_gan.data import ArrayImages, Dataset
-from decoupled_gan.types import Aligned, Labelled
+from decoupled_gan.evaluation import tasks
+from decoupled_gan.machine import sharding
 
 ATTRIBUTES = {'beard': ('no', 'yes'), 'hair': ('black', 'blond', 'red')}
 LABELS = np.array([[0, 0], [1, 1], [0, 2]], np.int32)

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decoupled_gan import cli, data, experiment, train
-from decoupled_gan.checkpoint import Checkpoints
+from decoupled_gan import cli, data
 from decoupled_gan.errors import RunError, UserError
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.modes import train
+from decoupled_gan.run import experiment
+from decoupled_gan.run.checkpoint import Checkpoints
+from decoupled_gan.run.workdir import Workdir
 
 
 def run(config, path):
@@ -153,7 +155,7 @@ def test_a_full_disk_stops_the_run_with_the_last_checkpoint_intact(toy, tmp_path
 
 
 def test_a_batch_that_the_devices_do_not_divide_names_the_nearest_that_fit():
-  from decoupled_gan.sharding import check_batch_size
+  from decoupled_gan.machine.sharding import check_batch_size
 
   with pytest.raises(UserError, match=r'batch_size=6 .* devices, 4: try 4 or 8'):
     check_batch_size(6, 4)

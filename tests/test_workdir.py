@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from configs import nice
 from decoupled_gan.errors import UserError
-from decoupled_gan.workdir import Workdir, differences, flatten
+from decoupled_gan.run.workdir import Workdir, differences, flatten
 
 
 @pytest.fixture

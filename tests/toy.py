@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 
 from configs import base
-from decoupled_gan.losses import l1, least_squares
-from decoupled_gan.tasks import of_translator
-from decoupled_gan.types import Pair
+from decoupled_gan.core.types import Pair
+from decoupled_gan.evaluation.tasks import of_translator
+from decoupled_gan.losses.adversarial import least_squares
+from decoupled_gan.losses.pixels import l1
 
 
 class Toy(nn.Module):

@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from decoupled_gan.data import aligned, avatars, emoji, fake, folder, labelled, terrain, tfds
+from decoupled_gan.core.types import Aligned, Batch, Labelled, Pair, Plain
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
 from decoupled_gan.data.pipeline import test_batch, test_images, train_batches
+from decoupled_gan.data.sources import aligned, avatars, emoji, fake, folder, labelled, terrain, tfds
 from decoupled_gan.data.views import cropped, mirrored
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.types import Aligned, Batch, Labelled, Pair, Plain
 
 __all__ = [
   'SOURCES', 'ArrayImages', 'Dataset', 'Images', 'load', 'test_batch', 'test_images', 'train_batches',

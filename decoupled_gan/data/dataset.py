@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from decoupled_gan.core.types import Batch, Pair
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.types import Batch, Pair
 
 
 class Images(Protocol):

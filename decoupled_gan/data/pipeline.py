@@ -17,10 +17,10 @@ import grain
 import numpy as np
 from grain.experimental import ZipMapDataset
 
+from decoupled_gan.core.types import Batch, Pair
 from decoupled_gan.data.dataset import Dataset, Images
 from decoupled_gan.data.transforms import augment, resize, stretch
 from decoupled_gan.errors import UserError
-from decoupled_gan.types import Batch, Pair
 
 ENDLESS = 2**60  # examples
 

@@ -13,14 +13,14 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from decoupled_gan import experiment
-from decoupled_gan.checkpoint import Checkpoints
+from decoupled_gan.core.optim import linear_decay
+from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.interop import nice_official as official
-from decoupled_gan.interop import pytorch_file
-from decoupled_gan.optim import linear_decay
-from decoupled_gan.state import TrainState
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.machine import pytorch_file
+from decoupled_gan.run import experiment
+from decoupled_gan.run.checkpoint import Checkpoints
+from decoupled_gan.run.workdir import Workdir
 
 OPTIMIZERS = {'G_optimizer': ('gen2B', 'gen2A'), 'D_optimizer': ('disA', 'disB')}
 MOMENTS = {'mu': 'exp_avg', 'nu': 'exp_avg_sq'}  # optax's name: torch's

@@ -14,14 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from decoupled_gan import experiment, paths
-from decoupled_gan.checkpoint import Checkpoints
+from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.interop.stylegan2_official import read_network
-from decoupled_gan.methods.glead import REBUILDING, TASKS
+from decoupled_gan.machine import paths
+from decoupled_gan.methods.encode.glead import REBUILDING, TASKS
 from decoupled_gan.networks.stylegan2 import Pyramid
-from decoupled_gan.state import TrainState
-from decoupled_gan.workdir import Workdir
+from decoupled_gan.run import experiment
+from decoupled_gan.run.checkpoint import Checkpoints
+from decoupled_gan.run.workdir import Workdir
 
 NETWORKS = ('G', 'G_ema', 'D')
 

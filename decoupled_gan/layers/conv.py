@@ -16,8 +16,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from decoupled_gan.core.types import Array
 from decoupled_gan.layers import conv_ops
-from decoupled_gan.types import Array
 
 torch_kernel = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 """torch's default for convolutions and linear layers: U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""

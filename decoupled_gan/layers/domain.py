@@ -5,7 +5,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 
-from decoupled_gan.types import Pair
+from decoupled_gan.core.types import Pair
 
 
 class PerDomain(nn.Module):

@@ -15,8 +15,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from decoupled_gan.core.types import Array
 from decoupled_gan.layers.resample import conv_resampled
-from decoupled_gan.types import Array
 
 NOISE = ('random', 'const', 'none')
 """Per-pixel noise of the synthesis: fresh (training), the fixed maps of the network, or none."""

@@ -12,8 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from decoupled_gan.core.types import Array
 from decoupled_gan.layers import conv_ops
-from decoupled_gan.types import Array
 
 EPSILON = 1e-5
 IN_LOGITS = (3.2, 1.0)  # (instance, layer): AdaLIN starts at rho_in = 0.90

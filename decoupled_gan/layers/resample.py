@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from decoupled_gan.core.types import Array
 from decoupled_gan.layers import conv_ops
-from decoupled_gan.types import Array
 
 TAPS = (1.0, 3.0, 3.0, 1.0)
 

@@ -16,7 +16,9 @@ and, where it can be done, for the modes after training
 """
 
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.methods import edgan_aligned, edgan_labelled, glead, nice, stylegan2
+from decoupled_gan.methods.encode import glead
+from decoupled_gan.methods.noise import stylegan2
+from decoupled_gan.methods.translate import edgan_aligned, edgan_labelled, nice
 
 METHODS = {
   'nice': nice,

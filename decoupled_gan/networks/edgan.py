@@ -26,10 +26,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers.conv import SameConv
 from decoupled_gan.layers.norm import BatchNorm, InstanceNorm
-from decoupled_gan.types import Array
 
 PUBLISHED_STD = 0.02  # of all kernels; those of convolutions are cut at two of it
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
+from decoupled_gan.core.types import Array
 from decoupled_gan.layers.equalised import EqualisedConv
 from decoupled_gan.networks.stylegan2 import Discriminator, Pyramid
-from decoupled_gan.types import Array
 
 
 class Code(NamedTuple):

@@ -21,11 +21,11 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers import conv_ops
 from decoupled_gan.layers.conv import Conv, Dense, spectral_norm, torch_bias, torch_kernel
 from decoupled_gan.layers.norm import LIN, AdaLIN
-from decoupled_gan.types import Array
 
 HEADS = ('local', 'middle', 'global')  # C0, C1, C2 of the paper
 

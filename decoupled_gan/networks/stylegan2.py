@@ -14,6 +14,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
+from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers.equalised import (
   EqualisedConv,
@@ -24,7 +25,6 @@ from decoupled_gan.layers.equalised import (
   unit_normal,
 )
 from decoupled_gan.layers.resample import upsample
-from decoupled_gan.types import Array
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,97 @@
+"""Pairs of images from disk: an input, and what it is to become.
+
+Either side by side in one file, left half a and right half b, in <path>/train and <path>/test (or val),
+as pix2pix has them; or files of equal names in <path>/{trainA,trainB,testA,testB}. data.direction,
+'a_to_b' or 'b_to_a', says which is the input.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from decoupled_gan.core.types import Aligned, Pair
+from decoupled_gan.data.dataset import Dataset
+from decoupled_gan.data.sources.folder import FileImages, existing_folder, verify
+from decoupled_gan.errors import UserError, listing
+
+
+@dataclass(frozen=True)
+class Halves:
+  """The left or the right halves of image files."""
+
+  files: FileImages
+  right: bool
+
+  @property
+  def names(self):
+    return self.files.names
+
+  def __len__(self) -> int:
+    return len(self.files)
+
+  def __getitem__(self, index: int) -> np.ndarray:
+    whole = self.files[index]
+    middle = whole.shape[1] // 2
+    return whole[:, middle:] if self.right else whole[:, :middle]
+
+
+def load(config) -> Dataset:
+  """The pairs below config.data.path.
+
+  Raises:
+    UserError: no such folder, no training pairs, files that cannot be used, a pair file of odd width,
+      an image of one folder without a partner in the other, an unknown direction.
+  """
+  root = existing_folder(config, 'train and test with side-by-side pairs, or trainA and trainB')
+  read = _two_folders if (root / 'trainA').is_dir() else _side_by_side
+  train = read(root, 'train', config)
+  if not len(train.a):
+    raise UserError(f'no pairs below {str(root / "train")!r}: side by side, or in trainA and trainB.')
+  tests = [pairs for split in ('test', 'val') if len((pairs := read(root, split, config)).a)]
+  return Dataset(
+    name=f'folder {config.data.path}',
+    train=directed(train, config),
+    test=directed((tests or [train])[0], config),
+    notes=() if tests else ('no test pairs: those for training stand in',),
+  )
+
+
+def directed(pair: Pair, config) -> Aligned:
+  """Input and target of a pair, by config.data.direction."""
+  direction = config.data.direction
+  if direction not in ('a_to_b', 'b_to_a'):
+    raise UserError(f'data.direction={direction!r} is unknown; there are a_to_b and b_to_a.')
+  return Aligned(*(pair if direction == 'a_to_b' else pair.swapped))
+
+
+def _side_by_side(root: Path, split: str, config) -> Pair:
+  files = FileImages.below(root / split, config.image_channels)
+  verify(files.paths, config.image_size)
+  widths = {path: _width(path) for path in files.paths}
+  odd = [f'{path} ({width} px)' for path, width in widths.items() if width % 2]
+  if odd:
+    raise UserError(
+      f'{len(odd)} of {len(widths)} files have an odd width and so no middle; two images of one size '
+      f'must stand side by side: {listing(odd)}.'
+    )
+  return Pair(Halves(files, right=False), Halves(files, right=True))
+
+
+def _two_folders(root: Path, split: str, config) -> Pair:
+  pair = Pair(*[FileImages.below(root / (split + x), config.image_channels) for x in 'AB'])
+  alone = {Path(name).with_suffix('') for name in pair.a.names}
+  alone ^= {Path(name).with_suffix('') for name in pair.b.names}
+  if alone:
+    raise UserError(
+      f'{len(alone)} images in {split}A or {split}B below {str(root)!r} have no partner of the same '
+      f'name: {listing(sorted(map(str, alone)))}.'
+    )
+  verify([*pair.a.paths, *pair.b.paths], config.image_size)
+  return pair
+
+
+def _width(path: Path) -> int:
+  with Image.open(path) as image:
+    return image.width

@@ -1,0 +1,186 @@
+"""Distances between two sets of images, seen by a feature network.
+
+  fid                       Heusel et al., NeurIPS 2017: Frechet distance of two normal distributions
+  kid                       Binkowski et al., ICLR 2018: unbiased MMD^2, cubic kernel
+  inception_score           Salimans et al., NeurIPS 2016: of generated images alone, 10 splits
+  precision, recall         Kynkaanniemi et al., NeurIPS 2019: 3 nearest neighbours
+  density, coverage         Naeem et al., ICML 2020: 5 nearest neighbours
+
+FID of few images is mostly bias: at 2,048 features, two halves of one set of 320 images are as far
+apart as two different ones. KID has none, and is to be preferred below a few thousand images.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from decoupled_gan.errors import UserError
+from decoupled_gan.evaluation.metrics.registry import FEATURES, Estimate, metric, subsampled
+
+SPLITS = 10  # of the Inception score
+BLOCK = 2048  # rows of a matrix of distances at a time
+
+
+@metric(FEATURES, 'lower', 'inception')
+def kid(real, fake, protocol, rng) -> Estimate:
+  """The mean over `protocol.kid_subsets` of unbiased MMD^2, times `protocol.kid_scale`.
+
+  Subsets have at most `protocol.kid_subset_size` images; if there are no more, one is all.
+  """
+  x, y = _features('kid', 2, real, fake)
+  size = min(protocol.kid_subset_size, len(x), len(y))
+  if size == len(x) == len(y):
+    value = squared_mmd(x, y)
+  else:
+    draws = [
+      squared_mmd(*(z[rng.choice(len(z), size, replace=False)] for z in (x, y)))
+      for _ in range(protocol.kid_subsets)
+    ]
+    value = float(np.mean(draws))
+  estimate = subsampled(value, squared_mmd, x, y, rng)
+  scaled = [protocol.kid_scale * number for number in estimate[:3]]
+  return Estimate(*scaled, estimate.interval)
+
+
+@metric(FEATURES, 'lower', 'inception')
+def fid(real, fake, protocol, rng) -> Estimate:
+  """With the covariances' denominator of `protocol.fid_ddof`."""
+  x, y = _features('fid', 2, real, fake)
+
+  def distance(x, y):
+    return frechet_distance(x, y, protocol.fid_ddof)
+
+  return subsampled(distance(x, y), distance, x, y, rng, draws=8)
+
+
+@metric(FEATURES, 'higher', 'inception')
+def inception_score(real, fake, protocol, rng) -> Estimate:
+  """The exponential of the mean divergence of an image's classes from those of its split."""
+  if 'logits' not in fake:
+    raise UserError('inception_score needs a network with classes: inception, efficientnet_lite0.')
+  logits = rng.permutation(fake['logits'].astype(np.float64))
+  count = len(logits)
+  if count < SPLITS:
+    raise UserError(f'inception_score needs at least {SPLITS} images; there are {count}.')
+  ends = [i * count // SPLITS for i in range(SPLITS + 1)]
+  scores = [_exponential_divergence(logits[i:j]) for i, j in itertools.pairwise(ends)]
+  value, error = np.mean(scores), 1.96 * np.std(scores, ddof=1) / np.sqrt(SPLITS)
+  return Estimate(float(value), float(value - error), float(value + error), f'{SPLITS} splits')
+
+
+@metric(FEATURES, 'higher', 'vgg16')
+def precision(real, fake, protocol, rng) -> Estimate:
+  """The part of the generated images that lies within the real ones' neighbourhoods."""
+  return _neighbourly('precision', share_within, real, fake, 3, rng)
+
+
+@metric(FEATURES, 'higher', 'vgg16')
+def recall(real, fake, protocol, rng) -> Estimate:
+  """The part of the real images that lies within the generated ones' neighbourhoods."""
+  return _neighbourly('recall', lambda x, y, k: share_within(y, x, k), real, fake, 3, rng)
+
+
+@metric(FEATURES, 'higher', 'vgg16')
+def density(real, fake, protocol, rng) -> Estimate:
+  """How many real neighbourhoods a generated image lies in, over the number of neighbours."""
+  return _neighbourly('density', mean_density, real, fake, 5, rng)
+
+
+@metric(FEATURES, 'higher', 'vgg16')
+def coverage(real, fake, protocol, rng) -> Estimate:
+  """The part of the real images with a generated one in their neighbourhood."""
+  return _neighbourly('coverage', share_covered, real, fake, 5, rng)
+
+
+def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
+  """Unbiased, of features [N, D] and [M, D], with the kernel (x . y / D + 1)^3."""
+
+  def kernel(a, b):
+    return (a @ b.T / a.shape[1] + 1) ** 3
+
+  def within(a):
+    k = kernel(a, a)
+    return (k.sum() - np.trace(k)) / (len(a) * (len(a) - 1))
+
+  return float(within(x) + within(y) - 2 * kernel(x, y).mean())
+
+
+def frechet_distance(x: np.ndarray, y: np.ndarray, ddof: int = 1) -> float:
+  """Of the normal distributions with the means and covariances of [N, D] and [M, D].
+
+  The trace of the root of the covariances' product is the sum of the singular values of the product
+  of their factors: exact for any N, where roots of singular matrices are not.
+  """
+  factors = []
+  for z in (x, y):
+    centred = (z - z.mean(0)) / np.sqrt(len(z) - ddof)
+    factors.append(np.linalg.qr(centred, mode='r') if len(z) > z.shape[1] else centred)
+  a, b = factors
+  root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
+  apart = np.square(x.mean(0) - y.mean(0)).sum()
+  return float(apart + np.square(a).sum() + np.square(b).sum() - 2 * root)
+
+
+def share_within(x: np.ndarray, y: np.ndarray, k: int) -> float:
+  """The part of y [M, D] that is no farther from some x [N, D] than its k-th neighbour in x."""
+  radii = _radii(x, k)
+  return float(np.concatenate([(d <= radii).any(1) for d in _distances(y, x)]).mean())
+
+
+def mean_density(x: np.ndarray, y: np.ndarray, k: int) -> float:
+  radii = _radii(x, k)
+  return float(np.concatenate([(d < radii).sum(1) for d in _distances(y, x)]).mean() / k)
+
+
+def share_covered(x: np.ndarray, y: np.ndarray, k: int) -> float:
+  nearest = np.concatenate([d.min(1) for d in _distances(x, y)])
+  return float((nearest < _radii(x, k)).mean())
+
+
+def _neighbourly(name, function, real, fake, k: int, rng) -> Estimate:
+  x, y = _features(name, k + 1, real, fake)
+
+  def statistic(x, y):
+    return function(x, y, min(k, len(x) - 1, len(y) - 1))
+
+  estimate = subsampled(statistic(x, y), statistic, x, y, rng, draws=8)
+  highest = np.inf if name == 'density' else 1
+  return estimate._replace(low=max(estimate.low, 0), high=min(estimate.high, highest))
+
+
+def _features(name: str, least: int, real, fake) -> list[np.ndarray]:
+  """Both sets' features in float64; raises UserError if there are fewer than `least`."""
+  counts = [len(x['features']) for x in (real, fake)]
+  if min(counts) < least:
+    raise UserError(
+      f'{name} needs at least {least} images on both sides; there are {counts[0]} real and '
+      f'{counts[1]} generated ones.'
+    )
+  return [x['features'].astype(np.float64) for x in (real, fake)]
+
+
+def _exponential_divergence(logits: np.ndarray) -> float:
+  logits = logits - logits.max(1, keepdims=True)
+  log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+  p = np.exp(log_p)
+  return float(np.exp((p * (log_p - np.log(p.mean(0)))).sum(1).mean()))
+
+
+def _distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
+  """Euclidean distances of x [N, D] to y [M, D], rows a block at a time."""
+  squared = np.square(y).sum(1)
+  for start in range(0, len(x), BLOCK):
+    part = x[start : start + BLOCK]
+    both = np.square(part).sum(1)[:, None] + squared - 2 * part @ y.T
+    yield np.sqrt(np.maximum(both, 0))
+
+
+def _radii(x: np.ndarray, k: int) -> np.ndarray:
+  """The distance of each of x [N, D] to its k-th neighbour among the others."""
+  rows = []
+  for number, block in enumerate(_distances(x, x)):
+    own = np.arange(len(block))
+    block[own, number * BLOCK + own] = 0  # its place is the first, whatever rounding says
+    rows.append(np.partition(block, k, 1)[:, k])
+  return np.concatenate(rows)

@@ -1,0 +1,105 @@
+"""What is to be measured of a run, and the sets of images that it takes."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from decoupled_gan.data.transforms import resize
+from decoupled_gan.errors import UserError
+from decoupled_gan.evaluation import metrics, scoring
+from decoupled_gan.evaluation.metrics import protocols
+from decoupled_gan.evaluation.metrics.registry import FEATURES, Request
+from decoupled_gan.evaluation.scoring import ImageSet
+from decoupled_gan.evaluation.tasks import Task
+from decoupled_gan.pretrained import efficientnet, features
+
+GENERATED = 16  # images a call of a model, or a few more so that the devices divide it
+PAIRED = ('mae', 'psnr')  # what is measured if nothing is asked and the truth is known
+DEFAULTS = {'protocol': 'nice_gan', 'metrics': (), 'best_metric': '', 'images': 256}
+"""config.evaluation, for runs from before it existed."""
+
+
+def settings(config: ConfigDict) -> dict:
+  """config.evaluation, with the defaults of fields that an old run lacks."""
+  return DEFAULTS | dict(config.get('evaluation', {}))
+
+
+def tasks_of(run, dataset) -> list[Task]:
+  """What the run's method generates; raises UserError if it offers nothing."""
+  if not hasattr(run.method, 'tasks'):
+    raise UserError(
+      f'method={run.config.method!r} offers no tasks to evaluate: its module needs '
+      '`tasks(run, dataset)`, see decoupled_gan/methods/__init__.py.'
+    )
+  return run.method.tasks(run, dataset)
+
+
+def requested(asked: str, config: ConfigDict, protocol: protocols.Protocol, task: Task):
+  """The requests of --metrics, else of the config, else those that suit the task."""
+  names = asked.split(',') if asked else settings(config)['metrics']
+  requests = parsed(names or PAIRED) if names or task.truth else available(protocol.metrics)
+  scoring.networks(requests)  # told now if one is missing, not after an hour
+  return requests
+
+
+def available(names: Sequence[str]) -> list[Request]:
+  """Requests for `names`; efficientnet_lite0 stands in for a network whose weights are missing."""
+  requests = []
+  for request in parsed(names):
+    missing = request.metric.needs == FEATURES and not features.available(request.network)
+    network = efficientnet.NAME if missing else request.network
+    requests.append(Request(request.metric, request.count, network))
+  return requests
+
+
+def real_images(task: Task, protocol: protocols.Protocol, config: ConfigDict) -> ImageSet:
+  """The reference of the protocol, at its size."""
+  images = task.real[protocol.reference]
+  name = f'{task.name} real ({protocol.reference})'
+  if protocol.reference_size == 'own':
+    return scoring.of_images(name, images)
+  return scoring.of_images(name, images, lambda image: resize(image, config.image_size))
+
+
+def generated_images(task: Task, variables, config: ConfigDict, count: int | None = None) -> ImageSet:
+  """What the model generates; `count` limits it."""
+  found = generated(task.name, task, lambda i: task.generate(variables, i), config)
+  if count is not None:
+    found.count = count if found.count is None else min(count, found.count)
+  return found
+
+
+def true_images(task: Task, config: ConfigDict) -> ImageSet | None:
+  """What should have been generated, where it is known."""
+  return generated(f'{task.name} truth', task, task.truth, config) if task.truth else None
+
+
+def limited(request: Request, count: int | None) -> Request:
+  """The request, for no more than `count` images."""
+  if count is None or not request.metric.counted:
+    return request
+  return dataclasses.replace(request, count=min(count, request.count or count))
+
+
+def generated(name: str, task: Task, function, config: ConfigDict) -> ImageSet:
+  """Images that `function` makes of indices, in an order of the seed's, in calls of one size."""
+  size = -(-GENERATED // jax.device_count()) * jax.device_count()
+  # shuffled, so that the first hundred are a fair sample
+  order = task.count and np.random.default_rng(config.seed).permutation(task.count)
+
+  def read(indices):
+    for start in range(0, len(indices), size):
+      part = indices[start : start + size]
+      filled = np.concatenate([part, np.repeat(part[-1:], size - len(part))])
+      yield from function(filled if order is None else order[filled])[: len(part)]
+
+  return ImageSet(name, read, task.count)
+
+
+def parsed(names: Sequence[str]) -> list[Request]:
+  """Requests in the order of `names`, KID before FID."""
+  requests = [metrics.parse(name) for name in names]
+  return sorted(requests, key=lambda request: request.metric.name == 'fid')

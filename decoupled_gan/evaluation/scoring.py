@@ -1,0 +1,221 @@
+"""Metrics of sets of images, by a protocol: what evaluation of a run and of two folders share."""
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from decoupled_gan.errors import UserError, listing
+from decoupled_gan.evaluation.metrics import registry
+from decoupled_gan.evaluation.metrics.protocols import Protocol, network_input
+from decoupled_gan.evaluation.metrics.registry import FEATURES, IMAGES, Estimate, Request
+from decoupled_gan.machine import cache
+from decoupled_gan.pretrained import features, lpips
+
+CHUNK = 64  # images decoded, resized or generated at a time
+THREADS = 8
+BIASED_BELOW = 2000  # images: below it FID is mostly bias
+
+
+@dataclass
+class ImageSet:
+  """Images that are read a chunk at a time, whose features are kept.
+
+  Attributes:
+    name: in progress bars and errors.
+    read: indices -> images uint8 [H, W, C], of any sizes.
+    count: how many there are; None: no end.
+    lasting: the images are the same in the next process: features are cached by content.
+  """
+
+  name: str
+  read: Callable[[np.ndarray], Sequence[np.ndarray]]
+  count: int | None
+  lasting: bool = False
+  _features: dict = field(default_factory=dict)
+  _images: np.ndarray | None = None
+
+  def images(self, count: int) -> np.ndarray:
+    """The first `count` as one array; raises UserError if they differ in size."""
+    if self._images is None or len(self._images) < count:
+      found = list(self._iterate(count, 'images'))
+      sizes = sorted({x.shape for x in found})
+      if len(sizes) > 1:
+        names = ', '.join('x'.join(map(str, size)) for size in sizes[:3])
+        raise UserError(
+          f'{self.name}: images of one size are needed here, and there are {len(sizes)} sizes '
+          f'({names}): resize them first, or ask for metrics of features (kid, fid, ...).'
+        )
+      self._images = np.stack(found)
+    return self._images[:count]
+
+  def features(self, network: features.Network, resize: str, count: int) -> dict[str, np.ndarray]:
+    """What `network` makes of the first `count`; see features.extract."""
+    key = (network.name, resize)
+    known = self._features.get(key)
+    if known is None or len(known['features']) < count:
+      known = self._features[key] = self._extract(network, resize, count)
+    return {name: x[:count] for name, x in known.items()}
+
+  def _extract(self, network, resize, count) -> dict[str, np.ndarray]:
+    def compute():
+      images = self._iterate(count, f'{network.name} features')
+      return features.extract(network, _resized(images, network.input_size, resize))
+
+    if not self.lasting:
+      return compute()
+    content = hashlib.sha256(f'{network.sha256} {resize}'.encode())
+    for image in self._iterate(count, 'content'):
+      content.update(str(image.shape).encode() + image.tobytes())
+    name = f'features/{network.name}-{content.hexdigest()[:24]}'
+    with cache.cached(name, 1, compute) as arrays:
+      return dict(arrays)
+
+  def _iterate(self, count: int, what: str) -> Iterator[np.ndarray]:
+    with bar() as progress:
+      for start in progress.track(range(0, count, CHUNK), description=f'{self.name}: {what}'):
+        indices = np.arange(start, min(start + CHUNK, count))
+        yield from self.read(indices)
+
+
+def bar() -> Progress:
+  """A progress bar on a terminal, nothing elsewhere."""
+  console = Console(stderr=True)
+  return Progress(console=console, transient=True, disable=not sys.stderr.isatty())
+
+
+def of_images(name: str, images, prepare: Callable = lambda x: x) -> ImageSet:
+  """Images of random access, decoded by threads, each through `prepare`.
+
+  In an order that is the same for all sets of as many, so that pairs stay pairs, and shuffled, so that
+  the first hundred are a fair sample.
+  """
+  order = np.random.default_rng(0).permutation(len(images))
+
+  def read(indices):
+    with ThreadPoolExecutor(THREADS) as pool:
+      return list(pool.map(lambda i: prepare(images[int(i)]), order[indices]))
+
+  return ImageSet(name, read, len(images), lasting=True)
+
+
+@dataclass(frozen=True)
+class Score:
+  """A number with all that is needed to compare it; `scale` is what it was multiplied by."""
+
+  title: str
+  estimate: Estimate
+  metric: registry.Metric
+  count: int
+  reference_count: int
+  network: str
+  sha256: str
+  scale: float = 1
+
+
+def score(
+  requests: Sequence[Request],
+  real: ImageSet,
+  fake: ImageSet,
+  protocol: Protocol,
+  seed: int,
+  truth: ImageSet | None = None,
+) -> list[Score]:
+  """Each request's number. Raises UserError where there are too few images, or no truth."""
+  found = networks(requests)
+  counts = [_count(request, fake) for request in requests]
+  largest: dict[str, int] = {}
+  for request, count in zip(requests, counts, strict=True):
+    largest[request.network] = max(count, largest.get(request.network, 0))
+  scores = []
+  for request, count in zip(requests, counts, strict=True):
+    rng = np.random.default_rng(seed)
+    metric, reference, sha256 = request.metric, real.count, ''
+    if metric.needs == FEATURES:
+      network = found[request.network]
+      sha256 = network.sha256
+      fake.features(network, protocol.resize, largest[request.network])  # once for all counts
+      sides = real.features(network, protocol.resize, real.count), fake.features(
+        network, protocol.resize, count
+      )
+      estimate = metric.function(*sides, protocol, rng)
+    elif metric.needs == IMAGES:
+      reference = min(real.count, count)
+      estimate = metric.function(real.images(reference), fake.images(count), rng)
+    else:
+      if truth is None:
+        raise UserError(
+          f'{metric.name} needs the truth of each generated image, which there is not here; ask for '
+          'metrics of whole sets: kid, fid, sliced_wasserstein, ...'
+        )
+      estimate = registry.mean_of(metric.function(fake.images(count), truth.images(count)))
+      reference = count
+    if metric.network == lpips.NAME:
+      sha256 = lpips.SHA256
+    scale = protocol.kid_scale if metric.name == 'kid' else 1
+    title = request.title(count)
+    scores.append(
+      Score(title, estimate, metric, count, reference, request.network, sha256, scale)
+    )
+  return scores
+
+
+def networks(requests: Sequence[Request]) -> dict[str, features.Network]:
+  """The feature networks that `requests` need; raises UserError if one cannot be had."""
+  names = {r.network for r in requests if r.metric.needs == FEATURES}
+  return {name: features.load(name) for name in sorted(names)}
+
+
+def notes(scores: Sequence[Score]) -> list[str]:
+  """What a reader of the numbers should know."""
+  told = []
+  few = [min(s.count, s.reference_count) for s in scores if s.metric.name == 'fid']
+  if few and min(few) < BIASED_BELOW:
+    told.append(
+      f'FID of fewer than {BIASED_BELOW:,} images ({min(few):,} here) is mostly bias: compare it only '
+      'with FIDs of as many, or read KID.'
+    )
+  others = [s for s in scores if s.network != s.metric.network]
+  if others:
+    ours, published = {s.network for s in others}, {s.metric.network for s in others}
+    told.append(
+      f'Features of {listing(sorted(ours))}: not comparable with published numbers, which are made '
+      f'with {listing(sorted(published))}.'
+    )
+  return told
+
+
+def _count(request: Request, fake: ImageSet) -> int:
+  """How many generated images a request takes."""
+  name = request.metric.name
+  if request.count is None and fake.count is None:
+    raise UserError(f'{name}: say of how many images, as in {name}_10k: there is no end of them.')
+  if request.count is None:
+    return fake.count
+  if fake.count is not None and request.count > fake.count:
+    raise UserError(
+      f'{name}_{registry.short(request.count)} needs {request.count:,} images, and there are '
+      f'{fake.count:,} ({fake.name}): ask for {name}, which takes all of them and says how many.'
+    )
+  return request.count
+
+
+def _resized(images, size: int, resize: str) -> Iterator[np.ndarray]:
+  """Images as the network wants them, resized by threads a chunk at a time."""
+  chunk = []
+
+  def run():
+    with ThreadPoolExecutor(THREADS) as pool:
+      yield from pool.map(lambda image: network_input(image, size, resize), chunk)
+    chunk.clear()
+
+  for image in images:
+    chunk.append(image)
+    if len(chunk) == CHUNK:
+      yield from run()
+  yield from run()

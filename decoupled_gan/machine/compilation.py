@@ -1,0 +1,44 @@
+"""The persistent compilation cache: a program is compiled once, not at every start of a run.
+
+jax keys an entry by the program, its compiler options, the versions and the kind of device. Nothing is
+ever removed from the folder, and what lies in it is run: keep it where only you can write.
+*Where we differ* from jax's own default: it is on; and on the CPU, whose programs are machine code for
+one processor while its key says no more than 'cpu', each kind of processor has a folder of its own.
+"""
+
+import hashlib
+import platform
+from pathlib import Path
+
+import jax
+from ml_collections import ConfigDict
+
+from decoupled_gan.machine import paths
+from decoupled_gan.run.workdir import Workdir
+
+
+def keep(config: ConfigDict, workdir: Workdir):
+  """Keeps compiled programs where config.compilation_cache says; before the first is compiled.
+
+  The folder is beside the workdir unless it is absolute; '' keeps none. JAX_COMPILATION_CACHE_DIR in
+  the environment has the last word.
+  """
+  name = config.get('compilation_cache', '')
+  if not name or jax.config.jax_compilation_cache_dir:
+    return
+  elsewhere = Path(name).is_absolute() or '://' in name
+  folder = paths.get(name) if elsewhere else workdir.path.parent / name
+  if jax.default_backend() == 'cpu':
+    folder = folder / f'cpu-{_processor()}'
+  jax.config.update('jax_compilation_cache_dir', str(folder))
+
+
+def _processor() -> str:
+  """A short name for what machine code this processor takes."""
+  try:
+    told = Path('/proc/cpuinfo').read_text()
+    features = sorted({x for x in told.splitlines() if x.startswith(('flags', 'Features'))})
+  except OSError:  # not Linux
+    features = [platform.processor()]
+  text = ' '.join([platform.machine(), *features])
+  return hashlib.sha256(text.encode()).hexdigest()[:8]

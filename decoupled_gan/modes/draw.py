@@ -1,0 +1,119 @@
+"""--mode=generate: images from seeds, and the way from one seed's image to the next.
+
+A seed means what it means to the official generate.py of StyleGAN2-ADA: z is
+`numpy.random.RandomState(seed).randn(1, z_dim)` and 8-bit values are clip(x * 127.5 + 128), cut off
+rather than rounded. An imported network therefore draws the official pictures.
+"""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from decoupled_gan.errors import UserError, listing
+from decoupled_gan.layers.equalised import NOISE
+from decoupled_gan.machine import paths
+from decoupled_gan.modes.translate import write_image
+from decoupled_gan.run import inference
+from decoupled_gan.run.pictures import save_image
+from decoupled_gan.run.workdir import Workdir
+
+FRAMES = 16  # from one seed to the next
+MILLISECONDS = 80  # a frame
+SHOWN = 5  # frames of a segment in the strip
+
+
+def draw(
+  workdir: Workdir,
+  output: str,
+  seeds: str,
+  interpolate: str,
+  truncation: float,
+  noise: str,
+  step: int | None = None,
+):
+  """Writes seed0000.png, ... and grid.png; or, if `interpolate` names seeds, a strip and an animation.
+
+  Args:
+    output: the folder; <workdir>/generated if ''.
+    seeds: such as '0-15' or '0,5,9'.
+    interpolate: seeds too; between them, w moves on straight lines.
+    truncation: psi; 1 draws from all of the distribution, 0 the average image.
+    noise: of NOISE.
+  """
+  if noise not in NOISE:
+    raise UserError(f'--noise={noise} is unknown; there are {listing(NOISE)}.')
+  chosen = parse_seeds('interpolate', interpolate) if interpolate else parse_seeds('seeds', seeds)
+  if interpolate and len(chosen) < 2:
+    raise UserError(f'--interpolate={interpolate} names one seed; two are needed, as in 0,5.')
+  trained = inference.load(workdir, step)
+  folder = paths.get(output) if output else workdir.path / 'generated'
+  method = trained.run.method
+  w = inference.batched(trained.compiled(method.style, truncation), _latents(trained, chosen))
+  images = trained.compiled(method.draw, noise)
+  if interpolate:
+    frames = inference.batched(lambda w: to_official_uint8(images(w)), between(w, FRAMES))
+    _write_interpolation(frames, folder)
+    written = f'interpolation.png and .gif of {len(frames)} frames'
+  else:
+    drawn = inference.batched(lambda w: to_official_uint8(images(w)), w)
+    for seed, image in zip(chosen, drawn, strict=True):
+      write_image(image, folder / f'seed{seed:04d}.png')
+    save_image(tiled(drawn), folder / 'grid.png')
+    written = f'{len(chosen)} image(s) and grid.png'
+  print(f'{written} drawn at step {trained.step}: {folder}')
+
+
+def parse_seeds(flag: str, text: str) -> list[int]:
+  """'0-3,7' -> [0, 1, 2, 3, 7]; raises UserError if it is anything else."""
+  seeds = []
+  for part in text.split(','):
+    first, dash, last = part.strip().partition('-')
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+      raise UserError(f'--{flag}={text!r}: {part!r} is no seed; write 0-15 or 0,5,9.')
+    seeds += range(int(first), int(last or first) + 1)
+  if not seeds or max(seeds) >= 2**32:
+    raise UserError(f'--{flag}={text!r} names no seed, or one that is not below 2^32.')
+  return seeds
+
+
+def to_official_uint8(images) -> np.ndarray:
+  """Images in [-1, 1] as the official generate.py writes them."""
+  return np.clip(np.asarray(images, np.float32) * 127.5 + 128, 0, 255).astype(np.uint8)
+
+
+def between(points: np.ndarray, steps: int) -> np.ndarray:
+  """Points [N, D] and those on the straight lines between them: [(N - 1) * steps + 1, D]."""
+  places = np.arange((len(points) - 1) * steps + 1) / steps
+  left = np.minimum(places.astype(int), len(points) - 2)
+  share = (places - left)[:, None].astype(points.dtype)
+  return points[left] + share * (points[left + 1] - points[left])
+
+
+def tiled(images: np.ndarray, columns: int = 0) -> Image.Image:
+  """Images uint8 [N, S, S, C] side by side, as square as can be or in `columns`."""
+  columns = columns or int(np.ceil(len(images) ** 0.5))
+  size = images.shape[1]
+  canvas = Image.new('RGB', (columns * size, -(-len(images) // columns) * size), 'white')
+  for i, image in enumerate(np.broadcast_to(images, (*images.shape[:3], 3))):
+    canvas.paste(Image.fromarray(image), (i % columns * size, i // columns * size))
+  return canvas
+
+
+def _latents(trained, seeds: Sequence[int]) -> np.ndarray:
+  size = trained.run.gan.z_dim
+  z = [np.random.RandomState(seed).randn(1, size) for seed in seeds]
+  return np.concatenate(z).astype(np.float32)
+
+
+def _write_interpolation(frames: np.ndarray, folder: Path):
+  strip = frames[:: max(1, FRAMES // (SHOWN - 1))]
+  save_image(tiled(strip, len(strip)), folder / 'interpolation.png')
+  shown = [tiled(frame[None]) for frame in frames]
+  buffer = io.BytesIO()
+  shown[0].save(
+    buffer, format='GIF', save_all=True, append_images=shown[1:], duration=MILLISECONDS, loop=0
+  )
+  paths.write(folder / 'interpolation.gif', buffer.getvalue())

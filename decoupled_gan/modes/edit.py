@@ -1,0 +1,116 @@
+"""--mode=generate of a method that edits: an image under other labels, or under each of one attribute.
+
+A method that can be asked for this has `edit(gan, images, labels)`, see methods/__init__.py.
+"""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from decoupled_gan import data
+from decoupled_gan.core.images import to_float, to_uint8
+from decoupled_gan.data.sources.folder import FileImages, verify
+from decoupled_gan.data.sources.labelled import number_of, sorted_attributes
+from decoupled_gan.errors import UserError, listing
+from decoupled_gan.machine import paths, sharding
+from decoupled_gan.run import inference
+from decoupled_gan.run.pictures import grid, save_image
+from decoupled_gan.run.workdir import Workdir
+
+MOST_GUESSES = 1000
+Editor = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(images uint8 [N, S, S, C], labels int32 [N, K]) -> uint8 [N, S, S, C]."""
+
+
+def edit(workdir: Workdir, source: str, asked: str, output: str, step: int | str | None = None):
+  """Writes the image `source`, edited, as the PNG `output`.
+
+  What is asked for is 'glasses=yes,beard=0', values by name or by number; one attribute without a
+  value gives a strip of all its values. Attributes that are not named keep the image's own values:
+  those whose combination rebuilds the image best, which are printed, since they are a guess.
+  """
+  if not output:
+    raise UserError('--output=<file>.png is missing: where is the edited image to go?')
+  path = paths.local(source, '--input')
+  if not source or not path.is_file():
+    raise UserError(f'--input={source!r} is not an image file.')
+  trained = inference.load(workdir, step)
+  config = trained.run.config
+  attributes = sorted_attributes(config)
+  wanted, strip = parse(asked, attributes)
+  verify([path], config.image_size)
+  image = data.test_images(FileImages(path.parent, (path.name,), config.image_channels), None, config)
+  apply = editor(trained)
+  labels = own_labels(apply, image, wanted, attributes)
+  named = [f'{a}={values[n]}' for (a, values), n in zip(attributes.items(), labels, strict=True)]
+  print(f'step {trained.step}: {", ".join(named)}' + (f', and all of {strip}' if strip else ''))
+  if strip:
+    picture = grid({'input': image} | _values(apply, image, labels, strip, attributes))
+  else:
+    result = apply(image, labels[None])[0]
+    picture = Image.fromarray(result[..., 0] if result.shape[-1] == 1 else result)
+  save_image(picture, paths.get(output))
+  print(f'written to {output}')
+
+
+def parse(asked: str, attributes) -> tuple[dict[str, int], str]:
+  """'hair=red,beard=0,mouth' -> ({'hair': 2, 'beard': 0}, 'mouth')."""
+  wanted, strips = {}, []
+  for part in filter(None, asked.split(',')):
+    name, equals, value = (word.strip() for word in part.partition('='))
+    if name not in attributes:
+      raise UserError(f'--attributes: there is no attribute {name!r}; there are {listing(attributes)}.')
+    if equals:
+      wanted[name] = number_of(value, name, attributes[name], '--attributes: ')
+    else:
+      strips.append(name)
+  if len(strips) > 1 or not (wanted or strips):
+    raise UserError(
+      '--attributes=<name>=<value>,... says what to change, or --attributes=<name> shows all values of '
+      f'one attribute; found {asked!r}. The attributes are {listing(attributes)}.'
+    )
+  return wanted, ''.join(strips)
+
+
+def editor(trained: inference.Trained) -> Editor:
+  """The run's editor, compiled for each number of images that it meets."""
+  run = trained.run
+
+  @sharding.jit
+  def forward(variables, images, labels):
+    return run.gan.apply(variables, to_float(images), labels, method=run.method.edit)
+
+  return lambda images, labels: to_uint8(forward(trained.variables, images, labels))
+
+
+def own_labels(apply: Editor, image: np.ndarray, wanted, attributes) -> np.ndarray:
+  """int32 [K]: the wanted values, and for the rest those that rebuild the image best.
+
+  An image's own labels are not known, and decoding needs them all. `image` is uint8 [1, S, S, C].
+  """
+  guesses = list(itertools.product(*[range(len(values)) for values in attributes.values()]))
+  if len(guesses) > MOST_GUESSES:
+    open_ = [name for name in attributes if name not in wanted]
+    if open_:
+      raise UserError(
+        f'--attributes: {listing(open_)} must be given as well; there are too many combinations '
+        f'({len(guesses):,}) to find out which one the image has.'
+      )
+    return np.array([wanted[name] for name in attributes], np.int32)
+  labels = np.array(guesses, np.int32)
+  rebuilt = np.concatenate([apply(image, row[None]) for row in labels])
+  errors = np.abs(rebuilt.astype(np.int16) - image).mean((1, 2, 3))
+  best = labels[errors.argmin()]
+  return np.array([wanted.get(name, own) for name, own in zip(attributes, best, strict=True)], np.int32)
+
+
+def _values(apply: Editor, image, labels, strip: str, attributes) -> dict[str, np.ndarray]:
+  """The image at each value of an attribute, by the value's name."""
+  column, made = list(attributes).index(strip), {}
+  for number, value in enumerate(attributes[strip]):
+    changed = labels[None].copy()
+    changed[:, column] = number
+    made[value] = apply(image, changed)
+  return made

@@ -1,0 +1,205 @@
+"""Checkpoints: orbax, written in the background, the latest few kept, and the best one if scored.
+
+Items of a checkpoint: `networks` (parameters, their averages and the forward passes' statistics: all
+that translation needs), `optimizers`, and `meta` (JSON: config, data position, versions, score). The
+data is a function of (seed, step), so that its position is the number of steps done.
+"""
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from ml_collections import ConfigDict
+from orbax.checkpoint import checkpoint_managers
+
+import decoupled_gan
+from decoupled_gan.core.state import TrainState
+from decoupled_gan.errors import LostProcess, RunError, UserError
+from decoupled_gan.machine import paths
+from decoupled_gan.machine.distributed import telling_losses
+
+
+class Checkpoints:
+  """The checkpoints of one run. Use as a context: leaving it waits for what is being written.
+
+  Where a run has several processes, all of them make, save and restore at the same steps; the folder
+  is one that all of them see, and the next run may have any other number of processes.
+  """
+
+  def __init__(self, folder: Path, keep: int = 1, read_only: bool = False):
+    self.folder = paths.get(folder)
+    self._scores: dict[int, dict] = {}
+    self._manager = ocp.CheckpointManager(
+      self.folder,
+      options=ocp.CheckpointManagerOptions(
+        preservation_policy=_LatestAndBest(keep, self),
+        cleanup_tmp_directories=not read_only,
+        read_only=read_only,
+        create=not read_only,
+      ),
+    )
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, kind, *_):
+    if kind is None:
+      self.wait()
+    if kind is not LostProcess:  # with whom a write in the background would be finished
+      self._manager.close()
+
+  @property
+  def latest(self) -> int | None:
+    """The newest complete checkpoint's step."""
+    return self._manager.latest_step()
+
+  @property
+  def steps(self) -> list[int]:
+    """The steps of all complete checkpoints."""
+    return sorted(self._manager.all_steps())
+
+  @property
+  def best(self) -> int | None:
+    """The step with the best score; None if none has any."""
+    return self.best_of(self.steps)
+
+  def best_of(self, steps: Sequence[int]) -> int | None:
+    """The best of `steps`; of scores by several metrics, those of the newest one count."""
+    for step in steps:
+      if step not in self._scores:
+        self._scores[step] = self._read(step, meta=ocp.args.JsonRestore())['meta'].get('score', {})
+    return _best({step: self._scores[step] for step in steps})
+
+  def save(self, step: int, state: TrainState, config: ConfigDict, score: Mapping | None = None):
+    """Begins to write `state`; raises RunError if this or the previous write cannot be done.
+
+    Args:
+      score: {'metric': name, 'value': number, 'better': 'lower' or 'higher'}, if it was evaluated.
+    """
+    if step == self.latest:
+      return
+    self._scores[step] = dict(score or {})
+    meta = {
+      'config': config.to_json_best_effort(),
+      'data': {'seed': config.seed, 'step': step},
+      'versions': {'decoupled_gan': decoupled_gan.__version__, 'jax': jax.__version__},
+      'score': self._scores[step],
+    }
+    with self._telling():
+      self._manager.save(
+        step,
+        args=ocp.args.Composite(
+          networks=ocp.args.StandardSave(_networks(state)),
+          optimizers=ocp.args.StandardSave(state.opt),
+          meta=ocp.args.JsonSave(meta),
+        ),
+      )
+
+  def wait(self):
+    """Until everything is on disk; raises RunError if it cannot be."""
+    with self._telling():
+      self._manager.wait_until_finished()
+
+  def restore(self, abstract: TrainState, step: int | str | None = None) -> TrainState:
+    """The whole state at `step` (the latest if None, or 'best'), with the shardings of `abstract`."""
+    step = self._chosen(step)
+    restored = self._read(
+      step,
+      networks=ocp.args.StandardRestore(_networks(abstract)),
+      optimizers=ocp.args.StandardRestore(abstract.opt),
+    )
+    return abstract.replace(
+      step=_counter(step, abstract), opt=restored['optimizers'], **restored['networks']
+    )
+
+  def restore_networks(self, abstract: TrainState, step: int | str | None = None) -> TrainState:
+    """As `restore`, without the optimizers' state (which stays abstract)."""
+    step = self._chosen(step)
+    restored = self._read(step, networks=ocp.args.StandardRestore(_networks(abstract)))
+    return abstract.replace(step=_counter(step, abstract), **restored['networks'])
+
+  def _read(self, step: int, **items):
+    try:
+      return self._manager.restore(step, args=ocp.args.Composite(**items))
+    except ValueError as error:  # orbax's: the trees or shapes differ
+      raise UserError(
+        f'{self.folder} has a checkpoint of step {step} that does not fit this config: model, '
+        'image_size (for networks of a fixed size), optimizer.name, optimizer_of and '
+        'ema_halflife_kimg must be those it was trained with. Set them back, or use another --workdir.'
+      ) from error
+
+  def _chosen(self, step):
+    if self.latest is None:
+      raise UserError(
+        f'{self.folder} has no complete checkpoint yet: train until the first one is written '
+        '(checkpoint_every_steps).'
+      )
+    if step == 'best':
+      if self.best is None:
+        raise UserError(
+          f'{self.folder} has no best checkpoint, for none was scored: train with '
+          f'--config.evaluate_every_steps=<n>, or name one of the steps {self.steps}.'
+        )
+      return self.best
+    if step is not None and step not in self.steps:
+      raise UserError(f'{self.folder} has no checkpoint of step {step}; it has {self.steps}.')
+    return self.latest if step is None else step
+
+  @contextlib.contextmanager
+  def _telling(self):
+    """Turns what orbax raises while writing into one sentence."""
+    try:
+      with telling_losses():
+        yield
+    except LostProcess:
+      raise
+    except Exception as error:
+      self._manager.reload()
+      last = self._manager.latest_step()
+      kept = f'the checkpoint of step {last} is intact' if last is not None else 'there is none yet'
+      raise RunError(
+        f'A checkpoint could not be written to {self.folder} ({_cause(error)}); {kept}. Is the '
+        'disk full? Make room and run the same command again.'
+      ) from error
+
+
+def _cause(error: Exception) -> str:
+  """What is left of orbax's and tensorstore's long lines: where they come to the point, at the end."""
+  line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+  line = re.sub(r' \[\w+=.*', '', line)  # notes such as [os_error_code='27'] [source locations=...]
+  return line.rpartition('": ')[2][-300:]
+
+
+class _LatestAndBest(checkpoint_managers.PreservationPolicy):
+  """Which checkpoints orbax is to keep."""
+
+  def __init__(self, latest: int, checkpoints: Checkpoints):
+    self._latest, self._checkpoints = latest, checkpoints
+
+  def should_preserve(self, checkpoints, *, context) -> list[bool]:
+    del context
+    steps = [info.step for info in checkpoints]
+    kept = {*sorted(steps)[-self._latest :], self._checkpoints.best_of(steps)}
+    return [step in kept for step in steps]
+
+
+def _best(scores: Mapping[int, Mapping]) -> int | None:
+  scored = {step: score for step, score in scores.items() if score}
+  if not scored:
+    return None
+  newest = scored[max(scored)]
+  sign = 1 if newest['better'] == 'lower' else -1
+  same = {k: sign * v['value'] for k, v in scored.items() if v['metric'] == newest['metric']}
+  return min(same, key=same.get)
+
+
+def _counter(step: int, abstract: TrainState) -> jax.Array:
+  return jax.device_put(np.int32(step), abstract.step.sharding)
+
+
+def _networks(state: TrainState) -> dict:
+  return {'params': state.params, 'stats': state.stats, 'ema': state.ema}

@@ -1,0 +1,76 @@
+"""Pictures: grids of images, heat, and files that a reader never sees half of."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from decoupled_gan.core.images import to_uint8
+from decoupled_gan.machine import paths
+
+HEAT = np.array(  # black, violet, red, orange, yellow, white: rising lightness
+  [[0, 0, 0], [74, 16, 108], [187, 55, 84], [249, 142, 9], [252, 255, 164], [255, 255, 255]]
+)
+
+
+def heat_to_uint8(heat: np.ndarray, size: int) -> np.ndarray:
+  """Maps [N, h, w] of any range as coloured images [N, size, size, 3]; each by its own range."""
+  heat = np.asarray(heat, np.float32)
+  low, high = heat.min((1, 2), keepdims=True), heat.max((1, 2), keepdims=True)
+  unit = (heat - low) / np.maximum(high - low, 1e-12)  # a constant map is all black, not NaN
+  stops = np.linspace(0, 1, len(HEAT))
+  coloured = np.stack([np.interp(unit, stops, HEAT[:, c]) for c in range(3)], -1)
+  images = [Image.fromarray(x).resize((size, size)) for x in coloured.astype(np.uint8)]
+  return np.stack([np.asarray(x) for x in images])
+
+
+def grid(columns: Mapping[str, Any], header: int = 18, margin: int = 2) -> Image.Image:
+  """A picture with one row for each image and one named column for each thing shown of it.
+
+  Args:
+    columns: name -> images, uint8 or float in [-1, 1], [N, S, S, C], or heat [N, h, w]; or a
+      Pair of them: rows of domain a come first, then rows of domain b.
+  """
+  columns = {name: jax.tree.leaves(column) for name, column in columns.items()}
+  size = next(x.shape[1] for column in columns.values() for x in column if x.ndim == 4)
+  scale = max(1, -(-64 // size))  # names need about 64 px
+  cell = size * scale + margin
+  rows = sum(len(images) for images in next(iter(columns.values())))
+  canvas = Image.new('RGB', (cell * len(columns), header + cell * rows), 'white')
+  draw = ImageDraw.Draw(canvas)
+  font = ImageFont.load_default(min(12, cell // 6))
+  for i, (name, column) in enumerate(columns.items()):
+    while font.getlength(name) > cell - margin:
+      name = name[:-1]
+    draw.text((i * cell + 2, 2), name, 'black', font)
+    shown = np.concatenate([_visible(images, size) for images in column])
+    for row, image in enumerate(shown):
+      tile = Image.fromarray(image).resize([size * scale] * 2, Image.Resampling.NEAREST)
+      canvas.paste(tile, (i * cell, header + row * cell))
+  return canvas
+
+
+def _visible(images, size: int) -> np.ndarray:
+  images = np.asarray(images)
+  if images.ndim == 3:
+    return heat_to_uint8(images, size)
+  images = images if images.dtype == np.uint8 else to_uint8(images)
+  return np.broadcast_to(images, (*images.shape[:3], 3))
+
+
+def save_image(image: Image.Image, path: Path):
+  """Writes a PNG so that a reader never sees half of it."""
+  buffer = io.BytesIO()
+  image.save(buffer, format='PNG')
+  paths.write(path, buffer.getvalue())
+
+
+def save_figure(figure, path: Path):
+  """Writes a figure of matplotlib as `save_image` does an image."""
+  buffer = io.BytesIO()
+  figure.savefig(buffer, format='png')
+  paths.write(path, buffer.getvalue())

@@ -1,0 +1,68 @@
+"""What watches over a run: the health of its losses, and signals."""
+
+import signal
+import sys
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from decoupled_gan.core import state
+from decoupled_gan.errors import RunError
+
+
+class Health:
+  """Watches the losses one step late, so that the device is never waited for."""
+
+  def __init__(self, patience: int):
+    self._patience, self._bad, self._pending = patience, 0, None
+    self._finite = jax.jit(state.finite)
+
+  def check(self, step: int, losses: Mapping[str, jax.Array]):
+    """Raises RunError once losses were not finite for `patience` steps in a row."""
+    pending, self._pending = self._pending, (step, losses)
+    if pending is not None:
+      self._examine(*pending)
+
+  def good(self, current: state.TrainState) -> bool:
+    """Whether `current` is worth keeping: its losses and all its parameters are finite."""
+    self.finish()
+    return not self._bad and bool(self._finite(current.params))
+
+  def finish(self):
+    """Examines the losses that were not yet."""
+    pending, self._pending = self._pending, None
+    if pending is not None:
+      self._examine(*pending)
+
+  def _examine(self, step: int, losses):
+    bad = {name: float(x) for name, x in losses.items() if not np.isfinite(float(x))}
+    self._bad = self._bad + 1 if bad else 0
+    if self._bad >= self._patience:
+      name, value = next(iter(bad.items()))
+      phase, loss = name.split('/')
+      raise RunError(
+        f'The loss {loss!r} of the phase {phase!r} was {value} at step {step}, and losses were not '
+        f'finite for {self._bad} steps in a row (nonfinite_patience). The last finite checkpoint '
+        'is kept; try a smaller learning rate, or float32.'
+      )
+
+
+class Interruption:
+  """While it is entered, SIGTERM and SIGINT are noted rather than obeyed; a second one is obeyed."""
+
+  def __enter__(self):
+    self.requested = 0  # the number of the signal, if there was one
+    self._before = {s: signal.signal(s, self._note) for s in (signal.SIGTERM, signal.SIGINT)}
+    return self
+
+  def __exit__(self, *_):
+    for number, handler in self._before.items():
+      signal.signal(number, handler)
+
+  def _note(self, number, frame):
+    if self.requested:
+      raise KeyboardInterrupt
+    self.requested = number
+    name = signal.Signals(number).name
+    print(f'\n{name}: saving and leaving after this step.', file=sys.stderr, flush=True)
