@@ -12,7 +12,8 @@ setup(
   long_description_content_type='text/markdown',
   license='MIT',
   python_requires='>=3.11',
-  packages=find_packages(include=['decoupled_gan*']),
+  packages=[*find_packages(include=['decoupled_gan*']), 'decoupled_gan.configs'],
+  package_dir={'decoupled_gan.configs': 'configs'},  # the recipes ship with the wheel
   install_requires=[
     'absl-py',
     'clu>=0.0.12',

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without ins
 
 from configs import avatars
 from decoupled_gan import data
-from decoupled_gan.core.types import Labelled
+from decoupled_gan.core.types import Examples
 from decoupled_gan.data.transforms import resize
 from decoupled_gan.errors import RunError
 from decoupled_gan.evaluation.metrics import nrds, paired
@@ -60,8 +60,8 @@ def rebuilt(config, workdir: Workdir) -> np.ndarray | None:
   except RunError as error:
     print(error)
     return None
-  dataset = data.load(config, Labelled)
-  images = data.test_images(dataset.test.image, None, config)
+  dataset = data.load(config, Examples)
+  images = data.test_images(dataset.test.x, None, config)
   apply = edit.editor(inference.load(workdir))
   return np.concatenate(
     [apply(images[i : i + 50], dataset.test.labels[i : i + 50]) for i in range(0, len(images), 50)]
@@ -112,7 +112,7 @@ def main():
       workdir = Workdir(args.output / f'{variant}_{weight:g}')
       made[f'{name} {weight:g}'] = rebuilt(make_config(variant, weight, args.steps, args.seed), workdir)
   config = make_config('coupled', 1.0, args.steps, args.seed)
-  test = data.load(config, Labelled).test.image
+  test = data.load(config, Examples).test.x
   real = np.stack([resize(image, config.image_size) for image in test])
   rows = compare(real, made, args.classifiers)
   (args.output / 'weights.json').write_text(json.dumps(rows, indent=1) + '\n')

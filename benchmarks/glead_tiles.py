@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without ins
 
 from configs import tiles
 from decoupled_gan import data
-from decoupled_gan.core.types import Plain
+from decoupled_gan.core.types import Examples
 from decoupled_gan.data.views import Joined
 from decoupled_gan.evaluation.metrics import sliced
 from decoupled_gan.evaluation.metrics.distribution import squared_mmd
@@ -69,9 +69,9 @@ class Scores:
   """Distances of images to the training set."""
 
   def __init__(self, config):
-    dataset = data.load(config, Plain)
-    self.test = data.test_images(dataset.test.image, None, config)
-    self._real = _some(dataset.train.image, config)
+    dataset = data.load(config, Examples)
+    self.test = data.test_images(dataset.test.x, None, config)
+    self._real = _some(dataset.train.x, config)
     self._network = features.load('efficientnet_lite0')
     self._real_features = self._features(self._real)
 
@@ -104,7 +104,7 @@ def score(folder: Path) -> dict:
       if not workdir.config_file.exists():
         train.train(recipe(variant, int(seed)), workdir)
       run = inference.open_run(workdir)
-      task = run.method.tasks(run, data.load(run.config, Plain))[0]
+      task = run.method.tasks(run, data.load(run.config, Examples))[0]
       row = rows[workdir.path.name] = {}
       for step in steps:
         with jax.set_mesh(run.mesh):

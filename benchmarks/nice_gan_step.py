@@ -31,6 +31,7 @@ def ours(options):
   import numpy as np
 
   from configs import nice
+  from decoupled_gan.core import routing
   from decoupled_gan.core.types import Pair
   from decoupled_gan.machine import sharding
   from decoupled_gan.run import experiment
@@ -48,12 +49,13 @@ def ours(options):
   train_step = run.train_step()
 
   def step():
-    held['state'], losses = train_step(held['state'], batch, (0, 1))
+    held['state'], losses = train_step(held['state'], batch, routing.active(run.phases, 0))
     jax.block_until_ready(losses)
 
   def facts():
     # Counted from plain convolutions: the CPU's own formulations would count their padding.
-    lowered = train_step.trace(held['state'], batch, (0, 1)).lower(lowering_platforms=('tpu',))
+    traced = train_step.trace(held['state'], batch, routing.active(run.phases, 0))
+    lowered = traced.lower(lowering_platforms=('tpu',))
     return {'flops_ours': lowered.cost_analysis()['flops'], 'matrix_rate': matrix_rate()}
 
   def matrix_rate(size=2048):

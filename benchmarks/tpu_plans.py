@@ -3,10 +3,10 @@
   python benchmarks/tpu_plans.py --output=plans/ [--only=utkface] [--topologies=v5e:2x4,v6e:2x4]
 
 Compiles every program of every recipe for every slice, one after the other: hours on a few cores, and
-up to 6 GB of memory (for `church`, which is not among the default ones, more than 23). Needs libtpu
-(pip install -e .[aot]) and no TPU. Each plan is kept as JSON in the folder and not made again, so that
-the command can be stopped and given once more. At the end it prints the table, as Markdown; of a plan
-that failed, the programs before.
+up to 6 GB of memory (for `glead:church`, which is not among the default ones, more than 23). Needs
+libtpu (pip install -e .[aot]) and no TPU. Each plan is kept as JSON in the folder and not made again,
+so that the command can be stopped and given once more. At the end it prints the table, as Markdown; of
+a plan that failed, the programs before.
 """
 
 import argparse
@@ -23,7 +23,7 @@ RECIPES = {  # as one would train them on such a slice
   'selfie2anime': ('--config.compute_dtype=bfloat16', '--config.batch_size=8'),
   'utkface': ('--config.batch_size=32',),
   'tiles': (),
-  'church': (),
+  'glead:church': (),
 }
 DEFAULT = ('selfie2anime', 'utkface', 'tiles')
 GIB, MINUTE = 2**30, 60
@@ -32,7 +32,7 @@ GIB, MINUTE = 2**30, 60
 def plan(recipe: str, topology: str, file: Path) -> bool:
   """Writes a plan to `file`; what the command says goes beside it. False if it failed."""
   command = [
-    sys.executable, 'main.py', '--mode=plan', f'--config=configs/{recipe}.py', f'--topology={topology}',
+    sys.executable, 'main.py', '--mode=plan', f'--config={recipe}', f'--topology={topology}',
     f'--output={file.resolve()}', *RECIPES[recipe],
   ]  # fmt: skip
   with file.with_suffix('.log').open('w') as log:
@@ -53,7 +53,7 @@ def rows(recipe: str, found: dict):
   """A line of the table for each program of a plan."""
   chip = found['chip']
   for program in found['programs']:
-    name = f'`{recipe}.py`, {found["compute_dtype"]}, batch {found["batch_per_chip"] * found["chips"]}'
+    name = f'`{recipe}`, {found["compute_dtype"]}, batch {found["batch_per_chip"] * found["chips"]}'
     if program['share'] < 1:
       name += f': {program["phases"]} ({program["share"]:.0%})'
     memory = ', '.join(f'{program[part] / GIB:.2f}' for part in ('arguments', 'temporaries', 'peak'))

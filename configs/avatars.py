@@ -13,13 +13,14 @@ its truth than the face left alone, other edits are not; see the README.
 Variants: coupled (ED+GAN: one decoder for both losses).
 """
 
-from configs import edgan, utkface
+from configs import base, utkface
 from decoupled_gan.data.sources.avatars import ATTRIBUTES
 
 
-def get_config(variant=''):
+def get_config(words=''):
   config = utkface.get_config()
   config.data.source = 'avatars'
+  config.data.path = ''
   config.data.stretch = False
   config.attributes = ATTRIBUTES
   config.image_size = 64
@@ -31,4 +32,4 @@ def get_config(variant=''):
     config.optimizer_of[group] = {'learning_rate': 3e-4, 'b1': 0.9}
   config.sample_every_steps = 500
   config.checkpoint_every_steps = 500
-  return edgan.apply(config, variant)
+  return base.apply(config, words, utkface.VARIANTS)

@@ -1,10 +1,6 @@
-"""What the recipes of ED//GAN (Zhang, Song, Qi, WACV 2018) share; no recipe itself.
-
-A variant is chosen behind a colon, `--config=configs/utkface.py:coupled`; several with commas.
-"""
+"""What the recipes of ED//GAN (Zhang, Song, Qi, WACV 2018) share; no recipe itself."""
 
 from configs import base
-from decoupled_gan.errors import UserError, listing
 
 
 def get_config(*rebuilding):
@@ -13,19 +9,10 @@ def get_config(*rebuilding):
   config.optimizer.learning_rate = 2e-4
   config.optimizer.b1 = 0.5
   config.model.width = 64
+  config.model.residual = True
   config.routes.reconstruct = {'l1': dict.fromkeys(rebuilding, 1.0)}
   config.routes.judge = {'adversarial': {'discriminator': 1.0}}
   config.routes.refine = {'adversarial': {'residual': 1.0}}
-  return config
-
-
-def apply(config, variant, variants=None):
-  """`config` after the variants that are named in `variant`, in their order."""
-  variants = VARIANTS if variants is None else variants
-  for name in filter(None, variant.split(',')):
-    if name not in variants:
-      raise UserError(f'there is no variant {name!r} of ED//GAN; there are {listing(variants)}.')
-    variants[name](config)
   return config
 
 
@@ -37,6 +24,12 @@ def coupled(config):
   """ED+GAN: both losses train the networks that reconstruct, and there is no residual."""
   config.routes.reconstruct.adversarial = dict(config.routes.reconstruct.l1)
   config.routes.refine = {}
+  config.model.residual = False
 
 
-VARIANTS = {f.__name__: f for f in (decoupled, coupled)}
+def tiny(config):
+  base.tiny(config, 16)
+  config.model.width = 4
+
+
+VARIANTS = base.variants(decoupled, coupled, tiny)

@@ -9,17 +9,14 @@ the licences (CC BY 4.0 and CC BY-SA 4.0). Poses differ between the styles: ther
 Expected: no published number; look at the grids. Cost: four times the quickstart's a step.
 """
 
-from configs import nice
+from configs import base, nice
 
 
-def get_config(variant=''):
-  config = nice.get_config(variant)
-  config.data.source = 'emoji'
-  config.data.a = 'twemoji'
-  config.data.b = 'openmoji'
+def get_config(words=''):
+  config = nice.get_config('emoji_styles')
   config.image_size = 64
   config.batch_size = 4
   config.num_steps = 20_000
   config.model.width = 32
   config.model.depth = 6
-  return config
+  return base.apply(config, words, nice.VARIANTS)

@@ -1,6 +1,6 @@
 """The first try: NICE-GAN between two maps of the Earth, 64 px, on 2 CPU cores in eight minutes.
 
-  bash launch/quickstart.sh
+  bash launch/quickstart.sh                       # or: decoupled-gan --config=quickstart
 
 Data: ETOPO1 (a: heights and depths in colours) and shaded relief (b), from a pinned pip package. The
 training tiles of the two domains are cut from different places; held-out tiles (the Americas) exist in
@@ -13,24 +13,25 @@ domains' colours are exchanged more often than not in so short a run), averaged 
 Expected: a_to_b 0.076 to 0.085 mean absolute error (baselines 0.094 and 0.174); see the README.
 """
 
-from configs import nice
+from configs import base, nice
 
 
-def get_config(variant='identity'):
-  config = nice.get_config(variant)
-  config.data.source = 'terrain'
-  config.data.a = 'etopo'
-  config.data.b = 'relief'
+def get_config(words=''):
+  config = nice.get_config('terrain,identity')
   config.image_size = 64
   config.batch_size = 4
   config.num_steps = 1400
   config.optimizer.learning_rate = 2e-4
-  if config.model.identity:
-    config.routes.translate.identity.generator = 10.0
-  config.ema_halflife_kimg.generator = 0.5
+  config.routes.translate.identity.generator = 10.0
+  config.copies.generator = {'halflife_kimg': 0.5}
   config.model.width = 16
   config.model.blocks = 4
   config.model.depth = 6
   config.sample_every_steps = 400
   config.checkpoint_every_steps = 200
-  return config
+  return base.apply(config, words, nice.VARIANTS | base.variants(no_identity))
+
+
+def no_identity(config):
+  """As in the paper: the two domains' colours are then exchanged more often than not."""
+  del config.routes.translate.identity

@@ -11,14 +11,11 @@ held-out tiles (matching means and variances: 19.3 dB and 0.63); see the README.
 Variants: coupled (ED+GAN: one U-Net for both losses).
 """
 
-from configs import edgan, facades
+from configs import base, facades
 
 
-def get_config(variant=''):
-  config = facades.get_config()
-  config.data.source = 'terrain'
-  config.data.a = 'etopo'
-  config.data.b = 'relief'
+def get_config(words=''):
+  config = facades.get_config('terrain')
   config.data.direction = 'a_to_b'
   config.data.stretch = False
   config.image_size = 64
@@ -27,4 +24,4 @@ def get_config(variant=''):
   config.model.width = 16
   config.sample_every_steps = 300
   config.checkpoint_every_steps = 300
-  return edgan.apply(config, variant)
+  return base.apply(config, words, facades.VARIANTS)

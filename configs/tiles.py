@@ -16,14 +16,11 @@ not a result. benchmarks/glead_tiles.py compares the two at 32 px.
 Cost: 0.3 M parameters each; 0.2 s (stylegan2) to 0.4 s a step on one core, and minutes to compile.
 """
 
-from configs import glead
+from configs import base, glead
 
 
-def get_config(variant=''):
-  config = glead.get_config(','.join(filter(None, ('float32', variant))))
-  config.data.source = 'terrain'
-  config.data.a = 'satellite'
-  config.data.mirror = True
+def get_config(words=''):
+  config = glead.get_config('float32,satellite')
   config.image_size = 64
   config.batch_size = 8
   config.num_steps = 3000
@@ -35,13 +32,12 @@ def get_config(variant=''):
   config.model.mapping_layers = 2
   config.model.group_size = 4
   config.model.decoder_size = 16  # the ratios of the published 256, 64, 32
-  config.model.rebuild_size = 16 if config.model.rebuild_size == config.model.decoder_size else 8
+  config.model.rebuild_size = 8
 
   config.routes.path_length.path_length = {}
   config.routes.regularise.r1.discriminator = 0.1 / 2 * glead.R1_EVERY
-  config.ema_halflife_kimg.generator = 2.0
-  config.ema_rampup = 0.05
+  config.copies.generator = {'halflife_kimg': 2.0, 'rampup': 0.05}
   config.sample_every_steps = 500
   config.checkpoint_every_steps = 500
   config.sample_count = 6
-  return config
+  return base.apply(config, words, glead.VARIANTS)

@@ -1,6 +1,6 @@
 """ED//GAN on UTKFace: faces at another age or of another gender, 128 px, as published.
 
-  python main.py --config=configs/utkface.py --config.data.path=datasets/UTKFace
+  python main.py --config=configs/utkface.py --config.data.path=data/UTKFace
 
 Data: the aligned and cropped faces of UTKFace (https://susanqq.github.io/UTKFace, non-commercial
 research only), named age_gender_race_date...jpg, in one folder. The official code takes at most 5,000
@@ -10,15 +10,16 @@ Cost: 50 epochs of 5,000 faces at batch 25 are 10,000 steps; 96 million paramete
 the authors publish no number for it; look at the grids, whose columns are ages and genders.
 """
 
-from configs import edgan
+from configs import base, edgan
 
 AGES = ('0-5', '6-10', '11-15', '16-20', '21-30', '31-40', '41-50', '51-60', '61-70', '71+')
 
 
-def get_config(variant=''):
+def get_config(words=''):
   config = edgan.get_config('encoder', 'decoder')
   config.method = 'edgan_labelled'
   config.data.source = 'utkface'
+  config.data.path = 'data/UTKFace'
   config.data.augment = False
   config.data.stretch = True
   config.attributes.age = AGES
@@ -30,4 +31,12 @@ def get_config(variant=''):
   config.model.he_init = False  # of encoder and decoder; for networks much narrower than these
   config.play = ('reconstruct', 'judge', 'refine', 'refine')
   config.routes.judge.latent = {'latent_discriminator': 1.0}
-  return edgan.apply(config, variant)
+  return base.apply(config, words, VARIANTS)
+
+
+def tiny(config):
+  edgan.tiny(config)
+  config.model.code_size = 6
+
+
+VARIANTS = edgan.VARIANTS | base.variants(tiny)

@@ -1,179 +1,224 @@
 """The command line: flags to a mode's function, mistakes to one sentence and exit code 2."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
+import decoupled_gan
+from decoupled_gan import guide, recipes
 from decoupled_gan.errors import RunError, UserError, listing
 from decoupled_gan.machine import paths
 from decoupled_gan.run.workdir import Workdir
 
-MODES: dict[str, Callable] = {}
-"""Mode -> function of nothing, which reads FLAGS. Each imports what it needs when it is called."""
+
+@dataclass(frozen=True)
+class Mode:
+  """A mode as the one table declares it.
+
+  Attributes:
+    function: of nothing, reads FLAGS; imports what it needs when it is called.
+    title: what it does, a line.
+    flags: those it reads; another one is refused.
+    config: 'recipe', it reads --config, or the run's where none is given; 'run', the run's, with fields
+      changed by --config.<field>; '', neither.
+    example: what to type behind the command.
+  """
+
+  function: Callable
+  title: str
+  flags: tuple[str, ...]
+  config: str
+  example: str
+
+
+MODES: dict[str, Mode] = {}
 
 FLAGS = flags.FLAGS
-_CONFIG = config_flags.DEFINE_config_file(
-  'config', None, 'The recipe, configs/<name>.py[:variant]; any field by --config.<field>=value.'
-)
-flags.DEFINE_string(
-  'mode',
-  'train',
-  'train, translate, generate, reconstruct, evaluate, nrds, routes, plan, import or export.',
-)
-flags.DEFINE_string(
-  'workdir', '', "The run's folder, local or gs://...; runs/<config name> when left out."
-)
-flags.DEFINE_string(
-  'input', '', 'translate: an image or a folder of images; generate: an image; import: a checkpoint.'
-)
-flags.DEFINE_string(
-  'output',
-  '',
-  'translate: the folder for the results, names are kept; generate, export, plan (JSON): the file.',
-)
-flags.DEFINE_string('format', 'pytorch', 'export: the layout; pytorch is the official code\'s.')
-flags.DEFINE_string('direction', 'a_to_b', 'translate: a_to_b or b_to_a.')
-flags.DEFINE_string(
-  'resize', 'square', "translate: 'square' (the size of training, as in the paper) or 'keep'."
-)
-flags.DEFINE_string('topology', 'local', "plan: 'local', or a slice of TPU chips such as v5e:2x4.")
-flags.DEFINE_bool('fast', False, 'plan: compile with little effort; memory is then no real figure.')
-flags.DEFINE_bool('largest_batch', False, 'plan: find the largest batch per chip that fits.')
-flags.DEFINE_string(
-  'checkpoint', '', "The checkpoint to use: its step, or 'best', or for evaluate 'all'; else the latest."
-)
-flags.DEFINE_string('metrics', '', 'evaluate: what to measure, e.g. kid_1k,fid,psnr; see the README.')
-flags.DEFINE_string('protocol', '', "evaluate: whose numbers; the config's when left out.")
-flags.DEFINE_string('real', '', 'evaluate, without a run, and nrds: the folder of real images.')
-flags.DEFINE_string('fake', '', 'evaluate, without a run: the folder of generated images.')
-flags.DEFINE_string('fakes', '', 'nrds: <name>=<folder>,<name>=<folder>,...')
-flags.DEFINE_string('classifier', 'published', 'nrds: published (128 px), or small (64 px).')
-flags.DEFINE_integer('epochs', 20, 'nrds: how many epochs the classifier is trained.')
-flags.DEFINE_bool('balanced', True, 'nrds: each method gives as many images to an epoch.')
-flags.DEFINE_string(
-  'attributes', '', 'generate: <name>=<value>,... or one <name>, for a strip of all its values.'
-)
-flags.DEFINE_string('seeds', '0-15', 'generate: which, such as 0-15 or 0,5,9.')
-flags.DEFINE_string('interpolate', '', 'generate: seeds to pass through, such as 0,5,9.')
-flags.DEFINE_float('truncation', 1.0, 'generate: psi, 0 (the average image) to 1 (all there is).')
-flags.DEFINE_string('noise', 'const', 'generate: per pixel: const, random or none.')
-flags.DEFINE_string('coordinator', '', 'train, several processes: host:port of process 0.')
-flags.DEFINE_integer('process_id', None, 'train, several processes: which this is, from 0.')
-flags.DEFINE_integer('num_processes', None, 'train, several processes: how many there are.')
+config_flags.DEFINE_config_file('config', None, 'the recipe')
+flags.DEFINE_string('mode', 'train', 'what to do; or as the first word')
+flags.DEFINE_string('workdir', '', "the run's folder, local or gs://...; runs/<recipe> when left out")
+flags.DEFINE_string('input', '', 'an image or a folder of images; import: a checkpoint')
+flags.DEFINE_string('output', '', 'where the results go')
+flags.DEFINE_string('format', 'pytorch', "the layout; pytorch is the official code's")
+flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
+flags.DEFINE_string('resize', 'square', "square (the size of training) or keep (the image's own)")
+flags.DEFINE_string('topology', 'local', 'local, or a slice of TPU chips such as v5e:2x4')
+flags.DEFINE_bool('fast', False, 'compile with little effort; memory is then no real figure')
+flags.DEFINE_bool('largest_batch', False, 'find the largest batch per chip that fits')
+flags.DEFINE_string('checkpoint', '', "a step, or 'best' (evaluate: or 'all'); the latest when left out")
+flags.DEFINE_string('metrics', '', "what to measure, e.g. kid_1k,fid,psnr; the config's when left out")
+flags.DEFINE_string('protocol', '', "whose numbers; the config's when left out")
+flags.DEFINE_string('real', '', 'a folder of real images')
+flags.DEFINE_string('fake', '', 'a folder of generated images, to be scored without a run')
+flags.DEFINE_string('fakes', '', '<name>=<folder>,<name>=<folder>,...')
+flags.DEFINE_string('classifier', 'published', 'published (128 px) or small (64 px)')
+flags.DEFINE_integer('epochs', 20, 'how many epochs the classifier is trained')
+flags.DEFINE_bool('balanced', True, 'each method gives as many images to an epoch')
+flags.DEFINE_string('attributes', '', '<name>=<value>,... or one <name>, for a strip of all its values')
+flags.DEFINE_string('seeds', '0-15', 'which, such as 0-15 or 0,5,9')
+flags.DEFINE_string('interpolate', '', 'seeds to pass through, such as 0,5,9')
+flags.DEFINE_float('truncation', 1.0, 'psi, 0 (the average image) to 1 (all there is)')
+flags.DEFINE_string('noise', 'const', 'per pixel: const, random or none')
+flags.DEFINE_string('coordinator', '', 'several processes: host:port of process 0')
+flags.DEFINE_integer('process_id', None, 'several processes: which this is, from 0')
+flags.DEFINE_integer('num_processes', None, 'several processes: how many there are')
 flags.DEFINE_integer(
-  'stop_exit_code',
-  0,
-  'train: the exit code after a signal and saving; not 0 where a cluster starts again what failed.',
+  'stop_exit_code', 0, 'the code after a signal and saving; not 0 where a cluster restarts failures'
 )
+OURS = {flag.name for flag in FLAGS.flags_by_module_dict()[__name__]}
 
 
-def mode(name: str = '') -> Callable:
-  """Registers a mode, under the function's name if none is given."""
+def mode(name: str, title: str, *, reads: str = '', config: str = '', example: str) -> Callable:
+  """Registers a mode; `reads` names its flags."""
 
   def register(function):
-    MODES[name or function.__name__] = function
+    MODES[name] = Mode(function, title, tuple(reads.split()), config, example)
     return function
 
   return register
 
 
-@mode()
+@mode(
+  'train',
+  'trains a run, or goes on with one',
+  reads='workdir coordinator process_id num_processes stop_exit_code',
+  config='recipe',
+  example='train --config=nice:cat2dog --config.data.path=data/cat2dog --workdir=runs/cat2dog',
+)
 def train():
   from decoupled_gan.machine import compilation, distributed
   from decoupled_gan.modes import train
 
   workdir = _workdir()
-  config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
   distributed.start(FLAGS.coordinator, FLAGS.process_id, FLAGS.num_processes)
-  compilation.keep(config, workdir)
+  compilation.keep(FLAGS.config.compilation_cache, workdir.path)
   with distributed.telling_losses():
-    done = train.train(config, workdir)
+    done = train.train(FLAGS.config, workdir)
   if not done:
     sys.exit(FLAGS.stop_exit_code)
 
 
-@mode()
+@mode(
+  'translate',
+  'images of one domain into the other, by a trained run',
+  reads='workdir input output direction resize checkpoint',
+  example='translate --workdir=runs/quickstart --input=photos --output=out',
+)
 def translate():
   from decoupled_gan.modes import translate
 
-  translate.translate(
-    _workdir(), FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize, _checkpoint()
-  )
+  what = FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize
+  translate.translate(_workdir(), *what, _checkpoint())
 
 
-@mode()
-def nrds():
-  from decoupled_gan.modes import nrds
-
-  nrds.measure(
-    FLAGS.real, FLAGS.fakes, FLAGS.workdir, FLAGS.classifier, FLAGS.epochs, FLAGS.balanced
-  )
-
-
-@mode()
-def routes():
-  from decoupled_gan.modes import routes
-
-  workdir = _workdir()
-  config = FLAGS.config if FLAGS.config is not None else workdir.load_config()
-  routes.audit(config, workdir, _checkpoint())
-
-
-@mode()
-def plan():
-  from decoupled_gan.modes import plan
-
-  config = FLAGS.config if FLAGS.config is not None else _workdir().load_config()
-  plan.plan(config, FLAGS.topology, FLAGS.fast, FLAGS.largest_batch, FLAGS.output)
-
-
-@mode()
-def evaluate():
-  from decoupled_gan.modes import evaluate
-
-  if not FLAGS.real and not FLAGS.fake:
-    evaluate.evaluate_run(_workdir(), _checkpoint('best', 'all'), FLAGS.metrics, FLAGS.protocol)
-    return
-  if not FLAGS.real or not FLAGS.fake:
-    raise UserError('--real=<folder> and --fake=<folder> come together: one is scored by the other.')
-  output = paths.get(FLAGS.output or 'evaluations.jsonl')
-  evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, FLAGS.metrics, FLAGS.protocol, output)
-
-
-@mode()
+@mode(
+  'generate',
+  'draws images from seeds, or edits one by its attributes: as the run can',
+  reads='workdir input output attributes seeds interpolate truncation noise checkpoint',
+  example='generate --workdir=runs/tiles --seeds=0-15',
+)
 def generate():
-  """What a method can make depends on what its module offers, see methods/__init__.py."""
   from decoupled_gan import methods
   from decoupled_gan.modes import draw, edit
 
   workdir = _workdir()
-  name = workdir.load_config().method
-  method = methods.get(name)
-  if hasattr(method, 'edit'):
+  if methods.get(workdir.load_config().method).edit:
     edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint())
-  elif hasattr(method, 'draw'):
+  else:
     what = FLAGS.seeds, FLAGS.interpolate, FLAGS.truncation, FLAGS.noise
     draw.draw(workdir, FLAGS.output, *what, _checkpoint())
-  else:
-    raise UserError(
-      f'--mode=generate: {name} neither edits images by attributes nor draws them from seeds; see '
-      '--mode=translate.'
-    )
 
 
-@mode()
+@mode(
+  'reconstruct',
+  'images beside what a run gives back of them',
+  reads='workdir input output checkpoint',
+  example='reconstruct --workdir=runs/tiles --input=photos --output=out',
+)
 def reconstruct():
   from decoupled_gan.modes import reconstruct
 
   reconstruct.reconstruct(_workdir(), FLAGS.input, FLAGS.output, _checkpoint())
 
 
-@mode('import')
+@mode(
+  'evaluate',
+  'numbers for the checkpoints of a run, or for two folders',
+  reads='workdir checkpoint metrics protocol real fake output',
+  config='run',
+  example='evaluate --workdir=runs/quickstart --checkpoint=all',
+)
+def evaluate():
+  from decoupled_gan.modes import evaluate
+
+  if not FLAGS.real and not FLAGS.fake:
+    if FLAGS.output:
+      raise UserError('--output goes with --real and --fake; a run keeps its numbers in its workdir.')
+    workdir, what = _workdir(), (_checkpoint('best', 'all'), FLAGS.metrics, FLAGS.protocol)
+    evaluate.evaluate_run(workdir, *what, config=FLAGS.config)
+    return
+  if not FLAGS.real or not FLAGS.fake:
+    raise UserError('--real=<folder> and --fake=<folder> come together: one is scored by the other.')
+  if FLAGS.output and FLAGS.workdir:
+    raise UserError('--output and --workdir both say where the numbers of two folders go: name one.')
+  output = Path(FLAGS.workdir, 'evaluations.jsonl') if FLAGS.workdir else FLAGS.output
+  where = paths.get(output or 'evaluations.jsonl')
+  evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, FLAGS.metrics, FLAGS.protocol, where)
+
+
+@mode(
+  'nrds',
+  'folders of generated images compared by NRDS',
+  reads='real fakes workdir classifier epochs balanced',
+  example='nrds --real=photos --fakes=ours=DIR1,theirs=DIR2 --workdir=runs/nrds',
+)
+def nrds():
+  from decoupled_gan.modes import nrds
+
+  what = FLAGS.classifier, FLAGS.epochs, FLAGS.balanced
+  nrds.measure(FLAGS.real, FLAGS.fakes, FLAGS.workdir, *what)
+
+
+@mode(
+  'routes',
+  'the routing table, declared beside measured gradients and one step',
+  reads='workdir checkpoint',
+  config='recipe',
+  example='routes --config=quickstart',
+)
+def routes():
+  from decoupled_gan.modes import routes
+
+  routes.audit(FLAGS.config, _workdir(), _checkpoint())
+
+
+@mode(
+  'plan',
+  'what a run needs of its chips, from the compiler',
+  reads='workdir topology fast largest_batch output',
+  config='recipe',
+  example='plan --config=selfie2anime --topology=v5e:2x4',
+)
+def plan():
+  from decoupled_gan.modes import plan
+
+  plan.plan(FLAGS.config, FLAGS.topology, FLAGS.fast, FLAGS.largest_batch, FLAGS.output)
+
+
+@mode(
+  'import',
+  'official checkpoints as runs',
+  reads='workdir input',
+  config='recipe',
+  example='import --input=cat2dog_params_latest.pt --workdir=runs/official',
+)
 def import_():
   from decoupled_gan.interop import nice_checkpoint, stylegan2_checkpoint
 
@@ -181,13 +226,23 @@ def import_():
   reader.import_checkpoint(FLAGS.input, FLAGS.config, _workdir())
 
 
-@mode()
+@mode(
+  'export',
+  "a run's networks as an official checkpoint",
+  reads='workdir output format checkpoint',
+  example='export --workdir=runs/cat2dog --output=cat2dog_params_latest.pt',
+)
 def export():
   from decoupled_gan.interop import nice_checkpoint
 
   if FLAGS.format not in ('pytorch',):
     raise UserError(f'--format={FLAGS.format} is unknown; there is pytorch.')
   nice_checkpoint.export_checkpoint(_workdir(), FLAGS.output, _checkpoint())
+
+
+@mode('recipes', 'lists what can be trained', example='recipes')
+def list_recipes():
+  print(guide.recipe_list())
 
 
 def _checkpoint(*words: str) -> int | str | None:
@@ -203,51 +258,122 @@ def _checkpoint(*words: str) -> int | str | None:
 
 
 def _workdir() -> Workdir:
-  """--workdir, or runs/<config name>[-variant]."""
+  """--workdir, or runs/<recipe>[-words]."""
   if FLAGS.workdir:
     return Workdir(FLAGS.workdir)
-  if FLAGS.config is None:
-    raise UserError(
-      f'--mode={FLAGS.mode} needs --workdir=<the run\'s folder> or --config=configs/<recipe>.py; '
-      f'the recipes here are {listing(_recipes())}.'
-    )
-  name = FLAGS['config'].config_filename
-  path, _, variant = name.partition(':')
-  return Workdir(Path('runs') / '-'.join(filter(None, (Path(path).stem, variant))))
-
-
-def _recipes() -> list[str]:
-  return sorted(str(path) for path in Path('configs').glob('*.py'))
+  path, _, words = FLAGS['config'].config_filename.partition(':')
+  return Workdir(Path('runs') / '-'.join(filter(None, (Path(path).stem, words))))
 
 
 def _parse(argv: list[str]) -> list[str]:
   """absl's flag parsing, with the mistakes that it shows as tracebacks told in a sentence."""
-  if '--mode=import' in argv and not any(a.startswith('--config=') for a in argv):
-    arrays = any(a.startswith('--input=') and a.endswith('.npz') for a in argv)
-    recipe = 'glead' if arrays else 'nice'
-    argv = [argv[0], f'--config=configs/{recipe}.py', *argv[1:]]  # the official defaults
+  argv = _joined(argv)
   try:
-    _check_recipe(argv)
+    _tell_and_leave(argv)
+    name, argv = _mode_of(argv)
+    argv = [argv[0], f'--mode={name}', *_with_config(name, argv[1:])]
+    sys.argv[:] = argv  # which is what ml_collections reads overrides from
     rest = FLAGS(argv)
     if rest[1:]:
       raise UserError(f'{listing(rest[1:])}: there is nothing but flags; try --help.')
-    if FLAGS.mode not in MODES:
-      raise UserError(f'--mode={FLAGS.mode} is unknown; there are {listing(MODES)}.')
-  except flags.Error as error:
+    _check_flags(name, argv)
+  except (flags.Error, UserError) as error:
     _fail(f'{error}')
-  except UserError as error:
-    _fail(str(error))
   except (AttributeError, KeyError) as error:
     _fail(f'The config has no such field: {_message(error)}')
   return rest
 
 
-def _check_recipe(argv: list[str]):
-  """Raises UserError if --config names a file that there is not (absl would tell it much later)."""
-  for argument in argv:
-    path, _, _ = argument.removeprefix('--config=').partition(':')
-    if argument.startswith('--config=') and not Path(path).is_file():
-      raise UserError(f'there is no recipe {path}; the recipes here are {listing(_recipes())}.')
+def _joined(argv: list[str]) -> list[str]:
+  """`--workdir x` as `--workdir=x`, for the flags that are looked at before absl does."""
+  words = []
+  for word in argv:
+    if words and words[-1] in ('--config', '--workdir', '--mode', '--input', '--real'):
+      words[-1] += f'={word}'
+    else:
+      words.append(word)
+  return words
+
+
+def _tell_and_leave(argv: list[str]):
+  """The guide, a mode's help, the version; each exits."""
+  words = argv[1:]
+  if not words or words == ['help']:
+    _say(guide.guide(MODES))
+  if '--version' in words:
+    _say(f'decoupled_gan {decoupled_gan.__version__}')
+  if any(word in ('--help', '-h', '-help', '--helpshort') for word in words):
+    name, _ = _mode_of(argv, default='')
+    _say(guide.help_of(name, MODES[name], FLAGS) if name else guide.guide(MODES))
+
+
+def _say(text: str):
+  print(text)
+  sys.exit(0)
+
+
+def _mode_of(argv: list[str], default: str = 'train') -> tuple[str, list[str]]:
+  """The mode, by its flag or as the first word, and the rest of `argv`."""
+  program, *words = argv
+  chosen = [word.partition('=')[2] for word in words if word.startswith('--mode=')]
+  words = [word for word in words if not word.startswith('--mode=')]
+  if words and not words[0].startswith('-'):
+    if words[0] not in MODES:
+      raise UserError(f'{words[0]} is no mode, and else there is nothing but flags; {_modes()}')
+    chosen.append(words.pop(0))
+  for name in chosen:
+    if name not in MODES:
+      raise UserError(f'mode={name} is unknown; {_modes()}')
+  if len(set(chosen)) > 1:
+    raise UserError(f'{listing(chosen)}: name one mode.')
+  return (chosen or [default])[0], [program, *words]
+
+
+def _modes() -> str:
+  return f'there are {listing(MODES, 40)}.'
+
+
+def _with_config(name: str, words: list[str]) -> list[str]:
+  """`words` with --config as a path that there is: the recipe's, or the run's own config."""
+  mode = MODES[name]
+  given = [word for word in words if word.startswith('--config=')]
+  rest = [word for word in words if not word.startswith('--config=')]
+  workdir = [word.partition('=')[2] for word in rest if word.startswith('--workdir=')]
+  if len(given) > 1:
+    raise UserError(f'{listing(given)}: name one recipe.')
+  if given and mode.config != 'recipe':
+    takes = "the run's own config" + ('; --config.<field>=... changes it' if mode.config else '')
+    raise UserError(f'{name} does not read --config: it takes {takes}.')
+  if not mode.config and any(word.startswith('--config.') for word in rest):
+    raise UserError(f"{name} does not read --config.<field>: it takes the run's own config.")
+  if given:
+    return [f'--config={recipes.find(given[0].partition("=")[2])}', *rest]
+  if name == 'import':
+    arrays = any(word.startswith('--input=') and word.endswith('.npz') for word in rest)
+    return [f'--config={recipes.find("glead" if arrays else "nice")}', *rest]  # official defaults
+  scores_folders = any(word.startswith('--real=') for word in rest)
+  if mode.config and workdir and not scores_folders:
+    Workdir(workdir[-1]).load_config()  # tells here if there is none
+    own = Path(decoupled_gan.__file__).parent / 'run' / 'recipe.py'
+    return [f'--config={own}:{workdir[-1]}', *rest]
+  if name not in ('nrds', 'recipes') and not scores_folders and not workdir:
+    recipe = ' or --config=<recipe>' if mode.config == 'recipe' else ''
+    raise UserError(
+      f"--mode={name} needs --workdir=<the run's folder>{recipe}; the recipes here are "
+      f'{listing(recipes.names(), 80)}.'
+    )
+  return rest
+
+
+def _check_flags(name: str, argv: list[str]):
+  """Raises UserError for a flag that the mode does not read."""
+  for flag in sorted(OURS - {'mode', 'config'}):
+    if FLAGS[flag].present and flag not in MODES[name].flags:
+      others = [other for other, mode in MODES.items() if flag in mode.flags]
+      raise UserError(
+        f'{name} does not read --{flag} ({listing(others)} {"does" if len(others) == 1 else "do"}); '
+        f'it reads {listing([f"--{x}" for x in MODES[name].flags], 40)}.'
+      )
 
 
 def _message(error: Exception) -> str:
@@ -269,7 +395,7 @@ def _main(_):
     absl_logging.set_verbosity(absl_logging.FATAL)
     logging.getLogger('decoupled_gan').setLevel(logging.INFO)
   try:
-    MODES[FLAGS.mode]()
+    MODES[FLAGS.mode].function()
   except UserError as error:
     _fail(str(error))
   except RunError as error:
@@ -279,6 +405,7 @@ def _main(_):
 
 
 def run():
-  """The console script `decoupled-gan` and main.py: recipes are looked up from where one stands."""
-  sys.path.insert(0, str(Path.cwd()))
+  """The console script `decoupled-gan`, main.py, and `python -m decoupled_gan`: one door."""
+  sys.path.insert(0, os.getcwd())
+  recipes.make_importable()
   app.run(_main, flags_parser=_parse)

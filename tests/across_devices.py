@@ -59,7 +59,7 @@ def run(method: str, devices, dataset) -> dict[str, np.ndarray]:
       found |= {f'losses/{i}/{name}': x for name, x in losses.items()}
     variables = state.inference_variables(current)
     examples = data.test_batch(dataset, 8, built.config)
-    columns = built.sample()(variables, sharding.shard_whole(built.mesh, examples))
+    columns = built.sampler()(variables, sharding.shard_whole(built.mesh, examples))
     metrics, _ = Evaluator(built, dataset, Workdir('.')).evaluate(STEPS, variables)
   found |= {f'metrics/{name}': x for name, x in metrics.items()}
   for part, tree in {'columns': columns, 'params': current.params, 'stats': current.stats}.items():
@@ -70,13 +70,13 @@ def run(method: str, devices, dataset) -> dict[str, np.ndarray]:
 
 def main(method: str, file: str, *counts: str):
   config = config_of(method)
-  dataset = data.load(config, experiment.build(config, jax.devices()[:1]).method.BATCH)
+  dataset = data.load(config, experiment.build(config, jax.devices()[:1]).method.batch)
   found = {n: run(method, jax.devices()[: int(n)], dataset) for n in counts}
   np.savez(file, **{f'{n}/{name}': x for n, part in found.items() for name, x in part.items()})
 
 
 if __name__ == '__main__':
-  methods.METHODS['toy'] = toy
+  methods.METHODS['toy'] = toy.METHOD
   # Compiled without optimisation: compiling is what costs here, and rounding is what is compared.
   sharding.jit = lambda function, **options: jit(function, **(options | {'quick': True}))
   main(*sys.argv[1:])

@@ -1,6 +1,7 @@
 """Shared by all tests: strict JAX, and a recipe so small that compiling it is what costs."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 
@@ -10,7 +11,11 @@ import pytest
 from configs import nice
 from decoupled_gan import methods
 
+ROOT = Path(__file__).parent.parent
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+# Compiling is what most tests cost: what was compiled once is kept between runs.
+jax.config.update('jax_compilation_cache_dir', str(ROOT / '.pytest_cache/xla'))
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
 
 
 LONG = ('end_to_end', 'methods_nice', 'methods_edgan', 'methods_glead', 'interop', 'distributed')
@@ -29,20 +34,7 @@ def tiny():
 
 
 def tiny_config(variant=''):
-  config = nice.get_config(variant)
-  config.data.source = 'fake'
-  config.data.num_threads = 2
-  config.image_size = 48
-  config.batch_size = 2
-  config.num_steps = 4
-  config.log_every_steps = 1
-  config.sample_every_steps = 4
-  config.sample_count = 2
-  config.checkpoint_every_steps = 2
-  config.model.width = 4
-  config.model.depth = 6
-  config.model.blocks = 1
-  return config
+  return nice.get_config(','.join(filter(None, (variant, 'tiny'))))
 
 
 @pytest.fixture
@@ -50,5 +42,5 @@ def toy(monkeypatch):
   """The config of a method that compiles at once (tests/toy.py)."""
   import toy
 
-  monkeypatch.setitem(methods.METHODS, 'toy', toy)
+  monkeypatch.setitem(methods.METHODS, 'toy', toy.METHOD)
   return toy.get_config()

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import glead as recipe
-from decoupled_gan.core.types import Plain
+from decoupled_gan.core.types import Examples
 from decoupled_gan.interop.stylegan2_official import read_network
 from decoupled_gan.methods.encode import glead
 from decoupled_gan.networks.stylegan2 import Pyramid
@@ -98,4 +98,4 @@ def golden_gan(config):
 
 
 def golden_variables(gan):
-  return filled(gan, Plain(images(2)))
+  return filled(gan, Examples(images(2)))

@@ -55,7 +55,7 @@ def test_a_declared_route_that_the_objective_cuts_is_a_fault(toy, tmp_path, monk
     judged = gan.critic(gan.maker(real.a))
     return {'adversarial': (judged**2).mean(), 'match': l1(stop_gradient(real.a), real.b)}
 
-  monkeypatch.setitem(toy_method.OBJECTIVES, 'paint', paint)
+  monkeypatch.setitem(toy_method.METHOD.objectives, 'paint', paint)
   with pytest.raises(RunError, match=r'paint/match is declared to train maker, but its gradient .* 0'):
     routes.audit(toy, Workdir(tmp_path))
   assert (tmp_path / 'routes.png').exists(), 'the picture shows the fault'

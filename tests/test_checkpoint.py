@@ -13,6 +13,7 @@ import optax
 import pytest
 from ml_collections import ConfigDict
 
+from decoupled_gan import defaults
 from decoupled_gan.core.optim import make_optimizer
 from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError
@@ -22,8 +23,9 @@ CONFIG = ConfigDict({'seed': 5, 'model': {'heads': ('local', 'global')}})
 
 
 def optimizer(name='adam'):
-  fields = dict(name=name, learning_rate=0.1, b1=0.5, b2=0.9, eps=1e-8, weight_decay=0.1)
-  return make_optimizer(ConfigDict(fields), 10)
+  settings = defaults.get_config().copy_and_resolve_references().optimizer
+  settings.update(dict(name=name, learning_rate=0.1, b1=0.5, b2=0.9, weight_decay=0.1))
+  return make_optimizer(settings, 10)
 
 
 def make_state(step=3, size=4, name='adam', seed=0):
@@ -45,7 +47,7 @@ def make_state(step=3, size=4, name='adam', seed=0):
     params=params,
     stats={'spectral': {'u': array(2)}, 'calls': {'count': jnp.int32(2**31 - 1)}},
     opt=opt,
-    ema={'maker': {'kernel': array(size, 2).astype(jnp.bfloat16), 'gamma': jnp.float32(1)}},
+    copies={'maker': {'kernel': array(size, 2).astype(jnp.bfloat16), 'gamma': jnp.float32(1)}},
   )
 
 
@@ -121,7 +123,7 @@ def test_networks_alone_come_back_without_the_optimizers(folder):
   with Checkpoints(folder, read_only=True) as checkpoints:
     restored = checkpoints.restore_networks(abstract(make_state()))
     older = checkpoints.restore_networks(abstract(make_state()), 3)
-  for part in ('step', 'params', 'stats', 'ema'):
+  for part in ('step', 'params', 'stats', 'copies'):
     same_bits(getattr(restored, part), getattr(expected, part))
   same_bits(older.params, make_state(3, seed=3).params)
   assert all(isinstance(x, jax.ShapeDtypeStruct) for x in jax.tree.leaves(restored.opt))
@@ -142,7 +144,7 @@ def test_restored_arrays_have_the_shardings_that_were_asked_for(folder):
 
 
 def test_states_without_averages_or_statistics_or_moments_come_back_too(tmp_path):
-  state = make_state(name='sgd').replace(ema={}, stats={})
+  state = make_state(name='sgd').replace(copies={}, stats={})
   with Checkpoints(tmp_path) as checkpoints:
     checkpoints.save(3, state, CONFIG)
     checkpoints.wait()
@@ -297,7 +299,7 @@ def test_a_save_that_cannot_be_written_tells_the_cause(limit, tmp_path):
   'asked',
   [
     lambda: make_state(name='sgd'),
-    lambda: make_state().replace(ema={}),
+    lambda: make_state().replace(copies={}),
     lambda: make_state(size=9),
   ],
   ids=['optimizer', 'averages', 'sizes'],

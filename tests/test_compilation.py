@@ -10,7 +10,6 @@ import jax
 import pytest
 
 from decoupled_gan.machine import compilation
-from decoupled_gan.run.workdir import Workdir
 
 HERE = Path(__file__).parent
 RECIPE = """
@@ -19,7 +18,7 @@ sys.path[:0] = [{tests!r}]
 import toy
 from decoupled_gan import methods
 
-methods.METHODS['toy'] = toy
+methods.METHODS['toy'] = toy.METHOD
 
 def get_config():
   return toy.get_config()
@@ -29,13 +28,16 @@ def get_config():
 @pytest.fixture
 def chosen(monkeypatch):
   """What is set in jax's config, which stays as it is."""
-  found = {}
-  monkeypatch.setattr(jax.config, 'update', found.__setitem__)
-  return found
+  found, before = {}, jax.config.jax_compilation_cache_dir
+  jax.config.update('jax_compilation_cache_dir', None)
+  with monkeypatch.context() as patch:
+    patch.setattr(jax.config, 'update', found.__setitem__)
+    yield found
+  jax.config.update('jax_compilation_cache_dir', before)
 
 
 def test_programs_are_kept_beside_the_workdir_for_each_kind_of_processor(toy, tmp_path, chosen):
-  compilation.keep(toy, Workdir(tmp_path / 'runs' / 'one'))
+  compilation.keep(toy.compilation_cache, tmp_path / 'runs' / 'one')
   folder = Path(chosen['jax_compilation_cache_dir'])
   assert folder.parent == tmp_path / 'runs' / '.jax_cache'
   assert re.fullmatch('cpu-[0-9a-f]{8}', folder.name)
@@ -43,15 +45,13 @@ def test_programs_are_kept_beside_the_workdir_for_each_kind_of_processor(toy, tm
 
 def test_an_absolute_folder_is_taken_as_it_is(toy, tmp_path, chosen):
   toy.compilation_cache = str(tmp_path / 'cache')
-  compilation.keep(toy, Workdir('elsewhere'))
+  compilation.keep(toy.compilation_cache, Path('elsewhere'))
   assert Path(chosen['jax_compilation_cache_dir']).parent == tmp_path / 'cache'
 
 
 def test_programs_are_not_kept_where_nobody_asks_for_it(toy, tmp_path, chosen):
   toy.compilation_cache = ''
-  compilation.keep(toy, Workdir(tmp_path))
-  del toy.compilation_cache  # a run from before it existed
-  compilation.keep(toy, Workdir(tmp_path))
+  compilation.keep(toy.compilation_cache, tmp_path)
   assert not chosen
 
 

@@ -4,37 +4,22 @@ import subprocess
 import sys
 import threading
 
+import jax
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from decoupled_gan import data
-from decoupled_gan.core.types import Aligned, Labelled, Pair, Plain
+from decoupled_gan import data, defaults
+from decoupled_gan.core.types import Aligned, Examples, Pair, batch_shape, present
 from decoupled_gan.data.transforms import augment, load_size, resize
 from decoupled_gan.errors import UserError
 
 
 def make_config(**fields) -> ConfigDict:
   """The fields that decoupled_gan.data reads; make_config(**{'data.source': 'terrain'})."""
-  config = ConfigDict(
-    {
-      'seed': 0,
-      'batch_size': 4,
-      'image_size': 8,
-      'image_channels': 3,
-      'augment': False,
-      'data': {
-        'source': 'fake',
-        'path': '',
-        'a': '',
-        'b': '',
-        'augment': False,
-        'tile_size': 64,
-        'direction': 'a_to_b',
-        'num_threads': 2,
-      },
-    }
-  )
+  config = defaults.get_config().copy_and_resolve_references()
+  config.batch_size, config.image_size = 4, 8
+  config.data.update({'source': 'fake', 'augment': False, 'num_threads': 2})
   config.update_from_flattened_dict(fields)
   return config
 
@@ -270,7 +255,7 @@ def test_describe_tells_the_counts_the_truth_and_the_notes():
 @pytest.mark.parametrize('source', ['folders', 'fake:x', ''])
 def test_unknown_source_lists_what_exists(source):
   message = (
-    f'data.source={source!r} does not exist for batches of a and b .the method wants Pair.: there '
+    f'data.source={source!r} does not exist for batches of Pair, which the method wants: there '
     'are folder, tfds, terrain, emoji, fake; tfds takes a name'
   )
   with pytest.raises(UserError, match=message):
@@ -280,33 +265,48 @@ def test_unknown_source_lists_what_exists(source):
 # Kinds of batches other than unpaired ones.
 
 
-def joint(kind, fields, **options) -> list:
-  """Batches of a dataset of 12 examples; `fields` are made from their numbers."""
-  numbers = np.arange(12, dtype=np.uint8)
-  columns = [
-    np.stack([numbers, numbers]).T.astype(np.int32)
-    if name == 'labels'
-    else data.ArrayImages(np.tile(numbers[:, None, None, None], (1, 8, 8, 3)), list('x' * 12))
-    for name in fields
-  ]
-  dataset = data.Dataset('joint', kind(*columns), kind(*columns))
-  return take(dataset, make_config(**options), 6)
+NUMBERS = np.arange(12)
+IMAGES = data.ArrayImages(np.tile(NUMBERS.astype(np.uint8)[:, None, None, None], (1, 8, 8, 3)), 'x' * 12)
+LABELS = np.stack([NUMBERS, NUMBERS]).T.astype(np.int32)
+KINDS = {
+  'aligned': Aligned(IMAGES, IMAGES),
+  'images': Examples(IMAGES),
+  'labelled images': Examples(IMAGES, LABELS),
+  'labelled points': Examples(LABELS.astype(np.float32), LABELS.astype(np.float32)),
+}
+
+
+def joint(kind, **options) -> list:
+  """Batches of a dataset of 12 examples whose fields are made from their numbers."""
+  return take(data.Dataset('joint', KINDS[kind], KINDS[kind]), make_config(**options), 6)
 
 
 @pytest.mark.parametrize('augmented', [False, True])
-@pytest.mark.parametrize('kind', [Aligned, Labelled, Plain])
+@pytest.mark.parametrize('kind', KINDS)
 def test_fields_of_an_example_stay_together_and_come_once_an_epoch(kind, augmented):
-  batches = joint(kind, kind._fields, **{'data.augment': augmented})
-  assert {type(batch) for batch in batches} == {kind}
-  columns = [np.concatenate([x.reshape(4, -1)[:, 0] for x in field]) for field in zip(*batches)]  # noqa: B905
+  batches = joint(kind, **{'data.augment': augmented, 'data.index': True})
+  assert {type(batch) for batch in batches} == {type(KINDS[kind])}
+  fields = present(batches[0])
+  assert ('index' in fields) == (kind != 'aligned'), 'pairs have no numbers'
+  columns = [
+    np.concatenate([getattr(batch, name).reshape(4, -1)[:, 0] for batch in batches]) for name in fields
+  ]
   for column in columns:
     np.testing.assert_array_equal(column, columns[0])
     assert sorted(column[:12]) == sorted(column[12:]) == list(range(12))
 
 
-def test_labels_are_int32_and_never_touched():
-  labels = joint(Labelled, Labelled._fields, **{'data.augment': True})[0].labels
-  assert (labels.dtype, labels.shape) == (np.int32, (4, 2))
+def test_labels_and_points_keep_their_types_and_are_never_touched():
+  batch = joint('labelled images', **{'data.augment': True})[0]
+  assert (batch.labels.dtype, batch.labels.shape, batch.index) == (np.int32, (4, 2), None)
+  batch = joint('labelled points', **{'data.augment': True})[0]
+  assert (batch.x.dtype, batch.x.shape, batch.labels.dtype) == (np.float32, (4, 2), np.float32)
+
+
+def test_a_limit_takes_the_first_training_examples_only():
+  dataset = data.load(make_config(**{'data.limit': 5}))
+  assert (len(dataset.train.a), len(dataset.train.b), len(dataset.test.a)) == (5, 5, 16)
+  assert dataset.train.a.names == data.load(make_config()).train.a.names[:5]
 
 
 def test_aligned_images_are_cropped_and_flipped_alike():
@@ -320,15 +320,21 @@ def test_aligned_images_are_cropped_and_flipped_alike():
   assert not np.array_equal(batches[0].input[0], batches[0].input[1])
 
 
-@pytest.mark.parametrize('kind', [Pair, Aligned, Labelled, Plain])
-def test_test_batches_have_the_asked_count_and_kind(kind):
-  config = make_config(attributes={'beard': ('no', 'yes'), 'age': ('young', 'old')})
-  batch = data.test_batch(data.load(config, kind), 5, config)
-  assert type(batch) is kind
-  for name, field in zip(kind._fields, batch, strict=True):
-    assert field.shape == ((5, 2) if name == 'labels' else (5, 8, 8, 3))
+@pytest.mark.parametrize('labelled', [False, True])
+@pytest.mark.parametrize('kind', [Pair, Aligned, Examples])
+def test_batches_have_the_shapes_and_types_that_their_kind_declares(kind, labelled):
+  attributes = {'beard': ('no', 'yes'), 'age': ('young', 'old')} if labelled else {}
+  config = make_config(attributes=attributes)
+  dataset = data.load(config, kind)
+  declared = batch_shape(config, kind)
+  assert (kind is Examples and declared.labels is not None) == (kind is Examples and labelled)
+  for batch in (data.test_batch(dataset, 4, config), *take(dataset, config, 1)):
+    assert type(batch) is kind
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), batch) == jax.tree.map(
+      lambda x: (x.shape, x.dtype), declared
+    )
 
 
 def test_a_source_that_cannot_give_what_the_method_wants_is_told():
-  with pytest.raises(UserError, match="'emoji' does not exist for batches of image and labels"):
-    data.load(make_config(**{'data.source': 'emoji'}), Labelled)
+  with pytest.raises(UserError, match="'emoji' does not exist for batches of Examples with labels"):
+    data.load(make_config(attributes={'a': ('x', 'y')}, **{'data.source': 'emoji'}), Examples)

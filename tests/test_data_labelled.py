@@ -1,4 +1,4 @@
-"""Labelled images and pairs from disk: tables, UTKFace's names, halves, and what can be wrong."""
+"""Examples images and pairs from disk: tables, UTKFace's names, halves, and what can be wrong."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from PIL import Image
 from test_data import make_config, take
 
 from decoupled_gan import data
-from decoupled_gan.core.types import Aligned, Labelled
+from decoupled_gan.core.types import Aligned, Examples
 from decoupled_gan.data.sources import labelled
 from decoupled_gan.data.transforms import stretch
 from decoupled_gan.errors import UserError
@@ -33,7 +33,7 @@ def table(tmp_path):
   return write
 
 
-def load(path, kind=Labelled, source='folder', **fields):
+def load(path, kind=Examples, source='folder', **fields):
   fields = {'attributes': ATTRIBUTES, 'data.source': source, 'data.path': str(path), **fields}
   return data.load(make_config(**fields), kind)
 
@@ -44,7 +44,7 @@ def test_labels_are_numbers_in_sorted_order_of_attributes_and_stay_with_images(t
   np.testing.assert_array_equal(dataset.test.labels, [[1, 2], [0, 1]])
   assert 'hair: black 3, blond 1, red 2' in dataset.describe()
   for batch in take(dataset, make_config(), 4):
-    levels = batch.image[:, 0, 0, 0]
+    levels = batch.x[:, 0, 0, 0]
     np.testing.assert_array_equal(batch.labels, dataset.train.labels[levels])
 
 
@@ -97,7 +97,7 @@ def faces(tmp_path, *extra):
 def test_utkface_names_are_read_as_ranges_of_age_and_gender(tmp_path):
   dataset = load(faces(tmp_path), source='utkface', attributes=FACES)
   seen = {}
-  for images, labels in (dataset.train, dataset.test):
+  for images, labels, _ in (dataset.train, dataset.test):
     seen |= {name.split('_2_')[0]: tuple(row) for name, row in zip(images.names, labels, strict=True)}
   assert seen['5_0'] == (0, 0)
   assert seen['6_1'] == (1, 1)

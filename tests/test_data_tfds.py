@@ -10,7 +10,7 @@ from PIL import Image
 from test_data import make_config
 
 from decoupled_gan import data
-from decoupled_gan.core.types import Plain
+from decoupled_gan.core.types import Examples
 from decoupled_gan.data.sources import tfds as tfds_source
 from decoupled_gan.errors import UserError
 
@@ -115,15 +115,15 @@ def test_splits_that_are_not_two_domains_are_listed(data_dir):
 
 def test_the_splits_train_and_test_make_single_images(data_dir):
   config = make_config(**{'data.source': 'tfds:tiny_labelled', 'data.path': str(data_dir)})
-  dataset = data.load(config, Plain)
-  assert [len(dataset.train.image), len(dataset.test.image)] == [2, 1]
-  assert dataset.train.image[0].shape[1:] == (12, 3)
+  dataset = data.load(config, Examples)
+  assert [len(dataset.train.x), len(dataset.test.x)] == [2, 1]
+  assert dataset.train.x[0].shape[1:] == (12, 3)
 
 
 def test_no_split_train_is_told_where_single_images_are_wanted(data_dir):
   config = make_config(**{'data.source': 'tfds:tiny_domains', 'data.path': str(data_dir)})
   with pytest.raises(UserError, match='its images are taken from the split train'):
-    data.load(config, Plain)
+    data.load(config, Examples)
 
 
 def test_missing_name_gets_an_example():

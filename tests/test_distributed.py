@@ -32,7 +32,7 @@ from conftest import tiny_config
 from decoupled_gan import data, methods
 from decoupled_gan.machine import distributed, sharding
 
-methods.METHODS['toy'] = toy
+methods.METHODS['toy'] = toy.METHOD
 jit = sharding.jit  # without optimisation: compiling is what costs
 sharding.jit = lambda function, **options: jit(function, **(options | {{'quick': True}}))
 

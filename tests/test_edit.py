@@ -6,9 +6,8 @@ from PIL import Image
 from test_methods_edgan import small
 
 from configs import utkface
-from decoupled_gan import cli
 from decoupled_gan.errors import UserError
-from decoupled_gan.modes import edit, train
+from decoupled_gan.modes import draw, edit, train
 from decoupled_gan.run.workdir import Workdir
 
 ATTRIBUTES = {'beard': ('no', 'yes'), 'hair': ('black', 'blond', 'red')}
@@ -91,10 +90,9 @@ def test_mistakes_in_files_are_told(run, tmp_path):
     edit.edit(workdir, 'nowhere.png', 'age', str(tmp_path / 'x.png'))
 
 
-def test_generate_asks_the_methods_module_what_it_can_do(toy, tmp_path, monkeypatch):
+def test_a_method_without_seeds_says_what_it_can_do(toy, tmp_path):
   workdir = Workdir(tmp_path)
   workdir.create()
   workdir.save_config(toy)
-  monkeypatch.setattr(cli, '_workdir', lambda: workdir)
-  with pytest.raises(UserError, match='neither edits images by attributes nor draws them'):
-    cli.generate()
+  with pytest.raises(UserError, match=r'no run of toy draws images from seeds .* This one turns images'):
+    draw.draw(workdir, '', '0', '', 1.0, 'const')

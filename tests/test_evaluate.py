@@ -21,7 +21,6 @@ from decoupled_gan.evaluation import metrics, requests, scoring
 from decoupled_gan.evaluation.metrics import paired, protocols
 from decoupled_gan.modes import evaluate, train
 from decoupled_gan.pretrained import features
-from decoupled_gan.run import experiment
 from decoupled_gan.run.workdir import Workdir
 
 HERE = Path(__file__).parent
@@ -69,7 +68,7 @@ def original(tmp_path_factory):
   config.checkpoints_to_keep = 5
   path = tmp_path_factory.mktemp('original')
   with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(methods.METHODS, 'toy', toy)
+    patch.setitem(methods.METHODS, 'toy', toy.METHOD)
     train.train(config, Workdir(path))
   return path
 
@@ -110,7 +109,7 @@ def test_a_run_with_ground_truth_is_scored_by_it_beside_baselines(trained, capsy
   assert not network  # fast: no features unless they are asked for
   told = capsys.readouterr().out
   assert 'fake, step 8' in told and 'Protocol nice_gan' in told
-  dataset = evaluate.data.load(trained.load_config(), methods.METHODS['toy'].BATCH)
+  dataset = evaluate.data.load(trained.load_config(), methods.METHODS['toy'].batch)
   test = [np.stack([x[i] for i in range(16)]) for x in dataset.test]
   identity = next(r for r in found if (r['images'], r['metric']) == ('identity', 'mae'))
   np.testing.assert_allclose(identity['value'], paired.mae(*test), rtol=1e-6)
@@ -182,8 +181,9 @@ def test_what_cannot_be_evaluated_is_told(trained, options, told):
 
 
 def test_a_method_without_tasks_is_told(trained, monkeypatch):
-  monkeypatch.delattr(methods.METHODS['toy'], 'tasks')
-  with pytest.raises(UserError, match="method='toy' offers no tasks to evaluate"):
+  idle = dataclasses.replace(methods.METHODS['toy'], translate=None)
+  monkeypatch.setitem(methods.METHODS, 'toy', idle)
+  with pytest.raises(UserError, match="method='toy' makes no images to evaluate: it has none of transl"):
     scores(trained)
 
 
@@ -309,12 +309,6 @@ def test_training_with_a_best_metric_that_is_not_measured_is_told_before_it_star
     train.train(toy, Workdir(tmp_path / 'run'))
 
 
-def test_an_old_runs_config_has_the_defaults(toy):
-  del toy.evaluation
-  assert requests.settings(toy) == requests.DEFAULTS
-  assert experiment.build(toy)
-
-
 DEVICES = """
 import sys
 sys.path[:0] = [{tests!r}, {root!r}]
@@ -323,7 +317,7 @@ from decoupled_gan import methods
 from decoupled_gan.modes import train
 from decoupled_gan.run.workdir import Workdir
 
-methods.METHODS['toy'] = toy
+methods.METHODS['toy'] = toy.METHOD
 config = toy.get_config()
 config.batch_size = 2
 config.num_steps = config.evaluate_every_steps = 2

@@ -12,7 +12,7 @@ from PIL import Image
 from stylegan2_golden import golden_config, tensor
 
 from configs import nice
-from decoupled_gan.core.types import Plain
+from decoupled_gan.core.types import Examples
 from decoupled_gan.errors import UserError
 from decoupled_gan.interop import stylegan2_checkpoint
 from decoupled_gan.interop.stylegan2_checkpoint import Architecture
@@ -42,7 +42,7 @@ def small_config(variant='mse'):
 def official_tensors(config, network):
   """{official key: array} of the network ('generator' or 'discriminator') that a config describes."""
   gan = glead.build(config)
-  real = Plain(jax.ShapeDtypeStruct((4, config.image_size, config.image_size, 3), np.float32))
+  real = Examples(jax.ShapeDtypeStruct((4, config.image_size, config.image_size, 3), np.float32))
   found = {}
   for tree in jax.eval_shape(gan.init, jax.random.key(0), real).values():
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree.get(network, {}))[0]:
@@ -168,7 +168,7 @@ def test_images_are_reconstructed_beside_the_originals(imported, tmp_path):
 
 
 def test_a_generator_has_no_directions_to_translate_in(imported):
-  with pytest.raises(UserError, match='--mode=translate: glead does not translate images'):
+  with pytest.raises(UserError, match='no run of glead turns images of one domain into another'):
     inference.load(imported).translator('a_to_b')
 
 
@@ -243,7 +243,7 @@ def test_the_published_architectures_are_recognised():
     config.model.update({'channel_base': 16384, 'channel_max': 512, 'z_dim': 512, 'mapping_layers': 8})
     config.model.update({'w_dim': 512, 'decoder_size': 64, 'rebuild_size': rebuild_size})
     gan = glead.build(config)
-    real = Plain(jax.ShapeDtypeStruct((8, 256, 256, 3), np.float32))
+    real = Examples(jax.ShapeDtypeStruct((8, 256, 256, 3), np.float32))
     shapes = {}
     for tree in jax.eval_shape(gan.init, jax.random.key(0), real).values():
       for network in ('generator', 'discriminator'):
@@ -269,11 +269,11 @@ def flagged(*flags):
 
 def test_a_method_without_seeds_or_reconstruction_is_told_at_the_command_line(tmp_path):
   (tmp_path / 'config.json').write_text(nice.get_config().to_json_best_effort())
-  with pytest.raises(UserError, match='--mode=reconstruct: nice has no way from an image back'):
+  with pytest.raises(UserError, match='no run of nice gives an image back .*This one turns images'):
     reconstruct.reconstruct(Workdir(tmp_path), 'in', 'out')
   code, error = flagged('--mode=generate', f'--workdir={tmp_path}')
   assert code == 2
-  assert error.startswith('error: --mode=generate: nice neither edits images by attributes nor draws')
+  assert error.startswith('error: no run of nice draws images from seeds')
 
 
 @pytest.mark.parametrize('text', ['', 'a', '3-', '-1', '1,,2', '5-4'])

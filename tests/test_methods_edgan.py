@@ -9,7 +9,7 @@ import pytest
 
 from configs import avatars, facades, terrain_pairs, utkface
 from decoupled_gan import data
-from decoupled_gan.core import state
+from decoupled_gan.core import routing, state
 from decoupled_gan.core.images import to_float
 from decoupled_gan.core.step import forward, make_train_step, play
 from decoupled_gan.errors import UserError
@@ -39,14 +39,14 @@ def make(form, variant='', **fields):
 
 
 def batch_of(run):
-  return to_float(next(data.train_batches(data.load(run.config, run.method.BATCH), run.config)))
+  return to_float(next(data.train_batches(data.load(run.config, run.method.batch), run.config)))
 
 
 # Everything is compiled, and without optimisation: compiling is what costs here.
 
 
 def quick_step(run):
-  function = make_train_step(run.gan, run.phases, run.optimizers, run.ema, run.config.seed)
+  function = make_train_step(run.gan, run.phases, run.optimizers, run.copies, run.config.seed)
   return sharding.jit(function, quick=True, static_argnums=2)
 
 
@@ -102,7 +102,7 @@ def test_every_zero_of_the_gradient_table_is_exactly_zero(form, table):
 def test_the_labelled_form_plays_the_residual_twice_on_the_same_batch():
   run, step, _ = reference('labelled')
   assert [phase.name for phase in run.phases] == ['reconstruct', 'judge', 'refine', 'refine']
-  after, _ = step(run.create_state(), batch_of(run), tuple(range(4)))
+  after, _ = step(run.create_state(), batch_of(run), routing.active(run.phases, 0))
   counts = {g: int(jax.tree.leaves(after.opt[g])[0]) for g in run.groups}
   assert counts == {
     'encoder': 1, 'decoder': 1, 'discriminator': 1, 'latent_discriminator': 1, 'residual': 2
@@ -118,9 +118,9 @@ def trained(run, step, fresh=(), steps=3):
     other = other.create_state()
     params = {g: (other if g in fresh else current).params[g] for g in run.groups}
     current = current.replace(params=params)
-  batches = data.train_batches(data.load(run.config, run.method.BATCH), run.config)
+  batches = data.train_batches(data.load(run.config, run.method.batch), run.config)
   for _ in range(steps):
-    current, _ = step(current, next(batches), tuple(range(len(run.phases))))
+    current, _ = step(current, next(batches), routing.active(run.phases, 0))
   return jax.tree.map(np.asarray, current)
 
 
@@ -201,13 +201,13 @@ def test_real_and_fake_are_judged_in_batches_of_their_own():
   training = {'mutable': list(initial.stats)}
   fake, _ = call(run, 'generate', initial, batch, **training)
   (real_logits, _), (fake_logits, _) = (
-    call(run, 'judge', initial, batch, images, **training) for images in (batch.image, fake)
+    call(run, 'judge', initial, batch, images, **training) for images in (batch.x, fake)
   )
-  losses, _ = call(run, run.method.OBJECTIVES['judge'], initial, batch, **training)
+  losses, _ = call(run, run.phases[1].ask, initial, batch, **training)
   expected = logistic(real_logits, True) + logistic(fake_logits, False)
   np.testing.assert_allclose(losses['adversarial'], expected, rtol=1e-5)
   joint, _ = call(run, 'judge', initial, jax.tree.map(lambda x: jnp.concatenate([x, x]), batch),
-                  jnp.concatenate([batch.image, fake]), **training)  # fmt: skip
+                  jnp.concatenate([batch.x, fake]), **training)  # fmt: skip
   assert not np.allclose(joint[:4], real_logits, atol=1e-3)
 
 
@@ -221,8 +221,8 @@ def test_running_averages_move_in_training_and_make_inference_independent_of_the
     )  # fmt: skip
     assert all(jax.tree.leaves(moved)), group
   batch = batch_of(run)
-  together = call(run, run.method.edit, after, batch.image, batch.labels)
-  alone = call(run, run.method.edit, after, batch.image[:1], batch.labels[:1])
+  together = call(run, run.method.edit, after, batch.x, batch.labels)
+  alone = call(run, run.method.edit, after, batch.x[:1], batch.labels[:1])
   np.testing.assert_allclose(together[:1], alone, atol=1e-5)
 
 
@@ -241,7 +241,7 @@ def test_the_output_is_the_sum_of_both_paths_and_nothing_clips_it():
 def test_samples_show_every_value_of_every_attribute():
   run = make('labelled')
   variables = state.inference_variables(run.create_state())
-  columns = jax.eval_shape(run.sample(), variables, batch_of(run))
+  columns = jax.eval_shape(run.sampler(), variables, batch_of(run))
   assert list(columns)[:4] == ['input', 'rebuilt', 'residual', 'sum']
   assert list(columns)[4:] == [f'age={a}' for a in utkface.AGES] + ['gender=male', 'gender=female']
 
@@ -261,5 +261,5 @@ def test_fields_that_do_not_fit_are_told(change, message):
 
 @pytest.mark.parametrize('module', [utkface, facades, avatars, terrain_pairs])
 def test_an_unknown_variant_is_told_with_those_there_are(module):
-  with pytest.raises(UserError, match="no variant 'x' of ED//GAN; there are decoupled, coupled"):
+  with pytest.raises(UserError, match="no variant and no data set 'x'; .* are decoupled, coupled"):
     module.get_config('x')

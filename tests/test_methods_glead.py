@@ -13,8 +13,9 @@ from configs import glead as recipe
 from decoupled_gan import data
 from decoupled_gan.core import routing, state
 from decoupled_gan.core.step import forward
-from decoupled_gan.core.types import Plain
+from decoupled_gan.core.types import Examples
 from decoupled_gan.errors import UserError
+from decoupled_gan.evaluation.tasks import tasks_of
 from decoupled_gan.machine.sharding import jit
 from decoupled_gan.methods.encode import glead
 from decoupled_gan.methods.noise import stylegan2
@@ -54,7 +55,7 @@ def measure(config, name):
   variables = golden_variables(gan)
   params = variables.pop('params')
   current = state.TrainState(jnp.zeros((), jnp.int32), params, variables, {}, {})
-  phases = routing.make_phases(glead.OBJECTIVES, config.routes.to_dict())
+  phases = routing.make_phases(glead.METHOD.objectives, config.routes.to_dict())
   phase = next(phase for phase in phases if phase.name == name)
   ((weights, groups),) = phase.columns()
 
@@ -62,7 +63,7 @@ def measure(config, name):
     losses, pullback, stats = forward(phase, gan, current, groups, batch, key)
     return losses, optax.tree.norm(pullback(weights)), stats
 
-  return jit(run, quick=True)(current, Plain(images(2)), jax.random.key(0))
+  return jit(run, quick=True)(current, Examples(images(2)), jax.random.key(0))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def audited(*phases):
   """{phase: what --mode=routes measures} of GLeaD, the named phases played once."""
   run = experiment.build(tiny_config())
   chosen = tuple(phase for phase in run.phases if phase.name in phases)
-  batch = Plain(jax.random.uniform(jax.random.key(1), (4, 16, 16, 3), minval=-1))
+  batch = Examples(jax.random.uniform(jax.random.key(1), (4, 16, 16, 3), minval=-1))
   with jax.set_mesh(run.mesh), pytest.MonkeyPatch.context() as patch:
     patch.setattr(routes.sharding, 'jit', lambda f, **_: jit(f, quick=True))
     findings = routes.examine(dataclasses.replace(run, phases=chosen), run.create_state(), batch)
@@ -218,7 +219,7 @@ def test_a_variant_is_its_rows(variant, discriminate, regularise):
 
 
 def test_an_unknown_variant_is_told():
-  with pytest.raises(UserError, match="no variant 'gleed' of GLeaD; there are glead, glead_star, ggdr"):
+  with pytest.raises(UserError, match="no variant and no data set 'gleed'; .* glead, glead_star, ggdr"):
     recipe.get_config('gleed')
 
 
@@ -262,7 +263,7 @@ def test_lpips_weights_that_cannot_be_read_are_told_with_a_way_out(tmp_path):
 
 def test_styles_are_mixed_from_one_layer_on_alike_for_the_whole_batch():
   gan = stylegan2.build(tiny_config('mse,stylegan2').copy_and_resolve_references())
-  variables = jax.eval_shape(gan.init, jax.random.key(0), Plain(jnp.zeros((4, 16, 16, 3))))
+  variables = jax.eval_shape(gan.init, jax.random.key(0), Examples(jnp.zeros((4, 16, 16, 3))))
   variables = jax.tree.map(lambda x: jnp.ones(x.shape, x.dtype), variables)
   variables['params']['generator']['mapping']['fc0']['kernel'] = 100 * jax.random.normal(
     jax.random.key(1), (8, 8)
@@ -287,7 +288,7 @@ def test_styles_are_mixed_from_one_layer_on_alike_for_the_whole_batch():
 def test_seeds_and_test_images_are_what_is_evaluated():
   config = tiny_config()
   run = experiment.build(config, train=False)
-  generated, rebuilt = glead.tasks(run, data.load(config, Plain))
+  generated, rebuilt = tasks_of(run, data.load(config, Examples))
   variables = state.inference_variables(run.create_state())
   with jax.set_mesh(run.mesh):
     images = [generated.generate(variables, np.array(seeds)) for seeds in ([5, 6], [5, 7])]

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from ml_collections import ConfigDict
 
-from configs import base, glead, nice
+from configs import glead, nice
+from decoupled_gan import defaults
 from decoupled_gan.core.optim import corrected, linear_decay, make_optimizer, make_optimizers
 from decoupled_gan.errors import UserError
 
@@ -22,8 +22,9 @@ def official_rate(t, n):
 
 
 def config(**fields):
-  values = dict(name='adam', learning_rate=0.1, b1=0.5, b2=0.999, eps=1e-8, weight_decay=0.0)
-  return ConfigDict(values | fields)
+  settings = defaults.get_config().copy_and_resolve_references().optimizer
+  settings.update({'learning_rate': 0.1, **fields})
+  return settings
 
 
 def torch_adam(x, gradients, rate, b1, b2, eps, decay):
@@ -164,16 +165,16 @@ def test_sgd_is_the_gradient_times_the_rate():
 
 def test_an_unknown_optimizer_is_told_which_there_are():
   with pytest.raises(
-    UserError, match=re.escape("optimizer.name='adamw' is unknown; there are adam, sgd")
+    UserError, match=re.escape("optimizer.name='adamv' is unknown; there are adam, adamw, rmsprop")
   ):
-    make_optimizer(config(name='adamw'), 10)
+    make_optimizer(config(name='adamv'), 10)
 
 
 # One for each group.
 
 
 def full_config():
-  fields = base.get_config()
+  fields = defaults.get_config()
   fields.num_steps = 10
   fields.optimizer.name = 'sgd'
   fields.optimizer.learning_rate = 1.0
@@ -262,3 +263,108 @@ def test_nice_gans_decay_starts_in_the_middle_of_whatever_length_is_asked():
 def test_optimizer_states_are_arrays_only():
   state = make_optimizer(config(weight_decay=0.1), 10).init(jnp.zeros(3))
   assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(state))
+
+
+# Other optimizers, and the links of a chain.
+
+
+def test_rmsprops_first_step_is_torchs():
+  settings = config(name='rmsprop', learning_rate=5e-5, b2=0.99)
+  np.testing.assert_allclose(run(make_optimizer(settings, 10), [0.0], [0.01]), -5.0e-4, rtol=1e-4)
+
+
+def test_momentum_adds_up_gradients():
+  settings = config(name='momentum', b1=0.9)
+  np.testing.assert_allclose(run(make_optimizer(settings, 10), [0.0], [1.0, 1.0]), [-0.29], rtol=1e-6)
+
+
+def test_adamws_decay_passes_by_the_moments():
+  settings = config(name='adamw', weight_decay=0.5)
+  found = run(make_optimizer(settings, 10), [2.0], [0.0])
+  np.testing.assert_allclose(found, [2.0 - 0.1 * 0.5 * 2.0], rtol=1e-6)
+
+
+def test_clipped_weights_stay_in_their_box():
+  """(0.008, -0.02) moved by (0.005, 0.001) in a box of 0.01: (0.01, -0.01)."""
+  settings = config(name='sgd', learning_rate=1.0, clip_weights=0.01)
+  found = run(make_optimizer(settings, 10), [0.008, -0.02], [[-0.005, -0.001]])
+  np.testing.assert_allclose(found, [0.01, -0.01], rtol=1e-6)
+
+
+def test_a_range_holds_at_both_ends():
+  settings = config(name='sgd', learning_rate=1.0, range=(0.0, 1.0))
+  found = run(make_optimizer(settings, 10), [0.9, 0.1, 0.5], [[-0.5, 0.5, 0.1]])
+  np.testing.assert_allclose(found, [1, 0, 0.4], rtol=1e-6)
+
+
+def test_unit_vectors_keep_their_length_under_adam_and_decay():
+  settings = config(unit_norm=True, weight_decay=0.1)
+  start = np.eye(3, dtype=np.float32)[:2]
+  found = run(make_optimizer(settings, 10), start, np.random.default_rng(0).normal(size=(20, 2, 3)))
+  np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, rtol=1e-5)
+  assert (found != start).all()
+
+
+def test_rows_outside_stay_bit_by_bit_under_adam_and_decay_a_negative_zero_included():
+  settings = config(rows=(1,), weight_decay=0.1)
+  start = np.array([[-0.0, 1.5], [1.0, 1.0], [0.3, -2.0]], np.float32)
+  found = run(make_optimizer(settings, 10), start, np.ones((3, 3, 2)))
+  assert found[[0, 2]].tobytes() == start[[0, 2]].tobytes()
+  assert (found[1] != start[1]).all()
+
+
+def test_gradients_are_cut_as_a_whole_or_each_array_on_its_own():
+  tree, gradients = (
+    {'a': jnp.zeros(2), 'b': jnp.zeros(1)},
+    {'a': jnp.array([3.0, 4.0]), 'b': jnp.array([0.5])},
+  )
+  found = {}
+  for field in ('clip_gradient', 'clip_gradient_each'):
+    optimizer = make_optimizer(config(name='sgd', learning_rate=1.0, **{field: 1.0}), 10)
+    found[field], _ = optimizer.update(gradients, optimizer.init(tree), tree, step=jnp.int32(0))
+  np.testing.assert_allclose(found['clip_gradient_each']['a'], [-0.6, -0.8], rtol=1e-6)
+  np.testing.assert_allclose(found['clip_gradient_each']['b'], [-0.5], rtol=1e-6)
+  np.testing.assert_allclose(found['clip_gradient']['b'], [-0.5 / np.sqrt(25.25)], rtol=1e-6)
+
+
+def test_annealed_rates_and_betas_follow_r3gans_rule():
+  """2e-4 to 5e-5 and 0.9 to 0.99 over N: at N/4 1.7803301e-4 and 0.91318019."""
+  anneal = {'learning_rate': (5e-5, 100, 'cosine'), 'b2': (0.99, 100, 'cosine')}
+  optimizer = make_optimizer(config(learning_rate=2e-4, b1=0.0, b2=0.9), 1000, anneal)
+  np.testing.assert_allclose(run(optimizer, [0.0], [7.0], 25), -1.7803301e-4, rtol=1e-5)
+  state, x = optimizer.init(jnp.zeros(1)), jnp.zeros(1)
+  for step, gradient in ((25, 1.0), (26, 2.0)):
+    update, state = optimizer.update(jnp.array([gradient]), state, x, step=jnp.int32(step))
+  b = [0.9 + 0.09 * (1 - np.cos(np.pi * s / 100)) / 2 for s in (25, 26)]
+  v = b[1] * (1 - b[0]) * 1 + (1 - b[1]) * 4
+  rate = 2e-4 + (5e-5 - 2e-4) * (1 - np.cos(np.pi * 0.26)) / 2
+  np.testing.assert_allclose(update, [-rate * 2 / np.sqrt(v / (1 - b[1] ** 2))], rtol=1e-4)
+  assert b[0] == pytest.approx(0.91318019, abs=1e-8)
+
+
+def test_groups_have_their_own_annealing_and_a_setting_without_one_is_refused():
+  settings = defaults.get_config()
+  settings.anneal.optimizer_of = {'a': {'learning_rate': (0.0, 10, 'linear')}}
+  optimizers = make_optimizers(settings, ['a', 'b'])
+  assert run(optimizers['a'], [0.0], [1.0], 10) == 0
+  assert run(optimizers['b'], [0.0], [1.0], 10) != 0
+  settings.anneal.optimizer_of = {'a': {'eps': (0.0, 10, 'linear')}}
+  with pytest.raises(UserError, match=r'anneal\.optimizer\.eps: there are learning_rate and, for adam'):
+    make_optimizers(settings, ['a', 'b'])
+
+
+def test_a_setting_that_no_optimizer_has_is_told_the_settings_there_are():
+  settings = defaults.get_config()
+  settings.optimizer_of.a = {'learning_rat': 1.0}
+  with pytest.raises(
+    UserError, match=r'optimizer_of\.a\.learning_rat: there is no such setting; .*learning_rate'
+  ):
+    make_optimizers(settings, ['a'])
+
+
+def test_a_frozen_group_has_no_moments():
+  settings = defaults.get_config()
+  settings.frozen = ('teacher',)
+  made = make_optimizers(settings, ['teacher', 'pupil'])
+  assert not jax.tree.leaves(made['teacher'].init(jnp.zeros(3)))
+  assert jax.tree.leaves(made['pupil'].init(jnp.zeros(3)))

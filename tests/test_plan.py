@@ -26,7 +26,7 @@ import toy
 from decoupled_gan import methods
 from decoupled_gan.modes import plan
 
-methods.METHODS['toy'] = toy
+methods.METHODS['toy'] = toy.METHOD
 config = toy.get_config()
 config.update({fields})
 plan.plan(config, 'v5e:2x2', fast=True)

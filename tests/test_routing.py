@@ -5,16 +5,24 @@ import re
 import pytest
 
 from configs import nice
-from decoupled_gan.core.routing import Phase, active, check, describe, lazy_updates, make_phases
+from decoupled_gan.core.routing import (
+  Phase,
+  active,
+  check,
+  describe,
+  lazy_updates,
+  make_phases,
+  played,
+)
 from decoupled_gan.errors import UserError
-from decoupled_gan.methods.translate.nice import OBJECTIVES
+from decoupled_gan.methods.translate.nice import METHOD
 
 ROUTES = {
   'judge': {'adversarial': {'critic': 1, 'encoder': 1}},
   'paint': {'adversarial': {'maker': 1}, 'cycle': {'maker': 10, 'encoder': 2}},
 }
 PLAYS = {'judge': lambda gan, batch: {}, 'paint': lambda gan, batch: {}}
-LOSSES = {'judge': ['adversarial'], 'paint': ['adversarial', 'cycle']}
+LOSSES = {'judge': {'adversarial': False}, 'paint': {'adversarial': False, 'cycle': False}}
 GROUPS = ['critic', 'encoder', 'maker']
 
 
@@ -25,6 +33,10 @@ def says(*parts):
 
 def phase(weights, name='play', every=1):
   return Phase(name, lambda gan, batch: {}, weights, every)
+
+
+def positions(phases, step):
+  return [i for i, left_out in active(phases, step)]
 
 
 # Columns.
@@ -107,13 +119,13 @@ def test_every_is_one_where_it_is_not_given():
 def test_lazy_phases_are_active_at_multiples_of_their_period_and_at_step_0():
   weights = {'loss': {'maker': 1.0}}
   phases = [phase(weights), phase(weights, every=4), phase(weights, every=3)]
-  assert [active(phases, step) for step in range(7)] == [
-    (0, 1, 2), (0,), (0,), (0, 2), (0, 1), (0,), (0, 2),
+  assert [positions(phases, step) for step in range(7)] == [
+    [0, 1, 2], [0], [0], [0, 2], [0, 1], [0], [0, 2],
   ]  # fmt: skip
 
 
 def test_a_phase_that_trains_nothing_is_never_active():
-  assert active([phase({'loss': {}}), phase({'loss': {'maker': 1.0}})], 0) == (1,)
+  assert positions([phase({'loss': {}}), phase({'loss': {'maker': 1.0}})], 0) == [1]
 
 
 def test_lazy_updates_are_those_of_phases_that_are_not_played_at_every_step():
@@ -122,10 +134,98 @@ def test_lazy_updates_are_those_of_phases_that_are_not_played_at_every_step():
   assert lazy_updates(phases) == {'maker': 1 / 4 + 1 / 16, 'critic': 1 / 16}
 
 
+def test_a_main_phase_that_is_played_seldom_is_not_lazy_but_what_is_played_less_often_is():
+  critic, maker = {'loss': {'critic': 1.0}}, {'loss': {'maker': 1.0}}
+  phases = [phase(critic), phase(maker, every=5), phase(maker, every=20)]
+  assert lazy_updates(phases) == {'maker': 1 / 4}, 'five critic steps are no lazy regularisation'
+
+
+def test_a_window_opens_closes_and_is_what_a_period_counts_from():
+  pretrain, play = {'loss': {'maker': 1.0}}, {'loss': {'critic': 1.0}}
+  phases = make_phases(
+    {'pretrain': None, 'play': None, 'pull': None},
+    {'pretrain': pretrain, 'play': play, 'pull': play},
+    every={'pull': 2},
+    window={'pretrain': (0, 3), 'play': (3, 0), 'pull': (3, 8)},
+  )
+  assert [positions(phases, step) for step in range(9)] == [
+    [0], [0], [0], [1, 2], [1], [1, 2], [1], [1, 2], [1],
+  ]  # fmt: skip
+
+
+def test_a_lazy_row_is_left_out_of_the_steps_between_and_its_phase_is_not():
+  rows = {'adversarial': {'critic': 1.0}, 'r1': {'critic': 5.0}}
+  phases = make_phases({'judge': None}, {'judge': rows}, lazy={'judge': {'r1': 3}})
+  assert [active(phases, step) for step in range(4)] == [
+    ((0, ()),), ((0, ('r1',)),), ((0, ('r1',)),), ((0, ()),),
+  ]  # fmt: skip
+  ((_, without),) = played(phases, active(phases, 1))
+  assert without.weights == {'adversarial': {'critic': 1.0}}
+
+
+def test_a_lazy_or_annealed_row_must_be_one_of_the_table():
+  for option in ('lazy', 'anneal'):
+    with pytest.raises(UserError, match=says(f'{option}.judge.r2', 'no such row', 'adversarial')):
+      make_phases(PLAYS, ROUTES, **{option: {'judge': {'r2': 3}}})
+
+
+def test_an_annealed_row_has_a_factor_of_the_step_and_shows_both_ends():
+  anneal = {'paint': {'cycle': (0.1, 100, 'cosine')}}
+  _, paint = phases = make_phases(PLAYS, ROUTES, anneal=anneal)
+  factors = [float(paint.factors['cycle'](step)) for step in (0, 25, 50, 100, 500)]
+  # r3gan's rule, a + (1 - (1 + cos(pi n / N)) / 2) (b - a), of specs that start at 1 and end at 0.1
+  assert factors == pytest.approx([1, 0.8681981, 0.55, 0.1, 0.1])
+  assert '10 -> 0.1' not in describe(phases, GROUPS)
+  assert '10 -> 1' in describe(phases, GROUPS, last_step=100)
+
+
+def test_a_bad_entry_of_anneal_is_told_what_an_entry_is():
+  with pytest.raises(
+    UserError, match=says('anneal.routes.paint.cycle', '(end, steps, shape)', 'linear')
+  ):
+    make_phases(PLAYS, ROUTES, anneal={'paint': {'cycle': (0.1, 100, 'exponential')}})
+
+
+# Offers.
+
+
+def ask(rows, offered):
+  (phase,) = make_phases({'play': lambda gan, batch: offered}, {'play': rows})
+  return phase.ask(None, None)
+
+
+def test_what_is_not_asked_is_not_computed_and_the_order_is_that_of_the_offers():
+  def dear():
+    raise AssertionError('nobody asked')
+
+  offered = {'z': 1.0, 'cheap': lambda: 2.0, 'dear': dear, 'a': lambda: 3.0}
+  assert list(ask({'a': {}, 'cheap': {'g': 1}, 'z': {}}, offered).items()) == [
+    ('z', 1.0), ('cheap', 2.0), ('a', 3.0),
+  ]  # fmt: skip
+
+
+def test_asking_for_what_is_not_offered_is_told_the_offers():
+  with pytest.raises(UserError, match=says("routes.play names the loss 'y'", 'it has x')):
+    ask({'y': {}}, {'x': 1.0})
+
+
+def test_a_thunk_needs_no_row_and_is_named_below_the_table():
+  offered = {**LOSSES, 'paint': {**LOSSES['paint'], 'match': True}}
+  check(make_phases(PLAYS, ROUTES), offered, GROUPS)
+  assert describe(make_phases(PLAYS, ROUTES), GROUPS, offered).endswith('not asked: paint/match')
+
+
+def test_a_phase_that_is_played_twice_is_told_once():
+  phases = make_phases(PLAYS, ROUTES, play=('judge', 'judge', 'paint'))
+  text = describe(phases, GROUPS)
+  assert text.count('judge') == 1
+  assert 'judge x2' in text
+
+
 def test_a_phase_listed_twice_is_active_at_both_places():
   phases = make_phases(PLAYS, ROUTES, play=('judge', 'paint', 'judge'), every={'paint': 2})
-  assert active(phases, 1) == (0, 2)
-  assert active(phases, 2) == (0, 1, 2)
+  assert positions(phases, 1) == [0, 2]
+  assert positions(phases, 2) == [0, 1, 2]
 
 
 # Messages of make_phases.
@@ -184,7 +284,7 @@ def test_a_group_is_trained_if_any_phase_trains_it():
 
 
 def test_a_row_for_an_unknown_loss_is_told_the_losses_of_the_objective():
-  losses = {**LOSSES, 'paint': ['adversarial', 'rebuild']}
+  losses = {**LOSSES, 'paint': {'adversarial': False, 'rebuild': True}}
   with pytest.raises(
     UserError,
     match=says("routes.paint names the loss 'cycle'", 'the objective', 'adversarial, rebuild'),
@@ -193,7 +293,7 @@ def test_a_row_for_an_unknown_loss_is_told_the_losses_of_the_objective():
 
 
 def test_a_loss_without_a_row_is_told_how_to_add_it():
-  losses = {**LOSSES, 'judge': ['adversarial', 'penalty']}
+  losses = {**LOSSES, 'judge': {'adversarial': False, 'penalty': False}}
   with pytest.raises(
     UserError, match=says("the loss 'penalty'", 'routes.judge has no row', 'penalty = {}')
   ):
@@ -250,7 +350,7 @@ def test_a_long_list_of_names_is_cut():
 
 
 def test_nice_gans_table_reads_as_in_the_paper():
-  phases = make_phases(OBJECTIVES, nice.get_config().routes.to_dict())
+  phases = make_phases(METHOD.objectives, nice.get_config().routes.to_dict())
   assert describe(phases, ['generator', 'encoder', 'classifier']) == (
     'phase         loss         classifier  encoder  generator\n'
     'discriminate  adversarial           1        1          .\n'
@@ -261,7 +361,7 @@ def test_nice_gans_table_reads_as_in_the_paper():
 
 
 def test_coupled_nice_gan_is_the_translate_rows_again_in_the_encoders_column():
-  phases = make_phases(OBJECTIVES, nice.get_config('coupled').routes.to_dict())
+  phases = make_phases(METHOD.objectives, nice.get_config('coupled').routes.to_dict())
   assert describe(phases, ['generator', 'encoder', 'classifier']) == (
     'phase         loss         classifier  encoder  generator\n'
     'discriminate  adversarial           1        1          .\n'

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import math
 
 import flax.linen as nn
 import jax
@@ -11,10 +12,12 @@ import optax
 import pytest
 
 from decoupled_gan.core import step as step_module
+from decoupled_gan.core.proof import who_moves
 from decoupled_gan.core.routing import Phase, active, make_phases
-from decoupled_gan.core.state import create
-from decoupled_gan.core.step import forward, make_train_step, play
+from decoupled_gan.core.state import Copy, clock, create, reference
+from decoupled_gan.core.step import forward, loss_fn, make_train_step, play
 from decoupled_gan.core.types import Pair
+from decoupled_gan.errors import UserError
 
 RATE, DECAY = 0.1, 0.01
 
@@ -86,10 +89,16 @@ def batch():
   return Pair(*rng.normal(size=(2, 4, 3)).astype(np.float32))
 
 
-def fresh(optimizers, ema=()):
+def averaged(of, decay):
+  """An average that keeps `decay` of itself a step."""
+  images = math.log(0.5) / math.log(decay) if decay else 0.0
+  return Copy(of, lambda step: images / 1000)
+
+
+def fresh(optimizers, copies=None):
   """A state whose Adam moments are not zero, so that an optimizer call could not go unseen."""
   real = Pair(jnp.zeros((4, 3)), jnp.zeros((4, 3)))
-  state = create(Toy(), optimizers, real, jax.random.key(1), ema)
+  state = create(Toy(), optimizers, real, jax.random.key(1), copies)
   stirred = jax.tree.map(lambda x: x + (0.5 if x.dtype == jnp.float32 else 3), state.opt)
   return state.replace(opt=stirred)
 
@@ -225,11 +234,11 @@ def test_one_forward_pass_serves_any_number_of_pullbacks(batch):
 class Step:
   """A compiled train step of the toy, with everything needed to run it."""
 
-  def __init__(self, optimizers=SGD, ema=None, seed=0, routes=ROUTES, **options):
-    self.ema, self.optimizers = ema or {}, optimizers
+  def __init__(self, optimizers=SGD, copies=None, seed=0, routes=ROUTES, **options):
+    self.copies, self.optimizers = copies or {}, optimizers
     self.phases = make_phases(OBJECTIVES, routes, **options)
     self.traced = []
-    function = make_train_step(Toy(), self.phases, optimizers, self.ema, seed)
+    function = make_train_step(Toy(), self.phases, optimizers, self.copies, seed)
 
     def traced(state, batch, active):
       self.traced.append(active)
@@ -238,7 +247,7 @@ class Step:
     self.run = jax.jit(traced, static_argnums=2)
 
   def fresh(self):
-    return fresh(self.optimizers, self.ema)
+    return fresh(self.optimizers, self.copies)
 
   def __call__(self, state, batch, step=None):
     return self.run(state, batch, active(self.phases, int(state.step) if step is None else step))
@@ -246,7 +255,7 @@ class Step:
 
 @pytest.fixture(scope='module')
 def plain():
-  return Step(ema={'maker': 0.75, 'encoder': 0.0})
+  return Step(copies={'maker': averaged('maker', 0.75), 'encoder': averaged('encoder', 0.0)})
 
 
 @pytest.fixture(scope='module')
@@ -302,7 +311,7 @@ def test_a_lazy_phase_is_left_out_of_the_steps_between(lazy, batch):
     assert identical(before.params['maker'], state.params['maker']) != seen[-1]
     assert not identical(before.params['critic'], state.params['critic'])
   assert seen == [True, False, False, True, False]
-  assert lazy.traced == [(0, 1), (0,)], 'two programs'
+  assert [[i for i, _ in active] for active in lazy.traced] == [[0, 1], [0]], 'two programs'
 
 
 def test_a_phase_listed_twice_is_played_twice(batch):
@@ -320,15 +329,15 @@ def test_a_phase_listed_twice_is_played_twice(batch):
 
 def test_averages_follow_their_formula_and_a_decay_of_0_follows_the_parameters(plain, batch):
   before = plain.fresh()
-  assert identical(before.ema['maker'], before.params['maker'])
+  assert identical(before.copies['maker'], before.params['maker'])
   one, _ = plain(before, batch)
   two, _ = plain(one, batch)
   for old, new in [(before, one), (one, two)]:
     jax.tree.map(
       lambda e, p, now: np.testing.assert_allclose(now, 0.75 * e + 0.25 * p, rtol=1e-5, atol=1e-7),
-      old.ema['maker'], new.params['maker'], new.ema['maker'],
+      old.copies['maker'], new.params['maker'], new.copies['maker'],
     )  # fmt: skip
-    assert identical(new.ema['encoder'], new.params['encoder'])
+    assert identical(new.copies['encoder'], new.params['encoder'])
 
 
 def test_the_optimizers_are_given_the_states_step(batch):
@@ -362,7 +371,7 @@ def noise(batch):
 
   def draw(seed, step):
     run = make_train_step(Toy(), phases, SGD, {}, seed)
-    _, logs = run(state.replace(step=jnp.int32(step)), batch, (0, 1))
+    _, logs = run(state.replace(step=jnp.int32(step)), batch, active(phases, 0))
     return float(logs['first/noise']), float(logs['second/noise'])
 
   return draw
@@ -380,8 +389,140 @@ def test_noise_is_the_same_for_the_same_seed_and_step(noise):
 def test_a_phase_listed_twice_sees_new_noise_each_time(batch):
   phases = make_phases({'first': shake}, {'first': {'noise': {'maker': 1.0}}}, ('first', 'first'))
   run = make_train_step(Toy(), phases, SGD, {}, 0)
-  draws = [float(run(fresh(SGD), batch, (i,))[1]['first/noise']) for i in (0, 1)]
+  draws = [float(run(fresh(SGD), batch, ((i, ()),))[1]['first/noise']) for i in (0, 1)]
   assert draws[0] != draws[1]
+
+
+def shared(gan, real):
+  """A loss that is nothing but what all phases of a step draw together."""
+  return {'noise': jax.random.normal(gan.make_rng('step')) + 0 * gan(real)[0].sum()}
+
+
+def test_the_stream_step_is_the_same_for_all_phases_of_a_step_and_another_at_the_next(batch):
+  routes = {'first': {'noise': {'maker': 1.0}}, 'second': {'noise': {'maker': 1.0}}}
+  phases = make_phases({'first': shared, 'second': shared}, routes)
+  run = make_train_step(Toy(), phases, SGD, {}, 0)
+  state, one = run(fresh(SGD), batch, active(phases, 0))
+  _, two = run(state, batch, active(phases, 0))
+  assert one['first/noise'] == one['second/noise']
+  assert one['first/noise'] != two['first/noise']
+
+
+def tick(gan, real):
+  return {'steps': clock(gan) + 0 * gan(real)[0].sum()}
+
+
+def test_objectives_can_read_the_clock_which_is_no_part_of_the_state(batch):
+  phases = make_phases({'look': tick}, {'look': {'steps': {'maker': 1.0}}})
+  run, state = make_train_step(Toy(), phases, SGD, {}, 0), fresh(SGD)
+  for expected in (0, 1, 2):
+    state, logs = run(state, batch, active(phases, 0))
+    assert logs['look/steps'] == expected
+  assert 'clock' not in state.stats
+
+
+def test_an_annealed_row_pulls_with_its_factor(batch):
+  anneal = {'paint': {'match': (0.5, 10, 'linear')}}
+  routes = {'judge': {'adversarial': {}}, 'paint': {'adversarial': {}, 'match': {'maker': 10}}}
+  moved = {}
+  for name, options in {'plain': {}, 'annealed': {'anneal': anneal}}.items():
+    run = Step(routes=routes, **options)
+    before = run.fresh().replace(step=jnp.int32(10))
+    after, _ = run(before, batch)
+    moved[name] = jax.tree.map(lambda x, y: x - y, after.params['maker'], before.params['maker'])
+  jax.tree.map(lambda x, y: np.testing.assert_allclose(y, x / 2, rtol=1e-4, atol=1e-7), *moved.values())
+
+
+def test_an_average_rests_at_steps_that_do_not_move_its_group(batch):
+  run = Step(copies={'maker': averaged('maker', 0.5)}, every={'paint': 2})
+  one, _ = run(run.fresh(), batch)
+  two, _ = run(one, batch)
+  assert not identical(one.copies['maker'], run.fresh().copies['maker'])
+  assert identical(one.copies['maker'], two.copies['maker']), 'the step between had no `paint`'
+
+
+def towards(gan, real):
+  """The distance of what the critic says from what its copy says."""
+  copy = reference(gan, 'critic', 'teacher')
+  return {'apart': jnp.square(gan.critic(real.a) - copy(real.a)).mean()}
+
+
+def test_a_copy_without_a_half_life_stays_and_gives_no_gradient(batch):
+  phases = make_phases({'follow': towards}, {'follow': {'apart': {'critic': 1.0}}})
+  copies = {'teacher': Copy('critic')}
+  state = fresh(SGD, copies)
+  state = state.replace(copies=jax.tree.map(lambda x: x + 1, state.copies))
+  run = make_train_step(Toy(), phases, SGD, copies, 0)
+  after, logs = run(state, batch, active(phases, 0))
+  assert logs['follow/apart'] > 0
+  assert identical(after.copies, state.copies)
+  assert not identical(after.params['critic'], state.params['critic'])
+  losses, pullback, _ = forward(phases[0], Toy(), state, ('critic',), batch, jax.random.key(0))
+  still = jax.tree.map(lambda x: x - 1, state.copies['teacher'])
+  identical_networks = state.replace(params={**state.params, 'critic': still})
+  assert not identical(pullback({'apart': 1.0})['critic'], jax.tree.map(jnp.zeros_like, still))
+  assert losses['apart'] == pytest.approx(
+    float(forward(phases[0], Toy(), identical_networks, (), batch, jax.random.key(0))[0]['apart'])
+  )
+
+
+# Losses by name.
+
+
+def test_a_loss_by_name_is_the_tables_unweighted_and_computes_no_other(batch):
+  def dear():
+    raise AssertionError('nobody asked')
+
+  def offers(gan, real):
+    return {**paint(gan, real), 'dear': dear}
+
+  phases = make_phases({'paint': offers}, {'paint': {**PAINT, 'dear': {}}})
+  state = fresh(SGD)
+  loss = loss_fn(phases, Toy(), 'paint/match')
+  expected = forward(Phase('paint', paint, PAINT), Toy(), state, (), batch, jax.random.key(0))[0][
+    'match'
+  ]
+  assert loss({}, state, batch, jax.random.key(0)) == expected
+  gradient = jax.grad(loss)({'maker': state.params['maker']}, state, batch, jax.random.key(0))
+  assert set(gradient) == {'maker'}
+  with pytest.raises(UserError, match=r"no loss 'paint/metch' in the table; there are paint/adv"):
+    loss_fn(phases, Toy(), 'paint/metch')
+
+
+def test_hessian_products_are_reverse_over_reverse(batch):
+  phases, state = make_phases(OBJECTIVES, ROUTES), fresh(SGD)
+  loss, key = loss_fn(phases, Toy(), 'judge/adversarial'), jax.random.key(0)
+  moving = {'critic': state.params['critic']}
+  direction = jax.tree.map(jnp.ones_like, moving)
+
+  def along(moving):
+    gradient = jax.grad(loss)(moving, state, batch, key)
+    return optax.tree.vdot(gradient, direction)
+
+  product, step = jax.grad(along)(moving), 1e-3
+  ahead, behind = (
+    jax.grad(loss)(jax.tree.map(lambda x, s=s: x + s, moving), state, batch, key) for s in (step, -step)
+  )
+  differences = jax.tree.map(lambda x, y: (x - y) / (2 * step), ahead, behind)
+  jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=2e-2, atol=2e-3), product, differences)
+
+
+# Parts.
+
+
+def test_a_part_is_a_group_of_its_own_and_its_network_keeps_the_rest(batch):
+  parts = (('bias', 'critic/bias'),)
+  groups = (*GROUPS, 'bias')
+  optimizers = dict.fromkeys(groups, sgd())
+  real = Pair(jnp.zeros((4, 3)), jnp.zeros((4, 3)))
+  state = create(Toy(), optimizers, real, jax.random.key(1), {}, parts)
+  assert set(state.params) == set(groups)
+  assert set(state.params['critic']) == {'kernel'}
+  after, _ = played({'adversarial': {'bias': 1.0}}, optimizers, state, batch, judge)
+  assert not identical(after.params['bias'], state.params['bias'])
+  assert identical(after.params['critic'], state.params['critic'])
+  phase = Phase('play', judge, {'adversarial': {'bias': 1.0}})
+  assert who_moves(phase, Toy(), optimizers, state, batch) == {'bias'}
 
 
 def test_uint8_batches_are_normalised_to_minus_one_to_one(batch):
@@ -394,7 +535,7 @@ def test_uint8_batches_are_normalised_to_minus_one_to_one(batch):
   phases = make_phases({'look': look}, {'look': {'x': {}}})
   run = make_train_step(Toy(), phases, SGD, {}, 0)
   images = np.array([[0, 51, 255]] * 4, np.uint8)
-  run(fresh(SGD), Pair(jnp.array(images), jnp.array(255 - images)), (0,))
+  run(fresh(SGD), Pair(jnp.array(images), jnp.array(255 - images)), ((0, ()),))
   ((dtype, a, b),) = seen
   assert dtype == jnp.float32
   np.testing.assert_allclose(a[0], [-1, -0.6, 1], atol=1e-6)

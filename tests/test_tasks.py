@@ -4,9 +4,10 @@ import types
 
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import Aligned, Labelled
+from decoupled_gan import defaults
+from decoupled_gan.core.images import to_float
+from decoupled_gan.core.types import Aligned, Examples
 from decoupled_gan.data import ArrayImages, Dataset
 from decoupled_gan.evaluation import tasks
 from decoupled_gan.machine import sharding
@@ -33,10 +34,15 @@ class Painter:
 
 
 def make_run(method, gan=None):
-  config = ConfigDict({'attributes': ATTRIBUTES, 'image_size': 8, 'image_channels': 3})
-  config.data = {'num_threads': 0}
-  mesh = sharding.make_mesh()
-  return types.SimpleNamespace(config=config, gan=gan, mesh=mesh, method=method)
+  config = defaults.get_config()
+  config.image_size, config.attributes, config.data.num_threads = 8, ATTRIBUTES, 0
+
+  def compiled(function, *static):
+    return lambda variables, *arrays: gan.apply(variables, *to_float(arrays), *static, method=function)
+
+  return types.SimpleNamespace(
+    config=config, gan=gan, mesh=sharding.make_mesh(), method=method, compiled=compiled
+  )
 
 
 def test_each_value_is_put_on_the_test_images_that_lack_it_and_compared_with_their_truth():
@@ -46,7 +52,7 @@ def test_each_value_is_put_on_the_test_images_that_lack_it_and_compared_with_the
       changed = LABELS.copy()
       changed[:, column] = number
       edits[name, number] = painted(levels(changed))
-  faces = Labelled(painted(levels(LABELS)), LABELS)
+  faces = Examples(painted(levels(LABELS)), LABELS)
   dataset = Dataset('painted', faces, faces, edits=edits)
   found = tasks.of_editor(make_run(types.SimpleNamespace(edit=None), Painter()), dataset)
   assert [t.name for t in found] == ['beard=no', 'beard=yes', 'hair=black', 'hair=blond', 'hair=red']
@@ -60,7 +66,7 @@ def test_each_value_is_put_on_the_test_images_that_lack_it_and_compared_with_the
 
 def test_without_known_edits_there_is_no_truth_and_what_nobody_lacks_is_no_task():
   labels = np.array([[0, 0], [0, 1]], np.int32)
-  faces = Labelled(painted([0, 10]), labels)
+  faces = Examples(painted([0, 10]), labels)
   found = tasks.of_editor(make_run(types.SimpleNamespace(edit=None)), Dataset('x', faces, faces))
   assert 'beard=no' not in [task.name for task in found]
   assert {task.truth for task in found} == {None}
@@ -68,7 +74,8 @@ def test_without_known_edits_there_is_no_truth_and_what_nobody_lacks_is_no_task(
 
 def test_aligned_pairs_have_one_direction_whose_truth_is_the_target():
   pairs = Aligned(painted([1, 2, 3]), painted([4, 5, 6]))
-  (task,) = tasks.of_aligned(make_run(types.SimpleNamespace()), Dataset('pairs', pairs, pairs))
+  run = make_run(types.SimpleNamespace(translate=None))
+  (task,) = tasks.of_aligned(run, Dataset('pairs', pairs, pairs))
   assert (task.name, task.count) == ('a_to_b', 3)
   np.testing.assert_array_equal(task.truth(np.array([2]))[0, 0, 0], [6, 6, 6])
   np.testing.assert_array_equal(task.baselines['identity'](np.array([0]))[0, 0, 0], [1, 1, 1])

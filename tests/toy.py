@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 
 from configs import base
+from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Pair
-from decoupled_gan.evaluation.tasks import of_translator
 from decoupled_gan.losses.adversarial import least_squares
 from decoupled_gan.losses.pixels import l1
 
@@ -36,10 +36,6 @@ def paint(gan, real):
   return {'adversarial': least_squares(gan.critic(fake), 1), 'match': l1(fake, real.b)}
 
 
-BATCH = Pair
-OBJECTIVES = {'judge': judge, 'paint': paint}
-
-
 def build(config):
   return Toy()
 
@@ -53,7 +49,13 @@ def translate_images(gan, images, target):
   return jnp.tanh(gan.maker(images))
 
 
-tasks = of_translator
+METHOD = Method(
+  batch=Pair,
+  objectives={'judge': judge, 'paint': paint},
+  build=build,
+  sample=sample,
+  translate=translate_images,
+)
 
 
 def get_config():

@@ -5,7 +5,7 @@ a rate stored in a checkpoint: resuming cannot decay it twice (the official NICE
 climbs its losses when resumed late). It reaches the transformation as the extra argument `step`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
+from decoupled_gan.core.schedules import entry_of, schedule
 from decoupled_gan.errors import UserError, listing
 
 
@@ -70,38 +71,140 @@ def corrected(config: ConfigDict, lazy_updates: float) -> ConfigDict:
   return config
 
 
-def make_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransformationExtraArgs:
-  """One group's optimizer.
+def scale_by_adam(b1: float, b2: optax.Schedule, eps: float) -> optax.GradientTransformationExtraArgs:
+  """Adam whose second beta follows a schedule of the step; bias corrected with the present one.
 
-  Args:
-    config: name ('adam'), learning_rate, b1, b2, eps, weight_decay (coupled: added to the gradient,
-      as torch's Adam does; not AdamW), clean_gradients (see `replace_nonfinite`) and, if the rate is
-      to decay, decay_start_step.
-    num_steps: where the decay ends.
+  As torch does when its betas are changed between steps: 1 - b2(step) ** count.
   """
-  if config.name not in SCALERS:
-    raise UserError(f'optimizer.name={config.name!r} is unknown; there are {listing(SCALERS)}.')
-  schedule = linear_decay(
-    config.learning_rate, num_steps, config.get('decay_start_step', num_steps)
-  )
-  # The decay is in the chain even if it is 0: its weight can then change when a run is resumed.
-  decay = optax.add_decayed_weights(config.weight_decay)
-  steps = [decay, SCALERS[config.name](config), scale_by_step_schedule(schedule)]
-  if config.get('clean_gradients', False):
-    steps.insert(0, replace_nonfinite())
-  return optax.chain(*steps)
+
+  def update(updates, state, params=None, *, step, **_):
+    return optax.scale_by_adam(b1, b2(step), eps).update(updates, state, params)
+
+  return optax.GradientTransformationExtraArgs(optax.scale_by_adam(b1, 0.0, eps).init, update)
+
+
+def projected(project) -> optax.GradientTransformationExtraArgs:
+  """The last link of a chain: after the update, parameters are what `project` makes of them."""
+
+  def update(updates, state, params=None, **_):
+    moved = jax.tree.map(lambda p, u: project(p + u) - p, params, updates)
+    return moved, state
+
+  return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
+def unit_norm(x: jax.Array) -> jax.Array:
+  """x with vectors of length 1 along its last axis."""
+  return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+
+def only_rows(rows: Sequence[int]) -> optax.GradientTransformationExtraArgs:
+  """The last link of a chain: only `rows` of each array (its first axis) move.
+
+  Updates of the others become -0.0, the one number that changes no float: +0.0 would turn -0.0 into
+  +0.0. So they stay bit by bit, under Adam and weight decay too.
+  """
+
+  def update(updates, state, params=None, **_):
+    def keep(x):
+      chosen = jnp.isin(jnp.arange(len(x)), jnp.array(rows))
+      return jnp.where(chosen.reshape(-1, *[1] * (x.ndim - 1)), x, -0.0)
+
+    return jax.tree.map(keep, updates), state
+
+  return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 
 SCALERS = {
   'adam': lambda config: optax.scale_by_adam(config.b1, config.b2, config.eps),
+  'adamw': lambda config: optax.scale_by_adam(config.b1, config.b2, config.eps),
+  # torch's: epsilon outside the root, second moments from 0
+  'rmsprop': lambda config: optax.scale_by_rms(config.b2, config.eps, eps_in_sqrt=False),
+  'momentum': lambda config: optax.trace(config.b1),
   'sgd': lambda config: optax.identity(),
 }
+"""Name -> what turns gradients into directions. `momentum` has b1, `rmsprop` b2 as its decay."""
+
+LINKS = {
+  'clean_gradients': lambda config, schedules: replace_nonfinite() if config.clean_gradients else None,
+  'clip_gradient': lambda config, schedules: _clip(config.clip_gradient, optax.clip_by_global_norm),
+  'clip_gradient_each': lambda config, schedules: _clip(config.clip_gradient_each, clip_each),
+  # The decay is in the chain even if it is 0: its weight can then change when a run is resumed.
+  'decay': lambda config, schedules: optax.add_decayed_weights(
+    0.0 if config.name == 'adamw' else config.weight_decay
+  ),
+  'scale': lambda config, schedules: (
+    scale_by_adam(config.b1, schedules['b2'], config.eps)
+    if 'b2' in schedules
+    else SCALERS[config.name](config)
+  ),
+  'decoupled_decay': lambda config, schedules: (
+    optax.add_decayed_weights(config.weight_decay) if config.name == 'adamw' else None
+  ),
+  'rate': lambda config, schedules: scale_by_step_schedule(schedules['learning_rate']),
+  'clip_weights': lambda config, schedules: _projection(
+    config.clip_weights, lambda x: jnp.clip(x, -config.clip_weights, config.clip_weights)
+  ),
+  'range': lambda config, schedules: _projection(config.range, lambda x: jnp.clip(x, *config.range)),
+  'unit_norm': lambda config, schedules: _projection(config.unit_norm, unit_norm),
+  'rows': lambda config, schedules: only_rows(config.rows) if config.rows else None,
+}
+"""The links of an optimizer's chain, in their order: (settings, {setting: schedule}) -> link or None.
+
+What is None is not there, so that the state of a run without it is as it always was.
+"""
+
+
+def clip_each(norm: float) -> optax.GradientTransformation:
+  """The gradient of each array cut to at most `norm`, on its own (torch's clip_grad_norm_ is global)."""
+
+  def clip(u):
+    length = jnp.sqrt(jnp.square(u).sum())
+    return u * jnp.minimum(1, norm / jnp.maximum(length, 1e-12))
+
+  return optax.stateless(lambda updates, params: jax.tree.map(clip, updates))
+
+
+def _clip(norm: float, link):
+  return link(norm) if norm else None
+
+
+def _projection(asked, project):
+  return projected(project) if asked else None
+
+
+def make_optimizer(
+  config: ConfigDict, num_steps: int, anneal: Mapping[str, tuple] | None = None
+) -> optax.GradientTransformationExtraArgs:
+  """One group's optimizer.
+
+  Args:
+    config: the settings of `config.optimizer` (defaults.py has them all).
+    num_steps: where a decay that starts at `decay_start_step` ends.
+    anneal: {'learning_rate' or 'b2': (end, steps, shape)}, see schedules.py.
+  """
+  if config.name not in SCALERS:
+    raise UserError(f'optimizer.name={config.name!r} is unknown; there are {listing(SCALERS)}.')
+  anneal = dict(anneal or {})
+  for field in anneal:
+    if field not in ('learning_rate', 'b2') or (field == 'b2' and not config.name.startswith('adam')):
+      raise UserError(f'anneal.optimizer.{field}: there are learning_rate and, for adam and adamw, b2.')
+  schedules = {
+    field: schedule(config[field], entry, f'anneal.optimizer.{field}') for field, entry in anneal.items()
+  }
+  if 'learning_rate' not in schedules:
+    start = num_steps if config.decay_start_step < 0 else config.decay_start_step
+    schedules['learning_rate'] = linear_decay(config.learning_rate, num_steps, start)
+  links = [make(config, schedules) for make in LINKS.values()]
+  return optax.chain(*[link for link in links if link is not None])
 
 
 def make_optimizers(
   config: ConfigDict, groups: Iterable[str], lazy_updates: Mapping[str, float] | None = None
 ) -> dict:
   """{group: optimizer} from `config.optimizer` and the differences in `config.optimizer_of.<group>`.
+
+  `config.anneal.optimizer` and `.optimizer_of.<group>` have the settings that change with the step.
 
   Args:
     lazy_updates: {group: how many updates a step lazy phases add}, by which settings with
@@ -115,9 +218,19 @@ def make_optimizers(
       )
   made = {}
   for group in groups:
+    if group in config.frozen:  # moments would take the memory of two more networks
+      made[group] = optax.set_to_zero()
+      continue
     own = config.optimizer.copy_and_resolve_references()
+    unknown = set(config.optimizer_of.get(group, {})) - set(own)
+    if unknown:
+      raise UserError(
+        f'optimizer_of.{group}.{min(unknown)}: there is no such setting; there are {listing(own, 40)}.'
+      )
     own.update(config.optimizer_of.get(group, {}))
-    if own.get('lazy_correction', False):
+    if own.lazy_correction:
       own = corrected(own, (lazy_updates or {}).get(group, 0))
-    made[group] = make_optimizer(own, config.num_steps)
+    anneal = dict(entry_of(config.anneal, 'optimizer') or {})
+    anneal |= dict(entry_of(config.anneal, 'optimizer_of', group) or {})
+    made[group] = make_optimizer(own, config.num_steps, anneal)
   return made

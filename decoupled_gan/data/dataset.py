@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from decoupled_gan.core.types import Batch, Pair
+from decoupled_gan.core.types import Batch, Pair, present
 from decoupled_gan.errors import UserError, listing
 
 
@@ -32,13 +32,14 @@ class Dataset:
 
   Attributes:
     name: what the source is called in logs.
-    train: a Pair, Aligned, Labelled or Plain whose fields are Images, or for labels int32 [N, K].
-      Index i of each field is one example, but in a Pair the domains are drawn independently.
+    train: a Pair, Aligned or Examples whose fields are Images, or arrays [N, ...] of points (float32) or
+      of labels; fields that there are not are None. Index i of each field is one example, but in a
+      Pair the domains are drawn independently.
     test: of the same kind.
     domains: of the same kind, how the fields are called in logs; their own names if None.
     aligned_test: test.a[i] and test.b[i] show the same thing pixel by pixel, so that a translation
       can be scored against ground truth.
-    edits: of a Labelled set that knows the truth of edits, {(attribute, number of its value):
+    edits: of a labelled set that knows the truth of edits, {(attribute, number of its value):
       Images}: the test images as they are at that value.
     notes: sentences that a reader of the start-up print should see.
   """
@@ -57,15 +58,15 @@ class Dataset:
 
   def describe(self) -> str:
     """The counts and notes for the start-up print, one sentence a line."""
+    names = dict(zip(self.train._fields, self.domains or self.train._fields, strict=True))
     counts = '; '.join(
-      f'{domain} {len(train):,} train, {len(test):,} test'
-      for domain, train, test in zip(
-        self.domains or self.train._fields, self.train, self.test, strict=True
-      )
-      if not isinstance(train, np.ndarray)
+      f'{names[field]} {len(x):,} train, {len(getattr(self.test, field)):,} test'
+      for field, x in present(self.train).items()
+      if field not in ('labels', 'index')
     )
     truth = ['test pairs are aligned: ground truth exists'] if self.aligned_test else []
-    return '\n'.join([f'{self.name}: {counts} images', *truth, *self.notes])
+    kind = 'points' if isinstance(self.train[0], np.ndarray) else 'images'
+    return '\n'.join([f'{self.name}: {counts} {kind}', *truth, *self.notes])
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,17 +7,15 @@ depends on what was read before, so a run resumed at step k reads batch k of the
 bit by bit, whatever the number of threads or processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 
-import grain
 import numpy as np
-from grain.experimental import ZipMapDataset
 
-from decoupled_gan.core.types import Batch, Pair
+from decoupled_gan.core.types import Batch, Pair, present
 from decoupled_gan.data.dataset import Dataset, Images
 from decoupled_gan.data.transforms import augment, resize, stretch
 from decoupled_gan.errors import UserError
@@ -27,7 +25,7 @@ ENDLESS = 2**60  # examples
 
 def train_batches(
   dataset: Dataset, config, start_step: int = 0, process_index: int = 0, process_count: int = 1
-) -> grain.DatasetIterator:
+) -> Iterator[Batch]:
   """An endless iterator over training batches, decoded and augmented by threads in the background.
 
   All examples (of a Pair: all images of each domain, in orders of their own) come once before they
@@ -42,7 +40,7 @@ def train_batches(
       p-th contiguous chunk of the batch that a single process would get.
 
   Returns:
-    An iterator of `dataset.kind`: uint8 [batch_size / process_count, S, S, C], labels [.., K];
+    An iterator of `dataset.kind`: images uint8 [batch_size / process_count, S, S, C], points, labels;
     `close()` stops its threads.
 
   Raises:
@@ -55,12 +53,17 @@ def train_batches(
       f'batch_size={config.batch_size} cannot be shared by {process_count} processes: '
       f'make it a multiple of {process_count}'
     )
+  import grain  # seconds, which what only draws or translates need not wait for
+
+  fields = present(dataset.train)
   if dataset.kind is Pair:
-    streams = [_examples(Rows((field,)), config, i) for i, field in enumerate(dataset.train)]
-    examples = ZipMapDataset([stream.map(itemgetter(0)) for stream in streams])
+    streams = [_examples(Rows((field,)), config, i) for i, field in enumerate(fields.values())]
+    examples = grain.experimental.ZipMapDataset([stream.map(itemgetter(0)) for stream in streams])
   else:
-    examples = _examples(Rows(dataset.train), config, 0)
-  batches = examples.batch(local).map(dataset.kind._make)
+    if config.data.index and 'index' in dataset.kind._fields:
+      fields['index'] = np.arange(len(next(iter(fields.values()))), dtype=np.int32)
+    examples = _examples(Rows(tuple(fields.values())), config, 0)
+  batches = examples.batch(local).map(partial(_named, dataset.kind, tuple(fields)))
   batches = batches[process_index::process_count][start_step:]
   threads = config.data.num_threads
   # A thread makes a whole batch: a buffer of as many batches keeps all of them busy.
@@ -99,7 +102,10 @@ def test_batch(dataset: Dataset, count: int, config) -> Batch:
     which = [i * len(field) // count for i in range(count)]
     return field[which] if isinstance(field, np.ndarray) else test_images(field, which, config)
 
-  return dataset.kind(*map(some, dataset.test))
+  found = {name: some(field) for name, field in present(dataset.test).items()}
+  if config.data.index and 'index' in dataset.kind._fields:
+    found['index'] = np.arange(count, dtype=np.int32)
+  return dataset.kind(**found)
 
 
 # pytest would otherwise collect the functions above wherever a test module imports them.
@@ -119,8 +125,10 @@ class Rows:
     return tuple(field[index] for field in self.fields)
 
 
-def _examples(rows: Rows, config, number: int) -> grain.MapDataset:
-  """Endless examples: tuples of images, uint8 [S, S, C], and of labels as they are."""
+def _examples(rows: Rows, config, number: int):
+  """Endless examples, a grain.MapDataset: tuples of images, uint8 [S, S, C], and what else there is."""
+  import grain
+
   # Hashed, so that neighbouring seeds and the two domains share no order and no crop.
   seed = np.random.SeedSequence((config.seed % 2**32, number)).generate_state(1)[0]
   # repeat() alone claims a length that overflows when batches of one are counted, and `zip` wants
@@ -130,6 +138,10 @@ def _examples(rows: Rows, config, number: int) -> grain.MapDataset:
   if config.data.augment:
     return examples.random_map(partial(_augmented, config=config))
   return examples.map(partial(_resized, config=config))
+
+
+def _named(kind: type[Batch], fields: Sequence[str], values: Sequence) -> Batch:
+  return kind(**dict(zip(fields, values, strict=True)))
 
 
 def _augmented(example: tuple, rng: np.random.Generator, config) -> tuple:
@@ -152,4 +164,4 @@ def _tested(image: np.ndarray, config) -> np.ndarray:
 
 
 def _stretched(image: np.ndarray, config) -> np.ndarray:
-  return stretch(image) if config.data.get('stretch') else image
+  return stretch(image) if config.data.stretch else image

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from decoupled_gan.core.types import Batch, present
 from decoupled_gan.data.dataset import Dataset, Images
 from decoupled_gan.data.transforms import center_crop, mirror
 
@@ -48,26 +49,57 @@ class Joined:
     raise IndexError(index)
 
 
+@dataclass(frozen=True, eq=False)
+class Some:
+  """Some of a set of images."""
+
+  images: Images
+  which: np.ndarray
+
+  @property
+  def names(self) -> list[str]:
+    return [self.images.names[i] for i in self.which]
+
+  def __len__(self) -> int:
+    return len(self.which)
+
+  def __getitem__(self, index: int) -> np.ndarray:
+    return self.images[self.which[index]]
+
+
+def changed(batch: Batch, images: Callable, arrays: Callable = lambda x: x) -> Batch:
+  """`batch` of a dataset with functions applied to its fields: sets of images, and arrays."""
+  fields = {
+    name: arrays(x) if isinstance(x, np.ndarray) else images(x) for name, x in present(batch).items()
+  }
+  return batch._replace(**fields)
+
+
 def cropped(dataset: Dataset) -> Dataset:
   """All images cropped to the square in their middle."""
 
-  def change(field):
-    return field if isinstance(field, np.ndarray) else Changed(field, center_crop)
+  def crop(images):
+    return Changed(images, center_crop)
 
-  return replace(
-    dataset,
-    train=dataset.kind(*map(change, dataset.train)),
-    test=dataset.kind(*map(change, dataset.test)),
+  return replace(dataset, train=changed(dataset.train, crop), test=changed(dataset.test, crop))
+
+
+def limited(dataset: Dataset, count: int) -> Dataset:
+  """The first `count` training examples only (of a Pair: of each domain)."""
+  train = changed(
+    dataset.train,
+    lambda images: Some(images, np.arange(min(count, len(images)))),
+    lambda array: array[:count],
   )
+  return replace(dataset, train=train)
 
 
 def mirrored(dataset: Dataset) -> Dataset:
   """The training images followed by their mirror images, with the same labels."""
 
-  def double(field):
-    if isinstance(field, np.ndarray):
-      return np.concatenate([field, field])
-    return Joined((field, Changed(field, mirror)))
+  def double(images):
+    return Joined((images, Changed(images, mirror)))
 
   notes = (*dataset.notes, 'half of the training images are mirror images of the other half')
-  return replace(dataset, train=dataset.kind(*map(double, dataset.train)), notes=notes)
+  train = changed(dataset.train, double, lambda x: np.concatenate([x, x]))
+  return replace(dataset, train=train, notes=notes)

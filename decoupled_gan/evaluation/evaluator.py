@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation import metrics, requests, scoring
 from decoupled_gan.evaluation.metrics import protocols
+from decoupled_gan.evaluation.tasks import tasks_of
 from decoupled_gan.machine import distributed
 from decoupled_gan.run.pictures import save_figure
 from decoupled_gan.run.workdir import Workdir
@@ -25,7 +26,7 @@ class Evaluator:
 
   def __init__(self, run, dataset, workdir: Workdir):
     self._config, self._workdir, self._mesh = run.config, workdir, run.mesh
-    chosen = requests.settings(run.config)
+    chosen = run.config.evaluation
     self._images = chosen['images']
     self._protocol = protocols.get(chosen['protocol'])
     self._tasks = [
@@ -35,7 +36,7 @@ class Evaluator:
         requests.real_images(task, self._protocol, run.config),
         requests.true_images(task, run.config),
       )
-      for task in requests.tasks_of(run, dataset)
+      for task in tasks_of(run, dataset)
     ]
     self._best = self._best_of(chosen['best_metric'])
 

@@ -8,7 +8,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from decoupled_gan.data.transforms import resize
-from decoupled_gan.errors import UserError
 from decoupled_gan.evaluation import metrics, scoring
 from decoupled_gan.evaluation.metrics import protocols
 from decoupled_gan.evaluation.metrics.registry import FEATURES, Request
@@ -18,28 +17,11 @@ from decoupled_gan.pretrained import efficientnet, features
 
 GENERATED = 16  # images a call of a model, or a few more so that the devices divide it
 PAIRED = ('mae', 'psnr')  # what is measured if nothing is asked and the truth is known
-DEFAULTS = {'protocol': 'nice_gan', 'metrics': (), 'best_metric': '', 'images': 256}
-"""config.evaluation, for runs from before it existed."""
-
-
-def settings(config: ConfigDict) -> dict:
-  """config.evaluation, with the defaults of fields that an old run lacks."""
-  return DEFAULTS | dict(config.get('evaluation', {}))
-
-
-def tasks_of(run, dataset) -> list[Task]:
-  """What the run's method generates; raises UserError if it offers nothing."""
-  if not hasattr(run.method, 'tasks'):
-    raise UserError(
-      f'method={run.config.method!r} offers no tasks to evaluate: its module needs '
-      '`tasks(run, dataset)`, see decoupled_gan/methods/__init__.py.'
-    )
-  return run.method.tasks(run, dataset)
 
 
 def requested(asked: str, config: ConfigDict, protocol: protocols.Protocol, task: Task):
   """The requests of --metrics, else of the config, else those that suit the task."""
-  names = asked.split(',') if asked else settings(config)['metrics']
+  names = asked.split(',') if asked else config.evaluation['metrics']
   requests = parsed(names or PAIRED) if names or task.truth else available(protocol.metrics)
   scoring.networks(requests)  # told now if one is missing, not after an hour
   return requests

@@ -1,7 +1,4 @@
-"""What a trained model generates and what that is compared with: between methods and evaluation.
-
-A method's module offers `tasks(run, dataset) -> list[Task]`; evaluation knows no method by name.
-"""
+"""What a trained model generates and what that is compared with, derived from what its method can do."""
 
 import dataclasses
 import functools
@@ -13,9 +10,11 @@ import jax
 import numpy as np
 
 from decoupled_gan import data
-from decoupled_gan.core.images import to_float, to_uint8
-from decoupled_gan.core.types import DIRECTIONS, Labelled, Pair
+from decoupled_gan.core.images import to_uint8
+from decoupled_gan.core.types import DIRECTIONS, Aligned, Pair
 from decoupled_gan.data import Images
+from decoupled_gan.data.views import Some
+from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation.metrics import paired
 from decoupled_gan.machine import sharding
 
@@ -45,8 +44,24 @@ class Task:
   baselines: Mapping[str, Callable[[np.ndarray], np.ndarray]] = field(default_factory=dict)
 
 
+def tasks_of(run, dataset) -> list[Task]:
+  """All that the run's method can do, as tasks; raises UserError if there is nothing."""
+  kinds = {
+    'translate': of_aligned if run.method.batch is Aligned else of_translator,
+    'edit': of_editor,
+    'draw': of_generator,
+    'reconstruct': of_reconstruction,
+  }
+  found = [task for ability, of in kinds.items() if run.able(ability) for task in of(run, dataset)]
+  if not found:
+    raise UserError(
+      f'method={run.config.method!r} makes no images to evaluate: it has none of {listing(kinds)}.'
+    )
+  return found
+
+
 def of_translator(run, dataset) -> list[Task]:
-  """Both directions of a method with `translate_images` on a dataset of pairs.
+  """Both directions of a method with `translate` on a dataset of pairs.
 
   The baselines are the input as it is, and with the target's mean and variance of each channel.
   """
@@ -54,24 +69,20 @@ def of_translator(run, dataset) -> list[Task]:
 
 
 def of_aligned(run, dataset) -> list[Task]:
-  """The one direction of a method with `translate_images` on Aligned examples: input to target."""
+  """The one direction of a method with `translate` on Aligned examples: input to target."""
   train, test = Pair(*dataset.train), Pair(*dataset.test)
   pairs = dataclasses.replace(dataset, train=train, test=test, aligned_test=True)
   return [_direction(run, pairs, 'a_to_b')]
 
 
 def of_editor(run, dataset) -> list[Task]:
-  """A task for each value of each attribute, of a method with `edit` on Labelled images.
+  """A task for each value of each attribute, of a method with `edit` on labelled images.
 
   Edited are the test images that lack the value. The truth is known where the dataset has `edits`;
   the baseline is the image as it is.
   """
 
-  @_compiled(run)
-  def forward(variables, batch):
-    images, labels = to_float(batch.image), batch.labels
-    return run.gan.apply(variables, images, labels, method=run.method.edit)
-
+  forward = run.compiled(run.method.edit)
   made = []
   for column, (name, values) in enumerate(sorted(run.config.attributes.items())):
     for number, value in enumerate(values):
@@ -86,13 +97,12 @@ def _edit(run, dataset, forward, title: str, column: int, number: int) -> Task:
   truth = dataset.edits.get((title.partition('=')[0], number))
 
   def inputs(indices):
-    return data.test_images(test.image, which[indices].tolist(), config)
+    return data.test_images(test.x, which[indices].tolist(), config)
 
   def generate(variables, indices):
     labels = test.labels[which[indices]].copy()
     labels[:, column] = number
-    batch = Labelled(inputs(indices), labels)
-    return to_uint8(forward(variables, sharding.shard_whole(run.mesh, batch)))
+    return to_uint8(forward(variables, *sharding.shard_whole(run.mesh, (inputs(indices), labels))))
 
   return Task(
     name=title,
@@ -100,67 +110,45 @@ def _edit(run, dataset, forward, title: str, column: int, number: int) -> Task:
     count=len(which),
     real={
       split: Some(images, np.flatnonzero(labels[:, column] == number))
-      for split, (images, labels) in (('test', test), ('train', dataset.train))
+      for split, (images, labels, _) in (('test', test), ('train', dataset.train))
     },
     truth=truth and (lambda indices: data.test_images(truth, which[indices].tolist(), config)),
     baselines={'identity': inputs},
   )
 
 
-@dataclass(frozen=True, eq=False)
-class Some:
-  """Some of a set of images."""
-
-  images: Images
-  which: np.ndarray
-
-  @property
-  def names(self):
-    return [self.images.names[i] for i in self.which]
-
-  def __len__(self) -> int:
-    return len(self.which)
-
-  def __getitem__(self, index: int) -> np.ndarray:
-    return self.images[self.which[index]]
-
-
 def of_generator(run, dataset) -> list[Task]:
   """Images from seeds by a method with `style` and `draw`: untruncated, with fresh noise."""
 
-  @_compiled(run)
-  def forward(variables, seeds):
-    keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(0), seed))(seeds)
-    z = jax.vmap(lambda key: jax.random.normal(key, (run.gan.z_dim,)))(keys)
+  def key_of(seed):
+    return jax.random.fold_in(jax.random.key(0), seed)
 
-    def images(gan, z):
-      return run.method.draw(gan, run.method.style(gan, z, 1.0), 'random')
+  def images(gan, seeds):
+    z = jax.vmap(lambda seed: jax.random.normal(key_of(seed), (gan.z_dim,)))(seeds)
+    return run.method.draw(gan, run.method.style(gan, z, 1.0), 'random')
 
-    return run.gan.apply(variables, z, method=images, rngs={'noise': keys[0]})
+  forward = run.compiled(images, noise=lambda seeds: key_of(seeds[0]))
 
   def generate(variables, indices):
     seeds = sharding.shard_whole(run.mesh, np.asarray(indices, np.uint32))
     return to_uint8(forward(variables, seeds))
 
-  real = {'test': dataset.test.image, 'train': dataset.train.image}
+  real = {'test': dataset.test.x, 'train': dataset.train.x}
   return [Task('generated', generate, None, real)]
 
 
 def of_reconstruction(run, dataset) -> list[Task]:
   """Test images as a method with `reconstruct` gives them back, with themselves as the truth."""
-
-  @_compiled(run)
-  def forward(variables, images):
-    return run.gan.apply(variables, to_float(images), method=run.method.reconstruct)
+  forward = run.compiled(run.method.reconstruct)
 
   def inputs(indices):
-    return data.test_images(dataset.test.image, indices.tolist(), run.config)
+    return data.test_images(dataset.test.x, indices.tolist(), run.config)
 
   def generate(variables, indices):
     return to_uint8(forward(variables, sharding.shard_whole(run.mesh, inputs(indices))))
 
-  real = {'test': dataset.test.image, 'train': dataset.train.image}
-  return [Task('rebuilt', generate, len(dataset.test.image), real, truth=inputs)]
+  real = {'test': dataset.test.x, 'train': dataset.train.x}
+  return [Task('rebuilt', generate, len(dataset.test.x), real, truth=inputs)]
 
 
 def _direction(run, dataset, direction: str) -> Task:
@@ -169,11 +157,7 @@ def _direction(run, dataset, direction: str) -> Task:
     x if target == 'b' else x.swapped for x in (dataset.test, dataset.train)
   )  # now from a to b
 
-  @_compiled(run)
-  def forward(variables, images):
-    return run.gan.apply(
-      variables, to_float(images), target, method=run.method.translate_images
-    )
+  forward = run.compiled(run.method.translate, target)
 
   def inputs(indices):
     return data.test_images(test.a, indices.tolist(), config)
@@ -199,11 +183,6 @@ def _direction(run, dataset, direction: str) -> Task:
       'mean and variance': lambda indices: paired.matched(inputs(indices), *examples()),
     },
   )
-
-
-def _compiled(run):
-  """A decorator: `sharding.jit`, with results that every process can read."""
-  return functools.partial(sharding.jit, out_shardings=sharding.replicated(run.mesh))
 
 
 def _some(images, config) -> np.ndarray:

@@ -200,7 +200,8 @@ def _adam(name, networks, state: TrainState, config, form) -> dict:
         states.append({'step': np.asarray(count), **own})
         shapes.append(own['exp_avg'].shape)
   o = config.optimizer
-  share = linear_decay(1.0, config.num_steps, o.get('decay_start_step', config.num_steps))
+  start = config.num_steps if o.decay_start_step < 0 else o.decay_start_step
+  share = linear_decay(1.0, config.num_steps, start)
   settings = {
     'lr': o.learning_rate * float(share(max(int(state.step) - 1, 0))),
     'betas': (o.b1, o.b2),

@@ -18,7 +18,6 @@ from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.interop.stylegan2_official import read_network
 from decoupled_gan.machine import paths
-from decoupled_gan.methods.encode.glead import REBUILDING, TASKS
 from decoupled_gan.networks.stylegan2 import Pyramid
 from decoupled_gan.run import experiment
 from decoupled_gan.run.checkpoint import Checkpoints
@@ -98,11 +97,11 @@ class Architecture:
     if self.decoder_size is None:
       config.method = 'stylegan2'
       for phase in ('discriminate', 'regularise'):
-        for task in set(TASKS) & set(config.routes[phase]):
+        for task in set(config.routes[phase]) - {'adversarial', 'r1'}:
           del config.routes[phase][task]
       return
     config.model.decoder_size = self.decoder_size
-    rebuilds = any(task in config.routes.discriminate for task in REBUILDING)
+    rebuilds = any(task.startswith('reconstruct') for task in config.routes.discriminate)
     if config.method != 'glead' or rebuilds != (self.code_channels is not None):
       variant = 'ggdr' if self.code_channels is None else 'glead or :glead_star'
       raise UserError(
@@ -173,8 +172,10 @@ def _fill(run, live: Mapping, average: Mapping, judge: Mapping | None) -> TrainS
     params['discriminator'] = _filled('D', judge, 'discriminator', variables)['params']
   stats = {name: {**tree, 'generator': generator[name]} for name, tree in fresh.stats.items()}
   averages = {'generator': average, 'discriminator': judge or {}}
-  ema = {group: _filled('G_ema', averages[group], group, variables)['params'] for group in fresh.ema}
-  return fresh.replace(params=params, stats=stats, ema=ema)
+  copies = {
+    group: _filled('G_ema', averages[group], group, variables)['params'] for group in fresh.copies
+  }
+  return fresh.replace(params=params, stats=stats, copies=copies)
 
 
 def _filled(name: str, tensors: Mapping, network: str, variables: Mapping) -> dict:

@@ -11,23 +11,20 @@ import platform
 from pathlib import Path
 
 import jax
-from ml_collections import ConfigDict
 
 from decoupled_gan.machine import paths
-from decoupled_gan.run.workdir import Workdir
 
 
-def keep(config: ConfigDict, workdir: Workdir):
-  """Keeps compiled programs where config.compilation_cache says; before the first is compiled.
+def keep(name: str, workdir: Path):
+  """Keeps compiled programs in the folder `name`, config.compilation_cache; before the first one.
 
   The folder is beside the workdir unless it is absolute; '' keeps none. JAX_COMPILATION_CACHE_DIR in
   the environment has the last word.
   """
-  name = config.get('compilation_cache', '')
   if not name or jax.config.jax_compilation_cache_dir:
     return
   elsewhere = Path(name).is_absolute() or '://' in name
-  folder = paths.get(name) if elsewhere else workdir.path.parent / name
+  folder = paths.get(name) if elsewhere else workdir.parent / name
   if jax.default_backend() == 'cpu':
     folder = folder / f'cpu-{_processor()}'
   jax.config.update('jax_compilation_cache_dir', str(folder))

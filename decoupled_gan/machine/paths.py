@@ -24,12 +24,14 @@ _INSTALL = "pip install 'decoupled_gan[gcs]' (in a clone: pip install -e '.[gcs]
 def get(path: str | Path) -> Path:
   """`path` as an absolute path: an epath.Path if it begins with gs://, a pathlib.Path otherwise.
 
+  A local one may begin with ~, the home folder.
+
   Raises UserError for other URLs, and for gs:// without a bucket or where gcsfs is not installed.
   """
   text = os.fspath(path)
   scheme, separator, rest = text.partition('://')
   if not separator:
-    return Path(path).absolute()
+    return Path(path).expanduser().absolute()
   if f'{scheme}://' != REMOTE:
     raise UserError(
       f'{text}: files lie in local folders or in gs://<bucket>/<folder>, not in {scheme}://.'
@@ -66,7 +68,7 @@ def local(path: str | Path, flag: str) -> Path:
       f'{flag}={path}: this is read from local disks only. Copy it first, on every machine that runs: '
       f'gcloud storage cp --recursive {path} .'
     )
-  return Path(path)
+  return Path(path).expanduser()
 
 
 def write(path: Path, content: bytes | str):

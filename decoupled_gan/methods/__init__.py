@@ -1,36 +1,37 @@
-"""METHODS: what can be trained. A method is a module of this package with
+"""METHODS: what can be trained. A module of a folder below ends with METHOD, see core/method.py.
 
-  BATCH                the kind of its batches: Pair, Aligned, Labelled or Plain (see types.py)
-  OBJECTIVES           {phase: objective(gan, batch) -> {loss: scalar}}, in the order of play
-  build(config)        the linen module whose attributes are the parameter groups
-  sample(gan, batch)   {column: images} for the sample grid
-  tasks(run, dataset)  what it generates and what that is compared with, a list of tasks.Task: for
-                       --mode=evaluate and evaluate_every_steps. A translator takes
-                       tasks.of_translator; an editor has one task for each edit, with its `truth`; a
-                       generator one without `count`, whose indices are the seeds of its samples
-
-and, where it can be done, for the modes after training
-
-  translate_images(gan, images, target)   images of the domain 'a' or 'b' (--mode=translate)
-  edit(gan, images, labels)               images under other labels (--mode=generate)
+A module is imported when its method is asked for. `config.method` may also name a module of yours that
+can be imported and has a METHOD: 'my_package.my_method'.
 """
 
+import importlib
+
+from decoupled_gan.core.method import Method
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.methods.encode import glead
-from decoupled_gan.methods.noise import stylegan2
-from decoupled_gan.methods.translate import edgan_aligned, edgan_labelled, nice
 
-METHODS = {
-  'nice': nice,
-  'edgan_labelled': edgan_labelled,
-  'edgan_aligned': edgan_aligned,
-  'stylegan2': stylegan2,
-  'glead': glead,
+METHODS: dict[str, str | Method] = {
+  'nice': 'translate.nice',
+  'edgan_labelled': 'translate.edgan_labelled',
+  'edgan_aligned': 'translate.edgan_aligned',
+  'stylegan2': 'noise.stylegan2',
+  'glead': 'encode.glead',
 }
+"""Name -> module below this package, or a Method."""
 
 
-def get(name: str):
+def get(name: str) -> Method:
   """The method called `name`; raises UserError if there is none."""
-  if name not in METHODS:
-    raise UserError(f'method={name!r} is unknown; there are {listing(METHODS)}.')
-  return METHODS[name]
+  found = METHODS.get(name, name if '.' in name else None)
+  if found is None:
+    raise UserError(f'method={name!r} is unknown; there are {listing(METHODS, 40)}.')
+  if isinstance(found, Method):
+    return found
+  path = f'{__name__}.{found}' if name in METHODS else found
+  try:
+    return importlib.import_module(path).METHOD
+  except (ModuleNotFoundError, AttributeError) as error:
+    if name in METHODS:
+      raise
+    raise UserError(
+      f'method={name!r} is neither one of {listing(METHODS, 40)} nor a module with a METHOD ({error}).'
+    ) from error

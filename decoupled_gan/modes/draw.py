@@ -9,6 +9,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
 import numpy as np
 from PIL import Image
 
@@ -48,11 +49,13 @@ def draw(
   chosen = parse_seeds('interpolate', interpolate) if interpolate else parse_seeds('seeds', seeds)
   if interpolate and len(chosen) < 2:
     raise UserError(f'--interpolate={interpolate} names one seed; two are needed, as in 0,5.')
-  trained = inference.load(workdir, step)
+  run = inference.open_run(workdir)
+  run.require('draw')
+  trained = inference.restore(run, workdir, step)
   folder = paths.get(output) if output else workdir.path / 'generated'
   method = trained.run.method
   w = inference.batched(trained.compiled(method.style, truncation), _latents(trained, chosen))
-  images = trained.compiled(method.draw, noise)
+  images = trained.compiled(method.draw, noise, noise=lambda w: jax.random.key(0))
   if interpolate:
     frames = inference.batched(lambda w: to_official_uint8(images(w)), between(w, FRAMES))
     _write_interpolation(frames, folder)

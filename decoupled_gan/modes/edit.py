@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 from decoupled_gan import data
-from decoupled_gan.core.images import to_float, to_uint8
+from decoupled_gan.core.images import to_uint8
 from decoupled_gan.data.sources.folder import FileImages, verify
 from decoupled_gan.data.sources.labelled import number_of, sorted_attributes
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.machine import paths, sharding
+from decoupled_gan.machine import paths
 from decoupled_gan.run import inference
 from decoupled_gan.run.pictures import grid, save_image
 from decoupled_gan.run.workdir import Workdir
@@ -76,13 +76,8 @@ def parse(asked: str, attributes) -> tuple[dict[str, int], str]:
 
 def editor(trained: inference.Trained) -> Editor:
   """The run's editor, compiled for each number of images that it meets."""
-  run = trained.run
-
-  @sharding.jit
-  def forward(variables, images, labels):
-    return run.gan.apply(variables, to_float(images), labels, method=run.method.edit)
-
-  return lambda images, labels: to_uint8(forward(trained.variables, images, labels))
+  forward = trained.compiled(trained.run.method.edit)
+  return lambda images, labels: to_uint8(forward(images, labels))
 
 
 def own_labels(apply: Editor, image: np.ndarray, wanted, attributes) -> np.ndarray:

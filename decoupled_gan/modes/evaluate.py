@@ -7,13 +7,15 @@ table goes to the terminal, and one line for each number to evaluations.jsonl.
 from collections.abc import Iterator
 from pathlib import Path
 
-from decoupled_gan import data
+from ml_collections import ConfigDict
+
+from decoupled_gan import data, defaults
 from decoupled_gan.data.sources.folder import EXTENSIONS, FileImages, verify
 from decoupled_gan.errors import UserError
 from decoupled_gan.evaluation import requests, scoring, table
 from decoupled_gan.evaluation.metrics import protocols
 from decoupled_gan.evaluation.scoring import ImageSet
-from decoupled_gan.evaluation.tasks import Task
+from decoupled_gan.evaluation.tasks import Task, tasks_of
 from decoupled_gan.machine import paths
 from decoupled_gan.run import inference
 from decoupled_gan.run.checkpoint import Checkpoints
@@ -21,7 +23,11 @@ from decoupled_gan.run.workdir import Workdir
 
 
 def evaluate_run(
-  workdir: Workdir, checkpoint: int | str | None = None, asked: str = '', protocol: str = ''
+  workdir: Workdir,
+  checkpoint: int | str | None = None,
+  asked: str = '',
+  protocol: str = '',
+  config: ConfigDict | None = None,
 ):
   """Scores checkpoints of a run.
 
@@ -29,13 +35,17 @@ def evaluate_run(
     checkpoint: a step, 'best' or 'all'; None for the latest.
     asked: metrics, separated by commas; '' for the config's.
     protocol: a word of PROTOCOLS; '' for the config's.
+    config: the run's, with fields changed for this time; as it was saved if None.
   """
-  run = inference.open_run(workdir)
+  run = inference.open_run(workdir, config)
+  if config is not None:
+    for field, (old, new) in workdir.changes(config).items():
+      print(f'changed   {field}: {old!r} -> {new!r}')
   config = run.config
-  chosen = protocols.get(protocol or requests.settings(config)['protocol'])
-  dataset = data.load(config, run.method.BATCH)
+  chosen = protocols.get(protocol or config.evaluation['protocol'])
+  dataset = data.load(config, run.method.batch)
   tasks = [
-    (task, requests.requested(asked, config, chosen, task)) for task in requests.tasks_of(run, dataset)
+    (task, requests.requested(asked, config, chosen, task)) for task in tasks_of(run, dataset)
   ]
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     steps = checkpoints.steps if checkpoint == 'all' else [checkpoint]
@@ -55,7 +65,7 @@ def evaluate_run(
 
 def evaluate_folders(real: str, fake: str, asked: str, protocol: str, output: Path, seed: int = 0):
   """Scores the images of the folder `fake` against those of `real`; pairs have equal names."""
-  chosen = protocols.get(protocol or requests.DEFAULTS['protocol'])
+  chosen = protocols.get(protocol or defaults.get_config().evaluation.protocol)
   images = {'real': _folder('real', real), 'fake': _folder('fake', fake)}
   sets = {name: scoring.of_images(name, found) for name, found in images.items()}
   names = [_stems(x) for x in images.values()]

@@ -5,6 +5,7 @@ for the chips of a topology. Figures are per chip unless they say otherwise. Flo
 that the program's arithmetic and its traffic with memory allow; a real step takes longer than either.
 """
 
+import itertools
 import json
 import math
 import re
@@ -105,15 +106,28 @@ def plan(
 def compile_step(config: ConfigDict, chips: Topology, fast: bool) -> Iterator[Program]:
   """Every set of phases that some step plays, compiled, the most frequent first; raises DoesNotFit."""
   run = experiment.build(config, chips.devices)
-  period = math.lcm(*(phase.every for phase in run.phases))
-  played = Counter(routing.active(run.phases, step) for step in range(period))
+  played = _played(run.phases, config.num_steps)
   options = FAST if fast and chips.devices[0].platform == 'tpu' else None
   for active, n in played.most_common():
-    yield _program(run, active, n / period, options)
+    yield _program(run, active, n / played.total(), options)
+
+
+def _played(phases, num_steps: int) -> Counter:
+  """How often each set of phases is played; from a period of each stretch between two windows' ends."""
+  periods = [phase.every for phase in phases] + [n for phase in phases for n in phase.lazy.values()]
+  period = math.lcm(*periods)
+  ends = {0, num_steps, *(end for phase in phases for end in (phase.start, phase.stop or 0))}
+  ends = sorted(end for end in ends if end <= num_steps)
+  played = Counter()
+  for start, stop in itertools.pairwise(ends):
+    length = min(stop - start, period)
+    for step in range(start, start + length):
+      played[routing.active(phases, step)] += (stop - start) / length
+  return played
 
 
 def _program(run, active: tuple[int, ...], share: float, options) -> Program:
-  phases = ' '.join(dict.fromkeys(run.phases[i].name for i in active))
+  phases = ' '.join(dict.fromkeys(run.phases[i].name for i, _ in active))
   print(f'compiling {phases} at batch_size={run.config.batch_size} ...', flush=True)
   start = time.perf_counter()
   lowered = run.train_step().lower(run.abstract_state(), run.abstract_batch(), active)

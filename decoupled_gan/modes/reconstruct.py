@@ -5,11 +5,10 @@ from collections import OrderedDict
 import numpy as np
 from rich.progress import track
 
-from decoupled_gan import data, methods
-from decoupled_gan.core.images import to_float, to_uint8
+from decoupled_gan import data
+from decoupled_gan.core.images import to_uint8
 from decoupled_gan.data.transforms import center_crop
 from decoupled_gan.data.views import Changed
-from decoupled_gan.errors import UserError
 from decoupled_gan.modes.translate import BATCH, input_images, output_folder, write_image
 from decoupled_gan.run import inference
 from decoupled_gan.run.pictures import grid, save_image
@@ -23,22 +22,21 @@ def reconstruct(workdir: Workdir, source: str, output: str, step: int | None = N
 
   Images are cropped, if data.center_crop is set, and resized as in training.
   """
-  name = workdir.load_config().method
-  if not hasattr(methods.get(name), 'reconstruct'):
-    raise UserError(f'--mode=reconstruct: {name} has no way from an image back to itself; glead has.')
+  run = inference.open_run(workdir)
+  run.require('reconstruct')
   folder = output_folder(output)
-  trained = inference.load(workdir, step)
+  trained = inference.restore(run, workdir, step)
   config, method = trained.run.config, trained.run.method
   images = input_images(source, config)
   names = images.names
-  if config.data.get('center_crop', False):
+  if config.data.center_crop:
     images = Changed(images, center_crop)
   function = trained.compiled(method.reconstruct)
   shown = []
   for start in track(range(0, len(images), BATCH), 'reconstruct'):
     chosen = range(start, min(start + BATCH, len(images)))
     given = data.test_images(images, chosen, config)
-    rebuilt = inference.batched(lambda x: to_uint8(function(to_float(x))), given, BATCH)
+    rebuilt = inference.batched(lambda x: to_uint8(function(x)), given, BATCH)
     for i, image in zip(chosen, rebuilt, strict=True):
       write_image(image, folder / names[i])
     if start < GRID_ROWS:

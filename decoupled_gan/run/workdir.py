@@ -5,10 +5,11 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from decoupled_gan import defaults
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import paths
 
-SHAPING = ('method', 'image_channels', 'attributes', 'model')
+SHAPING = ('method', 'image_channels', 'vector_size', 'attributes', 'model', 'parts')
 """Fields that decide the networks' parameters: a run keeps them for life.
 
 `image_size` is not one of them: fully convolutional networks take others. For those that do not,
@@ -48,7 +49,7 @@ class Workdir:
   def load_config(self) -> ConfigDict:
     """The config of the run; raises UserError if the folder holds none."""
     try:
-      return ConfigDict(json.loads(self.config_file.read_text()))
+      return defaults.complete(ConfigDict(json.loads(self.config_file.read_text())))
     except (FileNotFoundError, NotADirectoryError):
       raise UserError(
         f'--workdir={self.path} holds no run (there is no config.json in it): train one with '

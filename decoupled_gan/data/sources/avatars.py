@@ -26,7 +26,7 @@ from importlib import metadata, resources
 import numpy as np
 from PIL import Image
 
-from decoupled_gan.core.types import Labelled, Plain
+from decoupled_gan.core.types import Examples
 from decoupled_gan.data.dataset import ArrayImages, Dataset
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine.cache import cached
@@ -63,8 +63,8 @@ def load(config) -> Dataset:
   }
   return Dataset(
     name=f'avatars ({listing(sorted(config.attributes))})',
-    train=Labelled(images['train'], labels['train'][:, columns]),
-    test=Labelled(images['test'], labels['test'][:, columns]),
+    train=Examples(images['train'], labels['train'][:, columns]),
+    test=Examples(images['test'], labels['test'][:, columns]),
     edits=edits,
     notes=('faces drawn by a program: every edit of a test face has an exact truth',),
   )
@@ -73,7 +73,7 @@ def load(config) -> Dataset:
 def load_plain(config) -> Dataset:
   """The same faces without labels."""
   images, _, _ = _arrays(config.image_channels)
-  return Dataset('avatars', Plain(images['train']), Plain(images['test']))
+  return Dataset('avatars', Examples(images['train']), Examples(images['test']))
 
 
 def build() -> dict[str, np.ndarray]:

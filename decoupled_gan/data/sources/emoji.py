@@ -24,7 +24,7 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from decoupled_gan.core.types import Pair, Plain
+from decoupled_gan.core.types import Examples, Pair
 from decoupled_gan.data.dataset import ArrayImages, Dataset, chosen_domain, chosen_domains
 from decoupled_gan.machine.cache import cached
 from decoupled_gan.machine.packages import fetch
@@ -90,7 +90,7 @@ def load_plain(config) -> Dataset:
   test = np.array([is_test(name) for name in names])
 
   def images(chosen):
-    return Plain(ArrayImages(pictures[chosen], names[chosen].tolist(), config.image_channels))
+    return Examples(ArrayImages(pictures[chosen], names[chosen].tolist(), config.image_channels))
 
   return Dataset(f'emoji ({style})', images(~test), images(test))
 

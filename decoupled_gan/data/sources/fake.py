@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decoupled_gan.core.types import Aligned, Labelled, Pair, Plain
+from decoupled_gan.core.types import Aligned, Examples, Pair
 from decoupled_gan.data.dataset import Dataset, with_channels
 
 TRAIN, TEST = 64, 16
@@ -81,7 +81,7 @@ def load_labelled(config) -> Dataset:
 
   def examples(first, count):
     labels = np.arange(first, first + count)[:, None] % np.array(counts)
-    return Labelled(_images(config, 'disc', first, count), labels.astype(np.int32))
+    return Examples(_images(config, 'disc', first, count), labels.astype(np.int32))
 
   return Dataset('fake', examples(0, TRAIN), examples(TRAIN, TEST))
 
@@ -89,7 +89,7 @@ def load_labelled(config) -> Dataset:
 def load_plain(config) -> Dataset:
   """64 training and 16 test discs."""
   train, test = _images(config, 'disc', 0, TRAIN), _images(config, 'disc', TRAIN, TEST)
-  return Dataset('fake', Plain(train), Plain(test))
+  return Dataset('fake', Examples(train), Examples(test))
 
 
 def _images(config, domain: str, first: int, count: int) -> FakeImages:

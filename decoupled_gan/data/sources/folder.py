@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from decoupled_gan.core.types import Pair, Plain
+from decoupled_gan.core.types import Examples, Pair
 from decoupled_gan.data.dataset import Dataset
 from decoupled_gan.data.decode import decode, problem, shorter_side
 from decoupled_gan.errors import UserError, listing
@@ -97,7 +97,7 @@ def load_plain(config) -> Dataset:
       f'no images below {str(root)!r}: found {_contents(root)}; images end in {" ".join(EXTENSIONS)}'
     )
   verify(images.paths, config.image_size)
-  return Dataset(f'folder {config.data.path}', Plain(images), Plain(images), notes=(STAND_IN,))
+  return Dataset(f'folder {config.data.path}', Examples(images), Examples(images), notes=(STAND_IN,))
 
 
 def verify(paths: Sequence[Path], image_size: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from decoupled_gan.core.types import Labelled
+from decoupled_gan.core.types import Examples
 from decoupled_gan.data.dataset import Dataset
 from decoupled_gan.data.sources.folder import FileImages, existing_folder, verify
 from decoupled_gan.errors import UserError, listing
@@ -138,9 +138,9 @@ def _dataset(name, root, names, labels, is_test, config, notes=()) -> Dataset:
   """Splits, and checks that there is an image of each value."""
   test = np.array([is_test(name) for name in names], bool)
 
-  def split(chosen) -> Labelled:
+  def split(chosen) -> Examples:
     files = [name for name, wanted in zip(names, chosen, strict=True) if wanted]
-    return Labelled(FileImages(root, tuple(files), config.image_channels), labels[chosen])
+    return Examples(FileImages(root, tuple(files), config.image_channels), labels[chosen])
 
   train, test = split(~test), split(test)
   for column, (attribute, values) in enumerate(sorted_attributes(config).items()):
@@ -155,5 +155,5 @@ def _dataset(name, root, names, labels, is_test, config, notes=()) -> Dataset:
     notes += (f'{attribute}: {", ".join(told)}',)
   if not len(test.labels):
     test, notes = train, (*notes, 'no test images: those for training stand in')
-  verify([*train.image.paths, *test.image.paths], config.image_size)
+  verify([*train.x.paths, *test.x.paths], config.image_size)
   return Dataset(name, train, test, notes=notes)

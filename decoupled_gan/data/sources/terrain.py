@@ -25,7 +25,7 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from decoupled_gan.core.types import Pair, Plain
+from decoupled_gan.core.types import Examples, Pair
 from decoupled_gan.data.dataset import Dataset, chosen_domain, chosen_domains, with_channels
 from decoupled_gan.data.sources.aligned import directed
 from decoupled_gan.errors import UserError
@@ -137,7 +137,7 @@ def load_plain(config) -> Dataset:
   train, test = np.concatenate(corners['train']), corners['test'].a
   return Dataset(
     f'terrain ({domain}; {tile} px tiles)',
-    *[Plain(TileImages(image, chosen, tile, config.image_channels)) for chosen in (train, test)],
+    *[Examples(TileImages(image, chosen, tile, config.image_channels)) for chosen in (train, test)],
     notes=('no place is in training and test; neighbouring training tiles overlap by half',),
   )
 

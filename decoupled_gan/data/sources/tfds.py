@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from decoupled_gan.core.types import Pair, Plain
+from decoupled_gan.core.types import Examples, Pair
 from decoupled_gan.data.dataset import Dataset
 from decoupled_gan.data.decode import decode
 from decoupled_gan.errors import UserError, listing
@@ -97,7 +97,7 @@ def load_plain(config) -> Dataset:
 
   def images(split):
     source = _source(builder, split, feature, name)
-    return Plain(TfdsImages(source, feature, split, config.image_channels))
+    return Examples(TfdsImages(source, feature, split, config.image_channels))
 
   test = 'test' if 'test' in splits else 'train'
   notes = () if test == 'test' else ('no split test: train stands in',)

@@ -22,6 +22,7 @@ its layers. Its blocks up to r_g, its constant and its mapping take no part. The
 the generator trains.
 """
 
+import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -30,20 +31,14 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import Array, Losses, Plain
+from decoupled_gan.core.types import Array, Examples, Losses
 from decoupled_gan.errors import UserError
-from decoupled_gan.evaluation.tasks import Task, of_generator, of_reconstruction
 from decoupled_gan.losses.adversarial import logistic
 from decoupled_gan.losses.pixels import cosine, mse
 from decoupled_gan.methods.noise import stylegan2
-from decoupled_gan.methods.noise.stylegan2 import BATCH, StyleGAN2, draw, style
+from decoupled_gan.methods.noise.stylegan2 import StyleGAN2
 from decoupled_gan.networks.glead import Code, TaskedDiscriminator
 from decoupled_gan.pretrained import lpips
-
-__all__ = ['BATCH', 'OBJECTIVES', 'GLeaD', 'build', 'draw', 'reconstruct', 'sample', 'style']
-
-REBUILDING = ('reconstruct', 'reconstruct_fake')
-TASKS = (*REBUILDING, 'match')
 
 
 class GLeaD(StyleGAN2):
@@ -52,29 +47,22 @@ class GLeaD(StyleGAN2):
   Attributes:
     decoder_size: r_d, where the code is decoded, in pixels.
     rebuild_size: r_g, where the generator takes it up.
-    tasks: of TASKS, those of `discriminate`.
-    repeated: whether `regularise` has the loss `reconstruct` too.
+    rebuilds: whether images are rebuilt, rather than features matched only (GGDR).
     distance: (images, targets) -> scalar, between rebuilt and given images.
   """
 
   decoder_size: int = 64
   rebuild_size: int = 32
-  tasks: tuple[str, ...] = REBUILDING
-  repeated: bool = True
+  rebuilds: bool = True
   distance: Callable[[Array, Array], Array] = mse
-
-  @property
-  def rebuilds(self) -> bool:
-    """Whether images are rebuilt, rather than features matched only (GGDR)."""
-    return self.repeated or any(task in self.tasks for task in REBUILDING)
 
   def make_discriminator(self) -> TaskedDiscriminator:
     channels = self.pyramid.channels(self.rebuild_size) if self.rebuilds else None
     return TaskedDiscriminator(self.pyramid, self.group_size, self.decoder_size, channels, self.w_dim)
 
-  def __call__(self, real: Plain):
-    z = jnp.zeros((real.image.shape[0], self.z_dim))
-    return self.generator(z, noise='none'), self.discriminator.judge_and_decode(real.image)
+  def __call__(self, real: Examples):
+    z = jnp.zeros((real.x.shape[0], self.z_dim))
+    return self.generator(z, noise='none'), self.discriminator.judge_and_decode(real.x)
 
   def rebuild(self, code: Code, noise: str) -> Array:
     """Images [B, S, S, C] by the generator's blocks larger than r_g."""
@@ -95,33 +83,28 @@ class GLeaD(StyleGAN2):
     return x if x.shape == shape else jax.image.resize(x, shape, 'bilinear', antialias=False)
 
 
-def discriminate(gan: GLeaD, real: Plain) -> Losses:
+def discriminate(gan: GLeaD, real: Examples) -> Losses:
   """Tell real images from drawn ones, and decode both: trains the discriminator."""
   fake, features = stop_gradient(
-    gan.generator.synthesis.features(gan.styles(len(real.image)), gan.noise)
+    gan.generator.synthesis.features(gan.styles(len(real.x)), gan.noise)
   )
   fake_logits, fake_code = gan.discriminator.judge_and_decode(fake)
-  real_logits, real_code = gan.discriminator.judge_and_decode(real.image)
-  losses = {'adversarial': logistic(real_logits, True) + logistic(fake_logits, False)}
-  if 'reconstruct' in gan.tasks:
-    losses['reconstruct'] = gan.reconstruction(real_code, real.image)
-  if 'reconstruct_fake' in gan.tasks:
-    losses['reconstruct_fake'] = gan.reconstruction(fake_code, fake)
-  if 'match' in gan.tasks:
-    losses['match'] = gan.mismatch(fake_code, features)
-  return losses
+  real_logits, real_code = gan.discriminator.judge_and_decode(real.x)
+  return {
+    'adversarial': logistic(real_logits, True) + logistic(fake_logits, False),
+    'reconstruct': lambda: gan.reconstruction(real_code, real.x),
+    'reconstruct_fake': lambda: gan.reconstruction(fake_code, fake),
+    'match': lambda: gan.mismatch(fake_code, features),
+  }
 
 
-def regularise(gan: GLeaD, real: Plain) -> Losses:
+def regularise(gan: GLeaD, real: Examples) -> Losses:
   """R1 and, in the published settings, the reconstruction of real images once more."""
-  losses = stylegan2.regularise(gan, real)
-  if gan.repeated:
-    code = gan.discriminator.decode(real.image)
-    losses['reconstruct'] = gan.reconstruction(code, real.image)
-  return losses
 
+  def reconstruct():
+    return gan.reconstruction(gan.discriminator.decode(real.x), real.x)
 
-OBJECTIVES = stylegan2.OBJECTIVES | {'discriminate': discriminate, 'regularise': regularise}
+  return stylegan2.regularise(gan, real) | {'reconstruct': reconstruct}
 
 
 def build(config: ConfigDict) -> GLeaD:
@@ -132,8 +115,7 @@ def build(config: ConfigDict) -> GLeaD:
     **fields,
     decoder_size=model.decoder_size,
     rebuild_size=model.rebuild_size,
-    tasks=tuple(task for task in TASKS if task in config.routes.discriminate),
-    repeated='reconstruct' in config.routes.regularise,
+    rebuilds=any(loss.startswith('reconstruct') for rows in config.routes.values() for loss in rows),
     distance=_distance(model),
   )
   for field, smallest, largest in (
@@ -175,17 +157,11 @@ def _distance(model: ConfigDict) -> Callable[[Array, Array], Array]:
   return distance
 
 
-def tasks(run, dataset) -> list[Task]:
-  """Images from seeds and, where the decoder gives a code, test images rebuilt."""
-  rebuilding = of_reconstruction(run, dataset) if run.gan.rebuilds else []
-  return of_generator(run, dataset) + rebuilding
-
-
-def sample(gan: GLeaD, real: Plain) -> OrderedDict[str, Array]:
+def sample(gan: GLeaD, real: Examples) -> OrderedDict[str, Array]:
   """The columns of a sample grid: those of StyleGAN2, and real and drawn images rebuilt."""
   columns = stylegan2.sample(gan, real)
   if gan.rebuilds:
-    columns['rebuilt'] = reconstruct(gan, real.image)
+    columns['rebuilt'] = reconstruct(gan, real.x)
     columns['generated_rebuilt'] = reconstruct(gan, columns['generated'])
     for name in ('rebuilt', 'real'):
       columns.move_to_end(name, last=False)
@@ -194,6 +170,22 @@ def sample(gan: GLeaD, real: Plain) -> OrderedDict[str, Array]:
 
 def reconstruct(gan: GLeaD, images: Array) -> Array:
   """Images [B, S, S, C] through the discriminator's heads and the generator, noise fixed."""
-  if not gan.rebuilds:
-    raise UserError('this run matches features only (ggdr): its decoder gives no code to rebuild from.')
   return gan.rebuild(gan.discriminator.decode(images), 'const')
+
+
+def lacks(gan: GLeaD) -> dict[str, str]:
+  """Without a code there is nothing to rebuild from."""
+  if gan.rebuilds:
+    return {}
+  why = 'this run matches features only (ggdr): its decoder gives no code to rebuild from'
+  return {'reconstruct': why}
+
+
+METHOD = dataclasses.replace(
+  stylegan2.METHOD,
+  objectives=stylegan2.METHOD.objectives | {'discriminate': discriminate, 'regularise': regularise},
+  build=build,
+  sample=sample,
+  reconstruct=reconstruct,
+  lacks=lacks,
+)

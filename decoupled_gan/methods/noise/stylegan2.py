@@ -23,9 +23,9 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import Array, Losses, Plain
+from decoupled_gan.core.method import Method
+from decoupled_gan.core.types import Array, Examples, Losses
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.evaluation.tasks import of_generator
 from decoupled_gan.layers.equalised import NOISE
 from decoupled_gan.losses.adversarial import logistic
 from decoupled_gan.machine.sharding import spread
@@ -61,10 +61,10 @@ class StyleGAN2(nn.Module):
     """A module whose call gives logits [B, 1]."""
     return JudgeOnly(self.pyramid, self.group_size)
 
-  def __call__(self, real: Plain):
+  def __call__(self, real: Examples):
     """Calls every network once: what `init` runs."""
-    z = jnp.zeros((real.image.shape[0], self.z_dim))
-    return self.generator(z, noise='none'), self.discriminator(real.image)
+    z = jnp.zeros((real.x.shape[0], self.z_dim))
+    return self.generator(z, noise='none'), self.discriminator(real.x)
 
   def latents(self, count: int) -> Array:
     """Standard normal z [count, z_dim], sharded as the batch is."""
@@ -101,15 +101,15 @@ class JudgeOnly(nn.Module):
     return self.backbone(images)[0]
 
 
-def generate(gan: StyleGAN2, real: Plain) -> Losses:
+def generate(gan: StyleGAN2, real: Examples) -> Losses:
   """Draw images that count as real: trains the generator."""
-  fake = gan.generator.synthesis(gan.styles(len(real.image)), gan.noise)
+  fake = gan.generator.synthesis(gan.styles(len(real.x)), gan.noise)
   return {'adversarial': logistic(gan.discriminator(fake), True)}
 
 
-def path_length(gan: StyleGAN2, real: Plain) -> Losses:
+def path_length(gan: StyleGAN2, real: Examples) -> Losses:
   """A step in w is to change images equally much in all directions: trains the generator."""
-  ws = gan.styles(max(1, len(real.image) // gan.path_shrink))
+  ws = gan.styles(max(1, len(real.x) // gan.path_shrink))
   synthesis, variables = gan.generator.synthesis.unbind()
   p, key = gan.pyramid, gan.make_rng('noise')
   y = gan.directions((len(ws), p.size, p.size, p.image_channels))
@@ -124,28 +124,18 @@ def path_length(gan: StyleGAN2, real: Plain) -> Losses:
   return {'path_length': ((lengths - average) ** 2).mean()}
 
 
-def discriminate(gan: StyleGAN2, real: Plain) -> Losses:
+def discriminate(gan: StyleGAN2, real: Examples) -> Losses:
   """Tell real images from drawn ones: trains the discriminator."""
-  fake = stop_gradient(gan.generator.synthesis(gan.styles(len(real.image)), gan.noise))
-  real_logits, fake_logits = gan.discriminator(real.image), gan.discriminator(fake)
+  fake = stop_gradient(gan.generator.synthesis(gan.styles(len(real.x)), gan.noise))
+  real_logits, fake_logits = gan.discriminator(real.x), gan.discriminator(fake)
   return {'adversarial': logistic(real_logits, True) + logistic(fake_logits, False)}
 
 
-def regularise(gan: StyleGAN2, real: Plain) -> Losses:
+def regularise(gan: StyleGAN2, real: Examples) -> Losses:
   """R1 (Mescheder et al., ICML 2018): the mean squared norm of the logit's gradient on real images."""
   discriminator, variables = gan.discriminator.unbind()
-  gradient = jax.grad(lambda x: discriminator.apply(variables, x).sum())(real.image)
+  gradient = jax.grad(lambda x: discriminator.apply(variables, x).sum())(real.x)
   return {'r1': (gradient**2).sum((1, 2, 3)).mean()}
-
-
-BATCH = Plain
-tasks = of_generator
-OBJECTIVES = {
-  'generate': generate,
-  'path_length': path_length,
-  'discriminate': discriminate,
-  'regularise': regularise,
-}
 
 
 def fields(config: ConfigDict) -> dict:
@@ -171,12 +161,12 @@ def build(config: ConfigDict) -> StyleGAN2:
   return StyleGAN2(**fields(config))
 
 
-def sample(gan: StyleGAN2, real: Plain) -> OrderedDict[str, Array]:
+def sample(gan: StyleGAN2, real: Examples) -> OrderedDict[str, Array]:
   """The columns of a sample grid: three drawings of fixed latents, and the first one truncated."""
-  z = jax.random.normal(jax.random.key(0), (3, len(real.image), gan.z_dim))
+  z = jax.random.normal(jax.random.key(0), (3, len(real.x), gan.z_dim))
   drawn = [gan.generator(x, noise='const') for x in z]
   return OrderedDict(
-    real=real.image,
+    real=real.x,
     generated=drawn[0],
     more=drawn[1],
     still_more=drawn[2],
@@ -192,3 +182,18 @@ def style(gan: StyleGAN2, z: Array, truncation: float) -> Array:
 def draw(gan: StyleGAN2, w: Array, noise: str) -> Array:
   """Images [B, S, S, C] of the styles w [B, w_dim]."""
   return gan.generator.synthesis(gan.generator.broadcast(w), noise)
+
+
+METHOD = Method(
+  batch=Examples,
+  objectives={
+    'generate': generate,
+    'path_length': path_length,
+    'discriminate': discriminate,
+    'regularise': regularise,
+  },
+  build=build,
+  sample=sample,
+  style=style,
+  draw=draw,
+)

@@ -15,10 +15,9 @@ No weight balances the two losses, since no network gets both. The networks that
 exactly as an autoencoder would, whatever the adversarial weight.
 
 The table decides more than weights here. ED+GAN, the coupled baseline that the paper argues against,
-is the row `reconstruct.adversarial` in the columns of the networks that reconstruct, and no row
-`refine.adversarial`: a residual that nothing trains is not built. The same holds for the row
-`judge.latent` and the latent discriminator. The official code has no ED+GAN; ours is one decoder
-trained by l1 + weight x adversarial, everything else alike.
+is the row `reconstruct.adversarial` in the columns of the networks that reconstruct, and model.residual
+off. The row `judge.latent` is what there is a latent discriminator for. The official code has no ED+GAN;
+ours is one decoder trained by l1 + weight x adversarial, everything else alike.
 
 Order. The official face code runs all optimizers at once, unordered, then the residual's again on the
 same batch; the image code runs generator, discriminator, residual. Here phases come one after another,
@@ -28,7 +27,6 @@ below 1e-6 only.
 """
 
 from jax.lax import stop_gradient
-from ml_collections import ConfigDict
 
 from decoupled_gan.core.types import Array, Losses
 from decoupled_gan.losses.adversarial import logistic
@@ -39,12 +37,10 @@ class Decoupled:
   """What the objectives ask of a form's linen module, which has the networks.
 
   Attributes:
-    residual_path: whether there is a residual.
-    coupled: whether the adversarial loss reaches the networks that reconstruct.
+    has_residual: whether there is a residual.
   """
 
-  residual_path: bool
-  coupled: bool
+  has_residual: bool
 
   def truth(self, batch) -> Array:
     """The real images [B, S, S, C] of a batch."""
@@ -65,16 +61,16 @@ class Decoupled:
   def generate(self, batch) -> Array:
     """Reconstruction plus residual, [B, S, S, C] in [-2, 2]."""
     rebuilt, code = self.rebuild(batch)
-    return rebuilt + self.correct(batch, code) if self.residual_path else rebuilt
+    return rebuilt + self.correct(batch, code) if self.has_residual else rebuilt
 
 
 def reconstruct(gan: Decoupled, batch) -> Losses:
   """Rebuild the image: trains the networks that do, and nothing else does in ED//GAN."""
   rebuilt, _ = gan.rebuild(batch)
-  losses = {'l1': l1(rebuilt, gan.truth(batch))}
-  if gan.coupled:
-    losses['adversarial'] = logistic(gan.judge(batch, rebuilt), True)
-  return losses
+  return {
+    'l1': l1(rebuilt, gan.truth(batch)),
+    'adversarial': lambda: logistic(gan.judge(batch, rebuilt), True),
+  }
 
 
 def judge(gan: Decoupled, batch) -> Losses:
@@ -86,15 +82,9 @@ def judge(gan: Decoupled, batch) -> Losses:
 
 def refine(gan: Decoupled, batch) -> Losses:
   """Add what makes the reconstruction look real: trains the residual."""
-  if not gan.residual_path:
-    return {}
-  rebuilt, code = stop_gradient(gan.rebuild(batch))
-  return {'adversarial': logistic(gan.judge(batch, rebuilt + gan.correct(batch, code)), True)}
 
+  def adversarial():
+    rebuilt, code = stop_gradient(gan.rebuild(batch))
+    return logistic(gan.judge(batch, rebuilt + gan.correct(batch, code)), True)
 
-def paths(config: ConfigDict) -> dict[str, bool]:
-  """What the table builds, as fields of a form's module."""
-  return {
-    'residual_path': 'adversarial' in config.routes.refine,
-    'coupled': 'adversarial' in config.routes.reconstruct,
-  }
+  return {'adversarial': adversarial}

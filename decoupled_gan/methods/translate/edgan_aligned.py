@@ -14,9 +14,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Aligned, Array
 from decoupled_gan.errors import UserError
-from decoupled_gan.evaluation.tasks import of_aligned
 from decoupled_gan.methods.translate import edgan
 from decoupled_gan.networks.edgan import PairJudge, UNet, check_size
 
@@ -27,13 +27,12 @@ class AlignedEDGAN(edgan.Decoupled, nn.Module):
   channels: int = 3
   width: int = 64
   norm_innermost: bool = False
-  residual_path: bool = True
-  coupled: bool = False
+  has_residual: bool = True
   dtype: Any = jnp.float32
 
   def setup(self):
     self.generator = UNet(self.channels, self.width, self.norm_innermost, self.dtype)
-    if self.residual_path:
+    if self.has_residual:
       self.residual = UNet(self.channels, self.width, self.norm_innermost, self.dtype)
     self.discriminator = PairJudge(self.width, self.dtype)
 
@@ -54,11 +53,6 @@ class AlignedEDGAN(edgan.Decoupled, nn.Module):
     return self.discriminator(batch.input, images)
 
 
-BATCH = Aligned
-tasks = of_aligned
-OBJECTIVES = {'reconstruct': edgan.reconstruct, 'judge': edgan.judge, 'refine': edgan.refine}
-
-
 def build(config: ConfigDict) -> AlignedEDGAN:
   """The module that `config` describes; raises UserError where its fields do not fit."""
   check_size(config.image_size, 16)
@@ -67,7 +61,7 @@ def build(config: ConfigDict) -> AlignedEDGAN:
     width=config.model.width,
     norm_innermost=config.model.norm_innermost,
     dtype=jnp.dtype(config.compute_dtype),
-    **edgan.paths(config),
+    has_residual=config.model.residual,
   )
 
 
@@ -75,7 +69,7 @@ def sample(gan: AlignedEDGAN, batch: Aligned) -> OrderedDict[str, Array]:
   """The columns of a sample grid: the input, both paths, their sum, and the truth."""
   rebuilt, code = gan.rebuild(batch)
   columns = OrderedDict(input=batch.input, rebuilt=rebuilt)
-  if gan.residual_path:
+  if gan.has_residual:
     columns['residual'] = gan.correct(batch, code)
   columns['sum'] = gan.generate(batch)
   columns['truth'] = batch.target
@@ -90,3 +84,12 @@ def translate_images(gan: AlignedEDGAN, images: Array, target: str) -> Array:
       'for the other way train with --config.data.direction exchanged.'
     )
   return gan.generate(Aligned(images, images))
+
+
+METHOD = Method(
+  batch=Aligned,
+  objectives={'reconstruct': edgan.reconstruct, 'judge': edgan.judge, 'refine': edgan.refine},
+  build=build,
+  sample=sample,
+  translate=translate_images,
+)

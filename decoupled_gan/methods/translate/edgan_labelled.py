@@ -4,7 +4,7 @@
   residual               a second decoder from the same code, which it does not train
   discriminator          sees labels after its first layer
   latent_discriminator   tells codes from U(-1, 1); in the official code nothing trains against it, so
-                         that it changes no image. It is there when the table has `judge.latent`.
+                         that it changes no image. It is there if the table has `judge.latent`.
 
 Training never asks for another label than the image's own; editing does, at inference.
 """
@@ -18,9 +18,9 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import Array, Labelled, Losses
+from decoupled_gan.core.method import Method
+from decoupled_gan.core.types import Array, Examples, Losses
 from decoupled_gan.errors import UserError
-from decoupled_gan.evaluation.tasks import of_editor
 from decoupled_gan.losses.adversarial import logistic
 from decoupled_gan.methods.translate import edgan
 from decoupled_gan.networks.edgan import PUBLISHED_STD, CodeJudge, Decoder, Encoder, Judge, check_size
@@ -30,7 +30,6 @@ class LabelledEDGAN(edgan.Decoupled, nn.Module):
   """Attributes: see networks/edgan.py and edgan.py; and
 
   attributes: ((name, (name of each value, ...)), ...), sorted by name.
-  latent_path: whether there is a discriminator of codes.
   std: of the kernels of encoder and decoder, which nothing normalises; None for He's.
   """
 
@@ -39,9 +38,7 @@ class LabelledEDGAN(edgan.Decoupled, nn.Module):
   channels: int = 3
   width: int = 64
   code_size: int = 50
-  residual_path: bool = True
-  coupled: bool = False
-  latent_path: bool = True
+  has_residual: bool = True
   std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
 
@@ -50,45 +47,35 @@ class LabelledEDGAN(edgan.Decoupled, nn.Module):
     decoding = (self.image_size, counts, self.channels, self.width)
     self.encoder = Encoder(self.width, self.code_size, self.std, self.dtype)
     self.decoder = Decoder(*decoding, False, self.std, self.dtype)
-    if self.residual_path:
+    if self.has_residual:
       self.residual = Decoder(*decoding, norm=True, dtype=self.dtype)
     self.discriminator = Judge(counts, self.width, self.dtype)
-    if self.latent_path:
-      self.latent_discriminator = CodeJudge()
+    self.latent_discriminator = CodeJudge()
 
-  def __call__(self, batch: Labelled):
-    """Calls every network once: what `init` runs."""
-    logits = self.judge(batch, self.generate(batch))
-    return logits, self.latent_discriminator(self.encoder(batch.image)) if self.latent_path else None
+  def truth(self, batch: Examples) -> Array:
+    return batch.x
 
-  def truth(self, batch: Labelled) -> Array:
-    return batch.image
-
-  def rebuild(self, batch: Labelled) -> tuple[Array, Array]:
-    code = self.encoder(batch.image)
+  def rebuild(self, batch: Examples) -> tuple[Array, Array]:
+    code = self.encoder(batch.x)
     return self.decoder(code, batch.labels), code
 
-  def correct(self, batch: Labelled, code: Array) -> Array:
+  def correct(self, batch: Examples, code: Array) -> Array:
     return self.residual(code, batch.labels)
 
-  def judge(self, batch: Labelled, images: Array) -> Array:
+  def judge(self, batch: Examples, images: Array) -> Array:
     return self.discriminator(images, batch.labels)
 
 
-def judge(gan: LabelledEDGAN, batch: Labelled) -> Losses:
+def judge(gan: LabelledEDGAN, batch: Examples) -> Losses:
   """Tell real images from generated ones, and codes from uniform noise."""
-  losses = edgan.judge(gan, batch)
-  if gan.latent_path:
-    code = stop_gradient(gan.encoder(batch.image))
+
+  def latent():
+    code = stop_gradient(gan.encoder(batch.x))
     prior = jax.random.uniform(gan.make_rng('noise'), code.shape, code.dtype, -1, 1)
     real_logits, fake_logits = gan.latent_discriminator(prior), gan.latent_discriminator(code)
-    losses['latent'] = logistic(real_logits, True) + logistic(fake_logits, False)
-  return losses
+    return logistic(real_logits, True) + logistic(fake_logits, False)
 
-
-BATCH = Labelled
-tasks = of_editor
-OBJECTIVES = {'reconstruct': edgan.reconstruct, 'judge': judge, 'refine': edgan.refine}
+  return edgan.judge(gan, batch) | {'latent': latent}
 
 
 def build(config: ConfigDict) -> LabelledEDGAN:
@@ -107,19 +94,18 @@ def build(config: ConfigDict) -> LabelledEDGAN:
     channels=config.image_channels,
     width=config.model.width,
     code_size=config.model.code_size,
-    latent_path='latent' in config.routes.judge,
     std=None if config.model.he_init else PUBLISHED_STD,
     dtype=jnp.dtype(config.compute_dtype),
-    **edgan.paths(config),
+    has_residual=config.model.residual,
   )
 
 
-def sample(gan: LabelledEDGAN, batch: Labelled) -> OrderedDict[str, Array]:
+def sample(gan: LabelledEDGAN, batch: Examples) -> OrderedDict[str, Array]:
   """The columns of a sample grid: the image, both paths and their sum, then each value of each
   attribute in place of the image's own."""
   rebuilt, code = gan.rebuild(batch)
-  columns = OrderedDict(input=batch.image, rebuilt=rebuilt)
-  if gan.residual_path:
+  columns = OrderedDict(input=batch.x, rebuilt=rebuilt)
+  if gan.has_residual:
     columns['residual'] = gan.correct(batch, code)
   columns['sum'] = gan.generate(batch)
   for k, (name, values) in enumerate(gan.attributes):
@@ -131,4 +117,13 @@ def sample(gan: LabelledEDGAN, batch: Labelled) -> OrderedDict[str, Array]:
 
 def edit(gan: LabelledEDGAN, images: Array, labels: Array) -> Array:
   """Images [B, S, S, C] in [-1, 1] as they are under labels int32 [B, K], in [-2, 2]."""
-  return gan.generate(Labelled(images, labels))
+  return gan.generate(Examples(images, labels))
+
+
+METHOD = Method(
+  batch=Examples,
+  objectives={'reconstruct': edgan.reconstruct, 'judge': judge, 'refine': edgan.refine},
+  build=build,
+  sample=sample,
+  edit=edit,
+)

@@ -28,9 +28,9 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
+from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Losses, Pair
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.evaluation.tasks import of_translator
 from decoupled_gan.layers.domain import PerDomain
 from decoupled_gan.losses.adversarial import least_squares
 from decoupled_gan.losses.pixels import l1
@@ -43,9 +43,6 @@ class NiceGAN(nn.Module):
   """Two discriminators, each an encoder and a classifier, and two generators.
 
   Attributes: see the networks; and
-    identity: whether `translate` has CycleGAN's identity loss too (Zhu et al., ICCV 2017, section
-      5.2), which NICE-GAN has not: an image that is of the target domain already should stay. It
-      keeps colours from being exchanged where domains allow it.
     detach_fakes: whether, while the discriminators train, the fakes count as constants. Without it
       the encoder also learns through the fakes that it had a part in (an ablation).
     spectral_updates: 'forward', each training forward of a discriminator is one power iteration of
@@ -60,7 +57,6 @@ class NiceGAN(nn.Module):
   full: bool = False
   attention: bool = True
   heads: tuple[str, ...] = HEADS
-  identity: bool = False
   detach_fakes: bool = True
   spectral_updates: str = 'forward'
   dtype: Any = jnp.float32
@@ -127,27 +123,25 @@ def discriminate(gan: NiceGAN, real: Pair) -> Losses:
 
 
 def translate(gan: NiceGAN, real: Pair) -> Losses:
-  """Translate so that it looks real and can be undone: trains the generators."""
+  """Translate so that it looks real and can be undone: trains the generators.
+
+  NICE-GAN has no `identity`; it is CycleGAN's (Zhu et al., ICCV 2017, section 5.2): an image that is of
+  the target domain already should stay. It keeps colours from being exchanged where domains allow it.
+  """
   z, _ = gan.discriminate(real)
-  latents = [z.swapped, z]
-  if gan.identity:
-    latents.append(gan.encode(real.swapped)[0].swapped)  # .a: b's encoder on an image of a
-  fake, rebuilt, *kept = gan.generate(*latents)
-  z_fake, fake_logits = gan.discriminate(fake)
-  cycled = gan.generator(z_fake.swapped)
-  losses = {
-    'adversarial': _judge(fake_logits, 1),
-    'cycle': _distance(cycled, real),
-    'reconstruct': _distance(rebuilt, real),
+  fake, rebuilt = gan.generate(z.swapped, z)
+  judged = functools.cache(lambda: gan.discriminate(fake))  # (latents, logits)
+
+  def identity():
+    z, _ = gan.encode(real.swapped)  # .a: a's encoder on an image of b
+    return _distance(gan.generator(z.swapped), real)
+
+  return {
+    'identity': identity,  # first: it is the encoders' second call in a step, the fakes' their third
+    'adversarial': lambda: _judge(judged()[1], 1),
+    'cycle': lambda: _distance(gan.generator(judged()[0].swapped), real),
+    'reconstruct': lambda: _distance(rebuilt, real),
   }
-  if kept:
-    losses['identity'] = _distance(kept[0], real)
-  return losses
-
-
-BATCH = Pair
-OBJECTIVES = {'discriminate': discriminate, 'translate': translate}
-tasks = of_translator
 
 
 def build(config: ConfigDict) -> NiceGAN:
@@ -157,7 +151,7 @@ def build(config: ConfigDict) -> NiceGAN:
   unknown = set(model.heads) - set(HEADS)
   if unknown:
     raise UserError(f'model.heads: {listing(unknown)} is unknown; the heads are {listing(HEADS)}.')
-  updates = model.get('spectral_updates', 'forward')  # a run from before it existed
+  updates = model.spectral_updates
   if updates not in SPECTRAL_UPDATES:
     raise UserError(
       f'model.spectral_updates={updates!r} is unknown; there are '
@@ -171,7 +165,6 @@ def build(config: ConfigDict) -> NiceGAN:
     full=model.full,
     attention=model.attention,
     heads=tuple(model.heads),
-    identity=model.identity,
     detach_fakes=model.detach_fakes,
     spectral_updates=updates,
     dtype=jnp.dtype(config.compute_dtype),
@@ -197,3 +190,12 @@ def translate_images(gan: NiceGAN, images: Array, target: str) -> Array:
   source = {'a': 'b', 'b': 'a'}[target]
   z, _ = getattr(gan.encoder, source)(images)
   return getattr(gan.generator, target)(z)
+
+
+METHOD = Method(
+  batch=Pair,
+  objectives={'discriminate': discriminate, 'translate': translate},
+  build=build,
+  sample=sample,
+  translate=translate_images,
+)

@@ -1,0 +1,31 @@
+"""Data sets by name: the fields of a config that each sets. Where to get them: docs/data.md."""
+
+
+def folder(name, **fields):
+  return {'data.source': 'folder', 'data.path': f'data/{name}', **fields}
+
+
+def tfds(name, **fields):
+  return {'data.source': f'tfds:{name}', 'data.path': '', **fields}
+
+
+def built_in(source, a='', b='', **fields):
+  return {'data.source': source, 'data.path': '', 'data.a': a, 'data.b': b, **fields}
+
+
+DATASETS = {
+  # pairs of domains
+  'selfie2anime': folder('selfie2anime'),
+  'cat2dog': folder('cat2dog'),
+  'horse2zebra': tfds('cycle_gan/horse2zebra'),
+  'summer2winter': tfds('cycle_gan/summer2winter_yosemite'),
+  'vangogh2photo': tfds('cycle_gan/vangogh2photo'),
+  'terrain': built_in('terrain', 'etopo', 'relief'),
+  'emoji_styles': built_in('emoji', 'twemoji', 'openmoji'),
+  # images
+  'bedroom': folder('bedroom'),
+  'church': folder('church'),
+  'ffhq': folder('ffhq', **{'data.mirror': True}),
+  'satellite': built_in('terrain', 'satellite', **{'data.mirror': True}),
+  'fake': built_in('fake'),
+}

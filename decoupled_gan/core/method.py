@@ -1,0 +1,79 @@
+"""A method as a declared value: what it trains, and what a trained run of it can do."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from decoupled_gan.core.routing import Objective
+from decoupled_gan.core.types import Batch
+from decoupled_gan.errors import UserError, listing
+
+ABILITIES = {
+  'translate': 'turns images of one domain into another (--mode=translate)',
+  'edit': 'changes attributes of an image (--mode=generate --attributes=...)',
+  'draw': 'draws images from seeds (--mode=generate --seeds=...)',
+  'reconstruct': 'gives an image back (--mode=reconstruct)',
+}
+
+
+@dataclass(frozen=True)
+class Event:
+  """Something that the host does between two steps; in all processes alike.
+
+  Attributes:
+    name: `config.events.<name>` = n: before every n-th step (0: never).
+    happen: (run, state, dataset, step) -> (state, dataset). It may change values, never shapes. What it
+      makes of the data must be a function of (seed, step) and of the state, or lie in
+      `state.stats['events']`: a run that is resumed must find the same.
+    recall: (run, state, dataset) -> dataset: what the last event made of the data, where a run goes on.
+  """
+
+  name: str
+  happen: Callable
+  recall: Callable | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+  """What the house has to know of a method; a module of `methods/` ends with one, METHOD.
+
+  Attributes:
+    batch: the kind of its batches, see types.py.
+    objectives: {phase: objective(gan, batch)} in the order of play; what an objective offers are
+      scalars, or thunks of scalars that are computed only if the table asks.
+    build: (config) -> the linen module whose attributes are the networks. A module with a `__call__`
+      of its own is initialised by it; another one by what the table asks of its objectives.
+    sample: (gan, batch) -> {column: images} of the sample grid.
+    translate: (gan, images, target domain 'a' or 'b') -> images.
+    edit: (gan, images, labels) -> images.
+    style, draw: (gan, z, truncation) -> codes [B, D]; (gan, codes, noise) -> images or points.
+    reconstruct: (gan, images) -> images.
+    lacks: (gan) -> {ability: why this run does not have it}, where a table leaves one out.
+    events: what happens between steps.
+  """
+
+  batch: type[Batch]
+  objectives: Mapping[str, Objective]
+  build: Callable
+  sample: Callable
+  translate: Callable | None = None
+  edit: Callable | None = None
+  style: Callable | None = None
+  draw: Callable | None = None
+  reconstruct: Callable | None = None
+  lacks: Callable[[Any], Mapping[str, str]] = lambda gan: {}
+  events: tuple[Event, ...] = ()
+
+
+def able(method: Method, gan, ability: str) -> bool:
+  """Whether a run of `method` can do it."""
+  return getattr(method, ability) is not None and ability not in method.lacks(gan)
+
+
+def require(method: Method, gan, ability: str, name: str):
+  """Raises UserError if the run cannot do it, with what it can do; `name` is the method's."""
+  if able(method, gan, ability):
+    return
+  lacking = method.lacks(gan).get(ability, f'no run of {name} {ABILITIES[ability]}')
+  can = [text for other, text in ABILITIES.items() if able(method, gan, other)]
+  raise UserError(f'{lacking}. This one {listing(can) if can else "can be trained and sampled only"}.')

@@ -1,0 +1,146 @@
+"""Fields that every run has, with their defaults. Recipes start from here and change what differs.
+
+A run that was trained by an earlier version lacks the fields that came later: `complete` gives them
+their defaults, in this one place, so that no other module asks whether a field exists.
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+
+def get_config() -> ConfigDict:
+  config = ConfigDict()
+  config.method = ''
+  config.seed = 0
+  # px: a number for squares, or (height, width)
+  config.image_size = config_dict.FieldReference(256, field_type=object)
+  config.image_channels = 3  # 1, 3 or 4
+  config.vector_size = 0  # of points and features: examples are vectors rather than images if not 0
+  config.batch_size = 1  # global: over all devices and hosts
+  config.num_steps = config_dict.FieldReference(100_000)
+  config.compute_dtype = 'float32'  # or bfloat16; parameters, statistics and losses stay float32
+
+  config.compilation_cache = '.jax_cache'  # compiled programs, beside the workdir; '': not kept
+
+  # .<attribute> = names of its values, labels are their numbers; or () where labels are quantities
+  config.attributes = ConfigDict()
+
+  config.log_every_steps = 100
+  config.sample_every_steps = 1000
+  config.sample_count = 4  # test images of each domain in a sample grid
+  config.checkpoint_every_steps = 1000
+  config.checkpoints_to_keep = 3
+  config.nonfinite_patience = 10  # steps in a row with NaN or infinite losses before the run stops
+
+  config.evaluate_every_steps = 0  # while it trains; 0: never
+  config.evaluation = ConfigDict()
+  config.evaluation.protocol = 'nice_gan'  # see decoupled_gan.evaluation.metrics.protocols
+  config.evaluation.metrics = ()  # (): mae and psnr where there is ground truth, else the protocol's
+  config.evaluation.best_metric = ''  # whose best checkpoint is kept; '': the first one evaluated
+  config.evaluation.images = 256  # generated of each task while it trains
+
+  config.data = ConfigDict()
+  config.data.source = ''  # see decoupled_gan.data.SOURCES
+  config.data.path = ''
+  config.data.a = ''
+  config.data.b = ''
+  config.data.direction = 'a_to_b'  # of side-by-side pairs: which half is the input
+  config.data.augment = True
+  config.data.stretch = False  # each image's values to 0..255 first, as scipy's imresize did
+  config.data.center_crop = False  # to a square before resizing, which otherwise ignores the aspect
+  config.data.mirror = False  # train on left-right mirrored images as well: twice as many
+  config.data.index = False  # batches say which examples they are of
+  config.data.limit = 0  # train on the first so many examples only; 0: all
+  config.data.num_threads = 8  # of decoding and augmentation
+  config.data.tile_size = 64  # px, edge of a tile of the built-in terrain
+
+  config.optimizer = ConfigDict()  # of every parameter group; see core/optim.py
+  config.optimizer.name = 'adam'  # adam, adamw, rmsprop, momentum or sgd
+  config.optimizer.learning_rate = 1e-4
+  config.optimizer.b1 = 0.5  # momentum, too
+  config.optimizer.b2 = 0.999  # rmsprop's decay, too
+  config.optimizer.eps = 1e-8
+  config.optimizer.weight_decay = 0.0  # adam: coupled (L2 in the gradient, as torch's); adamw: not
+  config.optimizer.lazy_correction = False  # rate and betas corrected for what lazy phases add
+  config.optimizer.clean_gradients = False  # NaN becomes 0, infinity 1e5, before the optimizer
+  config.optimizer.clip_gradient = 0.0  # the group's gradient is cut to this norm; 0: not
+  config.optimizer.clip_gradient_each = 0.0  # the gradient of each array is
+  # linear decay to 0 from there to num_steps; -1: none
+  config.optimizer.decay_start_step = config_dict.FieldReference(-1)
+  config.optimizer.clip_weights = 0.0  # parameters stay within -+ this after the update; 0: anywhere
+  config.optimizer.range = ()  # (low, high) that parameters are kept in
+  config.optimizer.unit_norm = False  # vectors along the last axis keep length 1
+  config.optimizer.rows = ()  # the only rows (of the first axis) that move; (): all
+  config.optimizer_of = ConfigDict()  # .<group>: what differs for one group
+
+  config.model = ConfigDict()
+  config.losses = ConfigDict()  # constants of losses, where a method has some to choose
+  config.parts = ConfigDict()  # .<group> = pattern of parameters that are a group, see core/parts.py
+  config.routes = ConfigDict()  # .<phase>.<loss>.<group> = weight
+  config.play = ()  # order of phases where it is not the method's own
+  config.every = ConfigDict()  # .<phase> = n: played at every n-th step
+  config.window = ConfigDict()  # .<phase> = (first step, step after the last; 0: no end)
+  config.lazy = ConfigDict()  # .<phase>.<loss> = n: the row counts at every n-th step only
+  config.anneal = ConfigDict()  # what changes with the step, see below
+  config.copies = ConfigDict()  # .<name> = {of, halflife_kimg, rampup}: averages, see core/state.py
+  config.events = ConfigDict()  # .<event> = n: before every n-th step; 0: never
+  config.start = ConfigDict()  # networks of another run to begin with
+  config.start.workdir = ''
+  config.start.checkpoint = ''  # a step or 'best'; '': the latest
+  config.start.groups = ()  # which; (): all that both have
+  config.frozen = ()  # groups that nothing is meant to train
+
+  # config.anneal.routes.<phase>.<loss> = (end factor, steps, 'cosine' or 'linear')
+  # config.anneal.optimizer.<learning_rate or b2> = (end, steps, shape); .optimizer_of.<group>. too
+  # config.anneal.copies.<name> = (end of halflife_kimg, steps, shape)
+  return config
+
+
+ADDED = {'nice': {'spectral_updates': 'forward'}}
+"""Fields of a method's `config.model` that came later, with what runs did before there was a choice."""
+
+
+def complete(found: ConfigDict) -> ConfigDict:
+  """A run's saved config with the defaults of what it lacks, and old spellings brought up to date."""
+  config = get_config().copy_and_resolve_references()
+  with config.unlocked(), config.ignore_type():
+    _lay_over(config, _renamed(found))
+    for name, value in ADDED.get(config.method, {}).items():
+      if name not in config.model:
+        config.model[name] = value
+  return config
+
+
+def _lay_over(config: ConfigDict, found: ConfigDict):
+  for name, value in found.items():
+    known = config.get(name)
+    if isinstance(value, ConfigDict) and isinstance(known, ConfigDict):
+      _lay_over(known, value)
+    else:
+      config[name] = _tuples(value)
+
+
+def _tuples(value):
+  """JSON has lists where the config has tuples."""
+  if isinstance(value, ConfigDict):
+    return ConfigDict({name: _tuples(x) for name, x in value.items()})
+  return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _renamed(found: ConfigDict) -> ConfigDict:
+  """`found` in today's words."""
+  found = found.copy_and_resolve_references()
+  with found.unlocked():
+    if 'ema_halflife_kimg' in found:  # until 0.1: averages were no copies
+      rampup = found.get('ema_rampup', 0.0)
+      ramped = {'rampup': rampup} if rampup else {}
+      found.copies = ConfigDict(
+        {group: {'halflife_kimg': x} | ramped for group, x in found.ema_halflife_kimg.items()}
+      )
+      del found.ema_halflife_kimg
+      if 'ema_rampup' in found:
+        del found.ema_rampup
+    if 'identity' in found.get('model', {}):  # until 0.1: a flag beside the row
+      del found.model.identity
+    if found.get('method', '').startswith('edgan') and 'residual' not in found.get('model', {}):
+      found.model.residual = 'adversarial' in found.routes.refine  # until 0.1: guessed from the table
+  return found

@@ -1,0 +1,76 @@
+"""Recipes by path or by name: `configs/nice.py:cat2dog`, `nice:cat2dog`, `~/mine.py`.
+
+A name without a folder is looked for in ./configs, then among the recipes that come with the package.
+"""
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import decoupled_gan
+from decoupled_gan.errors import UserError, listing
+
+SHARED = ('__init__', 'base', 'datasets', 'edgan')
+"""Modules among the recipes that are none themselves."""
+
+
+def shipped() -> Path:
+  """The folder of the recipes that come with the package: inside it, or beside it in a checkout."""
+  inside = Path(decoupled_gan.__file__).parent / 'configs'
+  return inside if inside.is_dir() else inside.parent.parent / 'configs'
+
+
+def folders() -> list[Path]:
+  """Where names are looked for, in order."""
+  own = Path('configs').absolute()
+  return [own, shipped()] if own.is_dir() and own != shipped() else [shipped()]
+
+
+def names() -> list[str]:
+  """The recipes that can be named, sorted."""
+  found = {path.stem for folder in folders() for path in folder.glob('*.py')}
+  return sorted(name for name in found if name not in SHARED)
+
+
+def find(asked: str) -> str:
+  """'<name or path>[:words]' as '<path>[:words]'; raises UserError if there is no such recipe."""
+  name, colon, words = asked.partition(':')
+  given = Path(name).expanduser()
+  candidates = [given]
+  if not given.is_absolute() and given.parent.name in ('', 'configs'):
+    file = given.name if given.suffix == '.py' else f'{given.name}.py'
+    candidates += [folder / file for folder in folders()]
+  for path in candidates:
+    if path.is_file() and path.suffix == '.py':
+      return f'{path}{colon}{words}'
+  near = difflib.get_close_matches(given.stem, names(), 1)
+  raise UserError(
+    f'there is no recipe {name}{f"; did you mean {near[0]}?" if near else ""}; the recipes here are '
+    f'{listing(names(), 80)}. A file of your own is named by its path, as in --config=folder/mine.py.'
+  )
+
+
+def make_importable():
+  """Lets recipes say `from configs import nice` wherever one stands, those in ./configs included."""
+  if importlib.util.find_spec('decoupled_gan.configs') is not None:
+    package = importlib.import_module('decoupled_gan.configs')
+  else:  # a checkout that is not installed
+    spec = importlib.util.spec_from_file_location(
+      'configs', shipped() / '__init__.py', submodule_search_locations=[str(shipped())]
+    )
+    package = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(package)
+  package.__path__ = [str(folder) for folder in folders()]
+  sys.modules['configs'] = package
+
+
+def titles() -> Iterator[tuple[str, str]]:
+  """(name, first line of its header) of each recipe."""
+  for name in names():
+    path = next(p for folder in folders() if (p := folder / f'{name}.py').is_file())
+    header = ast.get_docstring(ast.parse(path.read_text(encoding='utf-8'))) or ''
+    yield name, header.partition('\n\n')[0].replace('\n', ' ')

@@ -1,0 +1,70 @@
+"""Every recipe with every variant: it builds, and its table is proved by tracing.
+
+A phase moves the groups that its table names and leaves all others bit by bit as they were; nothing is
+compiled and no array is made. One list, so that a new recipe gets these tests by existing.
+"""
+
+import importlib
+from pathlib import Path
+
+import jax
+import pytest
+
+from configs import datasets
+from decoupled_gan import recipes
+from decoupled_gan.core.images import to_float
+from decoupled_gan.core.proof import who_moves
+from decoupled_gan.run import experiment
+
+CONFIGS = Path(__file__).parent.parent / 'configs'
+PUBLISHED = ('nice', 'utkface', 'facades', 'glead:float32,mse')
+"""One a family is proved at its published size, the others at :tiny."""
+
+
+def variants(name: str) -> list[str]:
+  module = importlib.import_module(f'configs.{name}')
+  return sorted(set(getattr(module, 'VARIANTS', {})) - {'tiny'})
+
+
+TINY = [
+  f'{name}:{word}{"," if word else ""}tiny'
+  for name in recipes.names()
+  for word in ('', *variants(name))
+]
+
+
+def config_of(recipe: str):
+  name, _, words = recipe.partition(':')
+  return importlib.import_module(f'configs.{name}').get_config(words)
+
+
+@pytest.mark.parametrize('recipe', [*PUBLISHED, *TINY])
+def test_each_phase_can_move_exactly_the_groups_that_its_table_names(recipe):
+  run = experiment.build(config_of(recipe))
+  state, batch = run.abstract_state(), jax.eval_shape(to_float, run.abstract_batch())
+  for phase in {phase.name: phase for phase in run.phases}.values():
+    if phase.groups:
+      moved = who_moves(phase, run.gan, run.optimizers, state, batch)
+      assert moved == set(phase.groups), phase.name
+
+
+@pytest.mark.parametrize('name', recipes.names())
+def test_a_recipe_says_what_it_is_how_to_run_it_and_what_to_expect(name):
+  header = importlib.import_module(f'configs.{name}').__doc__
+  command = 'launch/quickstart.sh' if name == 'quickstart' else f'--config=configs/{name}.py'
+  for part in (command, 'Expected'):
+    assert part in header, part
+
+
+@pytest.mark.parametrize('name', recipes.names())
+def test_no_word_is_both_a_variant_and_a_data_set_of_one_meaning(name):
+  assert not set(variants(name)) & set(datasets.DATASETS)
+
+
+def test_every_data_set_sets_fields_that_there_are():
+  from decoupled_gan import defaults
+
+  for word, fields in datasets.DATASETS.items():
+    config = defaults.get_config()
+    config.update_from_flattened_dict(fields)
+    assert config.data.source, word
