@@ -29,6 +29,7 @@ setup(
     'orbax-checkpoint>=0.12,<1',
     'pillow',
     'rich',
+    'scikit-learn',  # the digits, and clusters
     'scipy',
     'tensorboardX',
     'tensorflow-datasets>=4.9.10',

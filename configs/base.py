@@ -30,7 +30,8 @@ def apply(config, words, variants, adjust=None):
     if word in variants:
       variants[word](config)
     elif word in DATASETS:
-      config.update_from_flattened_dict(DATASETS[word])
+      for field, value in DATASETS[word].items():
+        config.update_from_flattened_dict({field: value})
       (adjust or {}).get(word, lambda config: None)(config)
     else:
       raise UserError(

@@ -13,6 +13,8 @@ def built_in(source, a='', b='', **fields):
   return {'data.source': source, 'data.path': '', 'data.a': a, 'data.b': b, **fields}
 
 
+DIGITS = {'image_size': 8, 'image_channels': 1, 'data.augment': False}
+
 DATASETS = {
   # pairs of domains
   'selfie2anime': folder('selfie2anime'),
@@ -28,4 +30,11 @@ DATASETS = {
   'ffhq': folder('ffhq', **{'data.mirror': True}),
   'satellite': built_in('terrain', 'satellite', **{'data.mirror': True}),
   'fake': built_in('fake'),
+  'digits': built_in('digits', **DIGITS),
+  'labelled_digits': built_in('digits', **DIGITS, attributes={'digit': tuple('0123456789')}),
+  # points
+  'ring8': built_in('toy', 'ring8', vector_size=2),
+  'grid25': built_in('toy', 'grid25', vector_size=2),
+  'line1': built_in('toy', 'line1', vector_size=1),
+  'line4': built_in('toy', 'line4', vector_size=1),
 }

@@ -5,7 +5,6 @@ A name without a folder is looked for in ./configs, then among the recipes that 
 
 import ast
 import difflib
-import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -56,14 +55,11 @@ def find(asked: str) -> str:
 
 def make_importable():
   """Lets recipes say `from configs import nice` wherever one stands, those in ./configs included."""
-  if importlib.util.find_spec('decoupled_gan.configs') is not None:
-    package = importlib.import_module('decoupled_gan.configs')
-  else:  # a checkout that is not installed
-    spec = importlib.util.spec_from_file_location(
-      'configs', shipped() / '__init__.py', submodule_search_locations=[str(shipped())]
-    )
-    package = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(package)
+  spec = importlib.util.spec_from_file_location(
+    'configs', shipped() / '__init__.py', submodule_search_locations=[str(shipped())]
+  )
+  package = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(package)
   package.__path__ = [str(folder) for folder in folders()]
   sys.modules['configs'] = package
 

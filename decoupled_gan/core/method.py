@@ -23,13 +23,15 @@ class Event:
   Attributes:
     name: `config.events.<name>` = n: before every n-th step (0: never).
     happen: (run, state, dataset, step) -> (state, dataset). It may change values, never shapes. What it
-      makes of the data must be a function of (seed, step) and of the state, or lie in
-      `state.stats['events']`: a run that is resumed must find the same.
+      makes must be a function of (seed, step) and of the state: a resumed run must find the same.
+    memory: (config, dataset) -> pytree of arrays: what the event keeps in `state.memory[name]`, as it is
+      at first. It is saved with the run; objectives can read it as the collection `memory`.
     recall: (run, state, dataset) -> dataset: what the last event made of the data, where a run goes on.
   """
 
   name: str
   happen: Callable
+  memory: Callable | None = None
   recall: Callable | None = None
 
 
@@ -47,6 +49,7 @@ class Method:
     translate: (gan, images, target domain 'a' or 'b') -> images.
     edit: (gan, images, labels) -> images.
     style, draw: (gan, z, truncation) -> codes [B, D]; (gan, codes, noise) -> images or points.
+    conditional: whether `draw` takes labels [B, K] as well, where a run has attributes.
     reconstruct: (gan, images) -> images.
     lacks: (gan) -> {ability: why this run does not have it}, where a table leaves one out.
     events: what happens between steps.
@@ -60,6 +63,7 @@ class Method:
   edit: Callable | None = None
   style: Callable | None = None
   draw: Callable | None = None
+  conditional: bool = False
   reconstruct: Callable | None = None
   lacks: Callable[[Any], Mapping[str, str]] = lambda gan: {}
   events: tuple[Event, ...] = ()

@@ -27,6 +27,7 @@ class TrainState:
     stats: {collection: variables} that forward passes update (spectral vectors, running averages).
     opt: {group: optimizer state}.
     copies: {name: parameters of a group}: averaged, or as they once were.
+    memory: {event: arrays}: what events between steps keep.
     parts: the groups that are parts, see parts.py; static.
   """
 
@@ -35,19 +36,21 @@ class TrainState:
   stats: dict[str, Any]
   opt: dict[str, Any]
   copies: dict[str, Any]
+  memory: dict[str, Any] = flax.struct.field(default_factory=dict)
   parts: partition.Parts = flax.struct.field(pytree_node=False, default=())
 
   def variables(self, moving: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What `gan.apply` takes in training; `moving` groups stand in place of the state's.
 
-    The collections `clock` (the number of steps done) and `reference` (the copies) are there to be
-    read: objectives cannot change them.
+    The collections `clock` (the number of steps done), `reference` (the copies) and `memory` are there
+    to be read: objectives cannot change them.
     """
     return {
       'params': partition.join({**self.params, **(moving or {})}, self.parts),
       **self.stats,
       'clock': {'step': self.step},
       **({'reference': self.copies} if self.copies else {}),
+      **({'memory': self.memory} if self.memory else {}),
     }
 
 
@@ -109,10 +112,12 @@ def create(
   copies: Mapping[str, Copy] | None = None,
   parts: partition.Parts = (),
   initialise=None,
+  memory: Mapping[str, Any] | None = None,
 ) -> TrainState:
   """A fresh state for `batch`'s shapes. Jittable.
 
   Args:
+    memory: {event: arrays} to begin with.
     initialise: (gan, batch) -> anything, which calls what is to have parameters; the module's own
       call if None.
   """
@@ -124,6 +129,7 @@ def create(
     stats=variables,
     opt={group: optimizers[group].init(params[group]) for group in params},
     copies={name: jax.tree.map(jnp.copy, params[x.of]) for name, x in (copies or {}).items()},
+    memory=dict(memory or {}),
     parts=parts,
   )
 
@@ -131,7 +137,7 @@ def create(
 def initial_variables(gan, batch: Batch, key: Array, initialise=None) -> dict[str, Any]:
   """{collection: variables} of the networks that `initialise` calls, parameters among them."""
   variables = flax.core.unfreeze(gan.init(key, batch, method=initialise))
-  for read_only in ('clock', 'reference'):
+  for read_only in ('clock', 'reference', 'memory'):
     variables.pop(read_only, None)
   return variables
 

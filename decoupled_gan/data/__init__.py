@@ -41,6 +41,8 @@ SOURCES: dict[type[Batch], Mapping[str, str]] = {
     'terrain': 'terrain:load_plain',
     'emoji': 'emoji:load_plain',
     'avatars': 'avatars:load_plain',
+    'digits': 'digits:load',
+    'toy': 'toy:load',
     'fake': 'fake:load_plain',
   },
 }
@@ -48,6 +50,7 @@ LABELLED: Mapping[str, str] = {
   'folder': 'labelled:load',
   'utkface': 'labelled:load_utkface',
   'avatars': 'avatars:load',
+  'digits': 'digits:load_labelled',
   'fake': 'fake:load_labelled',
 }
 """Word -> 'module below sources:function'."""

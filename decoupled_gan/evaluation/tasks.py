@@ -118,20 +118,26 @@ def _edit(run, dataset, forward, title: str, column: int, number: int) -> Task:
 
 
 def of_generator(run, dataset) -> list[Task]:
-  """Images from seeds by a method with `style` and `draw`: untruncated, with fresh noise."""
+  """Images from seeds by a method with `style` and `draw`: untruncated, with fresh noise.
+
+  Where the run draws under labels, seed i has those of the i-th test example.
+  """
+  labels = dataset.test.labels if run.method.conditional else None
 
   def key_of(seed):
     return jax.random.fold_in(jax.random.key(0), seed)
 
-  def images(gan, seeds):
+  def images(gan, seeds, *labels):
     z = jax.vmap(lambda seed: jax.random.normal(key_of(seed), (gan.z_dim,)))(seeds)
-    return run.method.draw(gan, run.method.style(gan, z, 1.0), 'random')
+    return run.method.draw(gan, run.method.style(gan, z, 1.0), 'random', *labels)
 
-  forward = run.compiled(images, noise=lambda seeds: key_of(seeds[0]))
+  forward = run.compiled(images, noise=lambda seeds, *_: key_of(seeds[0]))
 
   def generate(variables, indices):
-    seeds = sharding.shard_whole(run.mesh, np.asarray(indices, np.uint32))
-    return to_uint8(forward(variables, seeds))
+    inputs = [np.asarray(indices, np.uint32)]
+    if labels is not None:
+      inputs.append(labels[indices % len(labels)])
+    return to_uint8(forward(variables, *sharding.shard_whole(run.mesh, inputs)))
 
   real = {'test': dataset.test.x, 'train': dataset.train.x}
   return [Task('generated', generate, None, real)]

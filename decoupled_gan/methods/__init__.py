@@ -10,6 +10,7 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.errors import UserError, listing
 
 METHODS: dict[str, str | Method] = {
+  'gan': 'gan',
   'nice': 'translate.nice',
   'edgan_labelled': 'translate.edgan_labelled',
   'edgan_aligned': 'translate.edgan_aligned',

@@ -6,6 +6,7 @@ rather than rounded. An imported network therefore draws the official pictures.
 """
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,22 +52,43 @@ def draw(
     raise UserError(f'--interpolate={interpolate} names one seed; two are needed, as in 0,5.')
   run = inference.open_run(workdir)
   run.require('draw')
-  trained = inference.restore(run, workdir, step)
+  config, trained = run.config, inference.restore(run, workdir, step)
   folder = paths.get(output) if output else workdir.path / 'generated'
-  method = trained.run.method
-  w = inference.batched(trained.compiled(method.style, truncation), _latents(trained, chosen))
-  images = trained.compiled(method.draw, noise, noise=lambda w: jax.random.key(0))
+  if config.vector_size:
+    raise UserError(f'{workdir.path} makes points, which are no images: look at its samples.')
+  w = inference.batched(trained.compiled(run.method.style, truncation), _latents(trained, chosen))
+  labelled = run.method.conditional and len(config.attributes) > 0
+  labels = labels_of(config, chosen) if labelled else None
+
+  def paint(gan, w, *labels):
+    return run.method.draw(gan, w, noise, *labels)
+
+  forward = trained.compiled(paint, noise=lambda w, *_: jax.random.key(0))
+
+  def images(inputs):
+    return to_official_uint8(forward(*inputs))
+
   if interpolate:
-    frames = inference.batched(lambda w: to_official_uint8(images(w)), between(w, FRAMES))
+    ways = [between(w, FRAMES)]
+    if labelled:  # those of the seed that is left
+      ways.append(np.append(np.repeat(labels[:-1], FRAMES, 0), labels[-1:], 0))
+    frames = inference.batched(images, ways)
     _write_interpolation(frames, folder)
     written = f'interpolation.png and .gif of {len(frames)} frames'
   else:
-    drawn = inference.batched(lambda w: to_official_uint8(images(w)), w)
+    drawn = inference.batched(images, [w] if labels is None else [w, labels])
     for seed, image in zip(chosen, drawn, strict=True):
       write_image(image, folder / f'seed{seed:04d}.png')
     save_image(tiled(drawn), folder / 'grid.png')
     written = f'{len(chosen)} image(s) and grid.png'
   print(f'{written} drawn at step {trained.step}: {folder}')
+
+
+def labels_of(config, seeds: Sequence[int]) -> np.ndarray:
+  """int32 [N, K]: the combinations of values, in turn, by the seeds' numbers."""
+  counts = [len(values) for _, values in sorted(config.attributes.items())]
+  numbers = np.asarray(seeds) % math.prod(counts)
+  return np.stack(np.unravel_index(numbers, counts), -1).astype(np.int32)
 
 
 def parse_seeds(flag: str, text: str) -> list[int]:

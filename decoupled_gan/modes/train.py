@@ -1,5 +1,6 @@
 """--mode=train: from the workdir's last checkpoint, or from nothing, to `num_steps`."""
 
+import dataclasses
 import signal
 from collections.abc import Mapping
 
@@ -10,7 +11,7 @@ from decoupled_gan import data
 from decoupled_gan.core import routing, state
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import distributed, sharding
-from decoupled_gan.run import experiment
+from decoupled_gan.run import events, experiment, start
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.metrics_file import Metrics
 from decoupled_gan.run.pictures import grid, save_image
@@ -32,6 +33,7 @@ def train(config: ConfigDict, workdir: Workdir) -> bool:
       workdir.create()
     changes = workdir.changes(config)
     dataset = data.load(config, run.method.batch)
+    run = dataclasses.replace(run, memory=events.memory(run, dataset))
   with (
     jax.set_mesh(run.mesh),
     Interruption() as interruption,
@@ -40,7 +42,11 @@ def train(config: ConfigDict, workdir: Workdir) -> bool:
   ):
     _check_shared(distributed.gather(checkpoints.latest), workdir)
     fresh = checkpoints.latest is None
-    current = run.create_state() if fresh else checkpoints.restore(run.abstract_state())
+    if fresh:
+      current = start.begin(run, run.create_state())
+    else:
+      current = checkpoints.restore(run.abstract_state())
+      dataset = events.recall(run, current, dataset)
     if main:
       workdir.save_config(config)
       print(describe(run, current, dataset, workdir, changes), flush=True)
@@ -55,19 +61,19 @@ def train(config: ConfigDict, workdir: Workdir) -> bool:
 
 def _loop(run, current, dataset, workdir: Workdir, checkpoints, interruption) -> bool:
   """The steps from `current` on; False if a signal ended them before the last one."""
-  config, start, main = run.config, int(current.step), distributed.main()
+  config, first, main = run.config, int(current.step), distributed.main()
   with distributed.together():
     train_step, sampler = run.train_step(), Sampler(run, dataset, workdir)
     evaluator = _evaluator(run, dataset, workdir)
-    metrics = Metrics(workdir.metrics_file, start) if main else Silent()
+    metrics = Metrics(workdir.metrics_file, first) if main else Silent()
   health, vote = Health(config.nonfinite_patience), distributed.Vote(run.mesh)
-  part = jax.process_index(), jax.process_count()
-  batches = sharding.prefetch(run.mesh, data.train_batches(dataset, config, start, *part))
-  shown = Progress(start, config.num_steps, config.batch_size) if main else Silent()
+  feed = events.Feed(run, dataset)
+  shown = Progress(first, config.num_steps, config.batch_size) if main else Silent()
   with metrics, shown as progress:
-    for step in range(start + 1, config.num_steps + 1):
+    for step in range(first + 1, config.num_steps + 1):
       last = step == config.num_steps
-      current, losses = train_step(current, next(batches), routing.active(run.phases, step - 1))
+      current, batch = feed(current, step - 1)
+      current, losses = train_step(current, batch, routing.active(run.phases, step - 1))
       health.check(step, losses)
       progress.advance(step)
       if last or step % config.log_every_steps == 0:

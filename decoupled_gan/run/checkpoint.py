@@ -1,8 +1,9 @@
 """Checkpoints: orbax, written in the background, the latest few kept, and the best one if scored.
 
-Items of a checkpoint: `networks` (parameters, their averages and the forward passes' statistics: all
-that translation needs), `optimizers`, and `meta` (JSON: config, data position, versions, score). The
-data is a function of (seed, step), so that its position is the number of steps done.
+Items of a checkpoint: `networks` (parameters, their copies and the forward passes' statistics: all that
+translation needs), `optimizers`, `memory` (of events, where a method has some), and `meta` (JSON:
+config, data position, versions, score). The data is a function of (seed, step), so that its position is
+the number of steps done.
 """
 
 import contextlib
@@ -96,6 +97,7 @@ class Checkpoints:
           networks=ocp.args.StandardSave(_networks(state)),
           optimizers=ocp.args.StandardSave(state.opt),
           meta=ocp.args.JsonSave(meta),
+          **({'memory': ocp.args.StandardSave(state.memory)} if state.memory else {}),
         ),
       )
 
@@ -111,8 +113,10 @@ class Checkpoints:
       step,
       networks=ocp.args.StandardRestore(_networks(abstract)),
       optimizers=ocp.args.StandardRestore(abstract.opt),
+      **({'memory': ocp.args.StandardRestore(abstract.memory)} if abstract.memory else {}),
     )
-    return _with_networks(abstract, step, restored['networks']).replace(opt=restored['optimizers'])
+    networks = _with_networks(abstract, step, restored['networks'])
+    return networks.replace(opt=restored['optimizers'], memory=restored.get('memory') or {})
 
   def restore_networks(self, abstract: TrainState, step: int | str | None = None) -> TrainState:
     """As `restore`, without the optimizers' state (which stays abstract)."""

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -26,6 +26,7 @@ class Experiment:
   Attributes:
     offered: {phase: {loss that its objective offers: whether it waits to be asked}}; {} if the
       experiment is not to be trained.
+    memory: {event: arrays} that events begin with, see events.py.
   """
 
   config: ConfigDict
@@ -37,6 +38,7 @@ class Experiment:
   parts: parts.Parts
   mesh: jax.sharding.Mesh
   offered: Mapping[str, Mapping[str, bool]]
+  memory: Mapping[str, Any] = field(default_factory=dict)
 
   @property
   def groups(self) -> list[str]:
@@ -111,9 +113,15 @@ class Experiment:
   def _create(self, key):
     batch = to_float(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), self.batch_shape))
     return state.create(
-      self.gan, self.optimizers, batch, key, self.copies, self.parts,
+      self.gan,
+      self.optimizers,
+      batch,
+      key,
+      self.copies,
+      self.parts,
       initialiser(self.gan, self.phases),
-    )  # fmt: skip
+      self.memory,
+    )
 
 
 def build(config: ConfigDict, devices=None, train: bool = True) -> Experiment:

@@ -38,16 +38,19 @@ class Trained:
     return lambda *arrays: forward(self.variables, *arrays)
 
 
-def load(workdir: Workdir, step: int | str | None = None) -> Trained:
+def load(workdir: Workdir, step: int | str | None = None, devices=None) -> Trained:
   """The run in `workdir` as of checkpoint `step`: a step, 'best', or the latest if None."""
-  return restore(open_run(workdir), workdir, step)
+  return restore(open_run(workdir, devices=devices), workdir, step)
 
 
-def open_run(workdir: Workdir, config: ConfigDict | None = None) -> experiment.Experiment:
+def open_run(
+  workdir: Workdir, config: ConfigDict | None = None, devices=None
+) -> experiment.Experiment:
   """The experiment of the run in `workdir`, without a state; by `config` if one is given."""
   config = (config or workdir.load_config()).copy_and_resolve_references()
-  config.batch_size = jax.device_count()  # training's batch does not matter here
-  return experiment.build(config, train=False)
+  # training's batch does not matter here
+  config.batch_size = len(devices) if devices else jax.device_count()
+  return experiment.build(config, devices, train=False)
 
 
 def restore(run: experiment.Experiment, workdir: Workdir, step: int | str | None) -> Trained:
@@ -57,11 +60,12 @@ def restore(run: experiment.Experiment, workdir: Workdir, step: int | str | None
   return Trained(run, state.inference_variables(restored), int(restored.step))
 
 
-def batched(function, images: np.ndarray, batch_size: int = 8) -> np.ndarray:
-  """`function` over images in batches of one shape: the last is filled up, and cut again."""
-  out = []
-  for start in range(0, len(images), batch_size):
-    batch = images[start : start + batch_size]
-    fill = batch_size - len(batch)
-    out.append(function(np.concatenate([batch, np.repeat(batch[-1:], fill, 0)]))[: len(batch)])
+def batched(function, inputs, batch_size: int = 8) -> np.ndarray:
+  """`function` over a pytree of arrays [N, ...] in batches of one shape: the last is filled, and cut."""
+  count, out = len(jax.tree.leaves(inputs)[0]), []
+  for start in range(0, count, batch_size):
+    size = min(batch_size, count - start)
+    chosen = np.minimum(np.arange(start, start + batch_size), count - 1)
+    batch = jax.tree.map(lambda x, chosen=chosen: x[chosen], inputs)
+    out.append(np.asarray(function(batch))[:size])
   return np.concatenate(out)

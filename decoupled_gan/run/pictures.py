@@ -36,7 +36,8 @@ def grid(columns: Mapping[str, Any], header: int = 18, margin: int = 2) -> Image
       Pair of them: rows of domain a come first, then rows of domain b.
   """
   columns = {name: jax.tree.leaves(column) for name, column in columns.items()}
-  size = next(x.shape[1] for column in columns.values() for x in column if x.ndim == 4)
+  images = [x for column in columns.values() for x in column]
+  size = next((x.shape[1] for x in images if x.ndim == 4), images[0].shape[1])
   scale = max(1, -(-64 // size))  # names need about 64 px
   cell = size * scale + margin
   rows = sum(len(images) for images in next(iter(columns.values())))

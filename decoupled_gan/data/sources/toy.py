@@ -1,0 +1,67 @@
+"""Points whose law is known: rings, grids and mixtures on a line, within about [-1, 1].
+
+Finite samples, drawn once from a fixed seed, so that batches stay a function of the step; the mixture
+they come from is `MIXTURES`, by which modes are counted.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from decoupled_gan.core.types import Examples
+from decoupled_gan.data.dataset import Dataset
+from decoupled_gan.errors import UserError, listing
+
+TRAIN, TEST = 100_000, 10_000
+
+
+class Mixture(NamedTuple):
+  """Equal Gaussians at `centres` [K, D] of standard deviation `std` in each coordinate."""
+
+  centres: np.ndarray
+  std: float
+
+  def sample(self, count: int, seed: int) -> np.ndarray:
+    """float32 [count, D]."""
+    rng = np.random.default_rng(seed)
+    centres = self.centres[rng.integers(len(self.centres), size=count)]
+    return (centres + self.std * rng.normal(size=centres.shape)).astype(np.float32)
+
+
+def _ring(count: int, radius: float, std: float) -> Mixture:
+  angles = 2 * np.pi * np.arange(count) / count
+  return Mixture(radius * np.stack([np.cos(angles), np.sin(angles)], 1), std)
+
+
+def _grid(side: int, spacing: float, std: float) -> Mixture:
+  places = spacing * (np.arange(side) - (side - 1) / 2)
+  return Mixture(np.stack(np.meshgrid(places, places), -1).reshape(-1, 2), std)
+
+
+def _line(*centres: float, std: float) -> Mixture:
+  return Mixture(np.array(centres)[:, None], std)
+
+
+MIXTURES = {
+  'ring8': _ring(8, 1.5, 0.1),
+  'grid25': _grid(5, 2 / 2.828, 0.05 / 2.828),  # as gan_toy.py of improved_wgan_training scales it
+  'line1': _line(1.0, std=0.5),
+  'line4': _line(-1.5, -0.5, 0.5, 1.5, std=0.05),
+}
+"""data.a -> the law of the points."""
+
+
+def load(config) -> Dataset:
+  """100,000 points of the mixture that config.data.a names to train, 10,000 to test.
+
+  Raises UserError if there is no such mixture, or config.vector_size is not its dimension.
+  """
+  name = config.data.a
+  if name not in MIXTURES:
+    raise UserError(f'data.a={name!r} is not a set of points: there are {listing(MIXTURES)}.')
+  mixture = MIXTURES[name]
+  dimension = mixture.centres.shape[1]
+  if config.vector_size != dimension:
+    raise UserError(f'vector_size={config.vector_size}: points of {name} have {dimension} coordinates.')
+  train, test = mixture.sample(TRAIN, 0), mixture.sample(TEST, 1)
+  return Dataset(f'{name}, {len(mixture.centres)} modes', Examples(train), Examples(test))
