@@ -32,4 +32,7 @@ def get_config(words=''):
     config.optimizer_of[group] = {'learning_rate': 3e-4, 'b1': 0.9}
   config.sample_every_steps = 500
   config.checkpoint_every_steps = 500
-  return base.apply(config, words, utkface.VARIANTS)
+  return base.apply(config, words, VARIANTS)
+
+
+VARIANTS = utkface.VARIANTS

@@ -19,4 +19,7 @@ def get_config(words=''):
   config.num_steps = 20_000
   config.model.width = 32
   config.model.depth = 6
-  return base.apply(config, words, nice.VARIANTS)
+  return base.apply(config, words, VARIANTS)
+
+
+VARIANTS = nice.VARIANTS

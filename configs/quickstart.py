@@ -29,9 +29,12 @@ def get_config(words=''):
   config.model.depth = 6
   config.sample_every_steps = 400
   config.checkpoint_every_steps = 200
-  return base.apply(config, words, nice.VARIANTS | base.variants(no_identity))
+  return base.apply(config, words, VARIANTS)
 
 
 def no_identity(config):
   """As in the paper: the two domains' colours are then exchanged more often than not."""
   del config.routes.translate.identity
+
+
+VARIANTS = nice.VARIANTS | base.variants(no_identity)

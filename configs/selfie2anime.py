@@ -13,3 +13,6 @@ from configs import nice
 
 def get_config(words=''):
   return nice.get_config(f'selfie2anime,{words}')
+
+
+VARIANTS = nice.VARIANTS

@@ -24,4 +24,7 @@ def get_config(words=''):
   config.model.width = 16
   config.sample_every_steps = 300
   config.checkpoint_every_steps = 300
-  return base.apply(config, words, facades.VARIANTS)
+  return base.apply(config, words, VARIANTS)
+
+
+VARIANTS = facades.VARIANTS

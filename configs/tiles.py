@@ -40,4 +40,7 @@ def get_config(words=''):
   config.sample_every_steps = 500
   config.checkpoint_every_steps = 500
   config.sample_count = 6
-  return base.apply(config, words, glead.VARIANTS)
+  return base.apply(config, words, VARIANTS)
+
+
+VARIANTS = glead.VARIANTS

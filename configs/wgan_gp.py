@@ -20,4 +20,7 @@ def get_config(words=''):
   config.num_steps = 15_000
   config.optimizer.learning_rate = 1e-4
   config.optimizer.b1 = 0.5  # gan_toy.py and gan_mnist.py of the official code; Algorithm 1 says 0
-  return base.apply(config, words, gan.VARIANTS, gan.ADJUST)
+  return base.apply(config, words, VARIANTS, gan.ADJUST)
+
+
+VARIANTS = gan.VARIANTS

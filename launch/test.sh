@@ -9,4 +9,4 @@ help_if_asked "$@"
 cd "$(dirname "$0")/.."
 environment dev
 "$VENV/bin/python" -m ruff check .
-JAX_PLATFORMS="${JAX_PLATFORMS:-cpu}" exec "$VENV/bin/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+JAX_PLATFORMS="${JAX_PLATFORMS:-cpu}" exec "$VENV/bin/python" -m pytest -n 2 --dist worksteal --durations=10 "$@"

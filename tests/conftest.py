@@ -1,6 +1,7 @@
-"""Shared by all tests: strict JAX, and a recipe so small that compiling it is what costs."""
+"""Shared by all tests: strict JAX, a cache of compiled programs, a budget of time, small configs."""
 
 import os
+import time
 from pathlib import Path
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
@@ -12,19 +13,26 @@ from configs import nice
 from decoupled_gan import methods
 
 ROOT = Path(__file__).parent.parent
+BUDGET = 60  # CPU seconds of a test that is not `slow`, on a machine that others may use
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 # Compiling is what most tests cost: what was compiled once is kept between runs.
 jax.config.update('jax_compilation_cache_dir', str(ROOT / '.pytest_cache/xla'))
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
 
 
-LONG = ('end_to_end', 'methods_nice', 'methods_edgan', 'methods_glead', 'interop', 'distributed')
-"""Files that take a minute or more."""
-
-
-def pytest_collection_modifyitems(items):
-  """Long files first: two processes that take file by file then end at about the same time."""
-  items.sort(key=lambda item: item.path.stem.removeprefix('test_') not in LONG)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+  """A suite grows slow one test at a time: a test that is too dear fails."""
+  start = time.process_time()
+  result = yield
+  spent = time.process_time() - start
+  if spent > BUDGET and 'slow' not in item.keywords:
+    pytest.fail(
+      f'{spent:.0f} s of CPU time, more than {BUDGET}: make its networks smaller, trace instead of '
+      'compiling, or mark it slow.',
+      pytrace=False,
+    )
+  return result
 
 
 @pytest.fixture

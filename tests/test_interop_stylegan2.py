@@ -269,7 +269,7 @@ def flagged(*flags):
 
 def test_a_method_without_seeds_or_reconstruction_is_told_at_the_command_line(tmp_path):
   (tmp_path / 'config.json').write_text(nice.get_config().to_json_best_effort())
-  with pytest.raises(UserError, match='no run of nice gives an image back .*This one turns images'):
+  with pytest.raises(UserError, match=r'no run of nice gives an image back .*This one turns images'):
     reconstruct.reconstruct(Workdir(tmp_path), 'in', 'out')
   code, error = flagged('--mode=generate', f'--workdir={tmp_path}')
   assert code == 2

@@ -85,6 +85,7 @@ ALIGNED = {
 }
 
 
+@pytest.mark.row('edgan', 'edgan_labelled')
 @pytest.mark.parametrize(('form', 'table'), [('labelled', LABELLED), ('aligned', ALIGNED)])
 def test_every_zero_of_the_gradient_table_is_exactly_zero(form, table):
   run = make(form)
@@ -261,5 +262,5 @@ def test_fields_that_do_not_fit_are_told(change, message):
 
 @pytest.mark.parametrize('module', [utkface, facades, avatars, terrain_pairs])
 def test_an_unknown_variant_is_told_with_those_there_are(module):
-  with pytest.raises(UserError, match="no variant and no data set 'x'; .* are decoupled, coupled"):
+  with pytest.raises(UserError, match=r"no variant and no data set 'x'; .* are decoupled, coupled"):
     module.get_config('x')

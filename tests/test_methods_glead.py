@@ -66,6 +66,7 @@ def measure(config, name):
   return jit(run, quick=True)(current, Examples(images(2)), jax.random.key(0))
 
 
+@pytest.mark.row('glead')
 @pytest.mark.parametrize(
   ('variant', 'size', 'phase', 'losses', 'norm'),
   [
@@ -219,7 +220,7 @@ def test_a_variant_is_its_rows(variant, discriminate, regularise):
 
 
 def test_an_unknown_variant_is_told():
-  with pytest.raises(UserError, match="no variant and no data set 'gleed'; .* glead, glead_star, ggdr"):
+  with pytest.raises(UserError, match=r"no variant and no data set 'gleed'; .* glead, glead_star, ggdr"):
     recipe.get_config('gleed')
 
 

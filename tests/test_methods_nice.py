@@ -140,6 +140,7 @@ def trained(reference, run):
 # Evaluation.
 
 
+@pytest.mark.row('nice')
 def test_the_official_networks_fill_exactly_our_variables(reference, run):
   ours = jax.eval_shape(run.gan.init, jax.random.key(0), to_float(reference.images))
   theirs = reference.networks('before')

@@ -43,6 +43,7 @@ NAMES = ('adv1', 'adv1e2', 'adv1e3', 'adv1e4')
 TINY = nrds.Setting(image_size=16, width=4, batch_size=2, epochs=3, learning_rate=1e-3)
 
 
+@pytest.mark.row('nrds')
 def test_the_authors_scores_follow_from_their_curves():
   found = nrds.scores(dict(zip(NAMES, PUBLISHED, strict=True)))
   assert list(found) == list(NAMES)

@@ -70,6 +70,7 @@ OFFICIAL = {
 }
 
 
+@pytest.mark.row(39)
 @pytest.mark.parametrize('name', OFFICIAL)
 def test_outputs_equal_those_of_the_official_classes(golden, name):
   mean, deviation, first = OFFICIAL[name]

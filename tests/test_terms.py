@@ -37,6 +37,7 @@ def scene(critic, **fields):
   )
 
 
+@pytest.mark.row(98)
 @pytest.mark.parametrize(
   ('name', 'critic', 'expected'),
   [

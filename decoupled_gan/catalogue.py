@@ -1,0 +1,326 @@
+"""All techniques: the 119 listed papers, and what users expect beside them. One line of data each.
+
+  python -m decoupled_gan.catalogue            writes docs/catalogue.md
+  python -m decoupled_gan.catalogue --json     prints the rows
+
+A row is `Row(number or name, title, source, arXiv, home, recipe)`: `home` is 'file:definition' below
+the package where it lives, `recipe` what one types behind --config= (nothing for a metric or a mode). A
+row without a home is planned. The status is computed from the source, never written:
+
+  planned  there is no home
+  routed   home and recipe exist; the recipe's table is proved by tests/test_rows.py
+  tested   a test bears @pytest.mark.row(<its number or name>)
+  shown    its recipe's (or home's) header tells what was measured, behind the word `Measured`
+"""
+
+import ast
+import functools
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from decoupled_gan import recipes
+
+PACKAGE = Path(__file__).parent
+CHECKOUT = PACKAGE.parent
+STATUSES = ('planned', 'routed', 'tested', 'shown')
+
+
+@dataclass(frozen=True)
+class Row:
+  """One technique; see the module's docstring."""
+
+  row: int | str
+  name: str
+  source: str
+  arxiv: str = ''
+  home: str = ''
+  recipe: str = ''
+
+  @property
+  def file(self) -> Path:
+    """The module of its home."""
+    return PACKAGE / self.home.partition(':')[0]
+
+  @property
+  def module(self) -> str:
+    """The recipe without its words."""
+    return self.recipe.partition(':')[0]
+
+  @property
+  def status(self) -> str:
+    if not self.home:
+      return 'planned'
+    if self.measured:
+      return 'shown'
+    return 'tested' if tests_of(self.row) else 'routed'
+
+  @property
+  def measured(self) -> str:
+    """What its header says behind `Measured`, up to the end of the paragraph; '' if nothing."""
+    header = docstring(self.header_file)
+    _, found, text = header.partition('\nMeasured')
+    return ' '.join(text.partition('\n\n')[0].lstrip(': ').split()) if found else ''
+
+  @property
+  def header_file(self) -> Path:
+    """Whose docstring tells of it: the recipe's, or the home's where there is none."""
+    return recipes.shipped() / f'{self.module}.py' if self.recipe else self.file
+
+
+ROWS = (
+  Row(1, 'AM-GAN + AM Score', 'Zhou et al., ICLR 2018', '1703.02000'),
+  Row(2, 'R3GAN', 'Huang et al., NeurIPS 2024', '2501.05441'),
+  Row(3, 'Are GANs Created Equal', 'Lucic et al., NeurIPS 2018', '1711.10337'),
+  Row(4, 'GAN-only I2I (Mechanisms)', 'Chen et al., IEEE Access 2025', '2411.10368'),
+  Row(5, 'WGAN', 'Arjovsky et al., ICML 2017', '1701.07875'),
+  Row(6, 'NTK view of GANs', 'Franceschi et al., ICML 2022', '2106.05566'),
+  Row(7, 'Regularization & Normalization study', 'Kurach et al., ICML 2019', '1807.04720'),
+  Row(8, 'f-CLSWGAN', 'Xian et al., CVPR 2018', '1712.00981'),
+  Row(9, 'Self-Conditioned GAN', 'Liu et al., CVPR 2020', '2006.10728'),
+  Row(10, 'StyleGAN2-ADA', 'Karras et al., NeurIPS 2020', '2006.06676'),
+  Row(11, 'Class-embedding fine-tuning', 'Li et al., ACCV 2020', '1910.04760'),
+  Row(12, 'Latent-recovery overfitting test', 'Webster et al., CVPR 2019', '1901.03396'),
+  Row(13, 'Noise dimension of GAN', '2024', '2403.09196'),
+  Row(14, 'ProGAN', 'Karras et al., ICLR 2018', '1710.10196'),
+  Row(15, 'StudioGAN', 'Kang et al., TPAMI 2023', '2206.09479'),
+  Row(16, 'HyperDomainNet', 'Alanov et al., NeurIPS 2022', '2210.08884'),
+  Row(17, 'SAN', 'Takida et al., ICLR 2024', '2301.12811'),
+  Row(18, 'CRDR image compression', 'Iwai et al., WACV 2024', ''),
+  Row(19, 'One-Shot GenDA', 'Yang et al., ICCV 2023', '2111.09876'),
+  Row(20, 'Data Cleansing for GANs', 'Terashita et al.', ''),
+  Row(21, 'BAGAN', 'Mariani et al., 2018', '1803.09655'),
+  Row(22, 'Smoothness-similarity adaptation', 'Sushko et al., ICCV 2023', '2308.09717'),
+  Row(23, 'FastGAN', 'Liu et al., ICLR 2021', '2101.04775'),
+  Row(24, 'StyleDomain', 'Alanov et al., ICCV 2023', '2212.10229'),
+  Row(25, 'Gated-conv inpainting + SN-PatchGAN', 'Yu et al., ICCV 2019', '1806.03589'),
+  Row(26, 'AdaptiveMix', 'Liu et al., CVPR 2023', '2303.01559'),
+  Row(27, 'DCGAN', 'Radford et al., ICLR 2016', '1511.06434'),
+  Row(28, 'CAFD evaluation', 'Liu et al., 2018', '1803.07474'),
+  Row(29, 'Squentropy', 'Hui et al., ICML 2023', '2302.03952'),
+  Row(30, 'Continuous cGAN + G regularizer', 'Zheng et al., 2021', '2103.14884'),
+  Row(31, 'Text2FaceGAN', 'Nasir et al., BigMM 2019', '1911.11378'),
+  Row(32, 'MD-GAN', 'Hardy et al., IPDPS 2019', '1811.03850'),
+  Row(33, 'Instance-Conditioned GAN', 'Casanova et al., NeurIPS 2021', '2109.05070'),
+  Row(34, 'UGC unified compression', 'Ren et al., ICCV 2023', '2309.09310'),
+  Row(35, 'Improved Techniques', 'Salimans et al., NIPS 2016', '1606.03498'),
+  Row(36, 'Collaborative sampling', 'Liu et al., AAAI 2020', '1902.00813'),
+  Row(37, 'One Model to Reconstruct Them All', 'Bartz et al., BMVC 2020', '2010.11113'),
+  Row(38, 'Projected GAN', 'Sauer et al., NeurIPS 2021', '2111.01007'),
+  Row(39, 'StyleGAN2', 'Karras et al., CVPR 2020', '1912.04958',
+      'methods/noise/stylegan2.py:generate', 'tiles:stylegan2'),
+  Row(40, 'Zero-shot semantic variations', 'Jeon et al., ICCV 2023', '2308.10554'),
+  Row(41, 'AugSelf-GAN', 'Hou et al., NeurIPS 2023', '2205.15677'),
+  Row(42, 'PTGAN (parallel tempering)', 'Sohn and Song, 2024', '2411.11786'),
+  Row(43, 'BigGAN', 'Brock et al., ICLR 2019', '1809.11096'),
+  Row(44, 'Discriminative vs generative probes', 'Zheng et al., ICML 2023', '2302.02334'),
+  Row(45, 'Open-world GAN attribution', 'Girish et al., ICCV 2021', '2105.04580'),
+  Row(46, 'Learning from adversarial perturbations', 'Kumano et al., ICLR 2024', '2402.10470'),
+  Row(47, 'MMD GAN + KID', 'Binkowski et al., ICLR 2018', '1801.01401'),
+  Row(48, 'GAN-EM', 'Zhao et al., IJCAI 2019', '1812.00335'),
+  Row(49, 'MOT adversarial classification', 'García Trillos et al., JMLR 2023', '2204.12676'),
+  Row(50, 'Council-GAN', 'Nizan and Tal, CVPR 2020', '1911.10538'),
+  Row(51, 'Adapt-then-Unlearn', 'Tiwary et al., TMLR 2025', '2309.14054'),
+  Row(52, 'S2M sampling', 'Cho et al., NeurIPS 2022', '2206.05764'),
+  Row(53, 'SSGAN-LA', 'Hou et al., NeurIPS 2021', '2106.08601'),
+  Row(54, 'MEE (manifold entropy)', 'Liu et al., AAAI 2023', '2208.12055'),
+  Row(55, 'VoloGAN', 'Kirch et al., 2022', '2207.09204'),
+  Row(56, 'Diversity-aware channel pruning', 'Chung et al., CVPR 2024', '2403.13548'),
+  Row(57, 'SRGAN', 'Ledig et al., CVPR 2017', '1609.04802'),
+  Row(58, 'Slimmable GAN', 'Hou et al., AAAI 2021', '2012.05660'),
+  Row(59, 'LFS-GAN', 'Seo et al., ICCV 2023', '2308.11917'),
+  Row(60, 'StyleGAN', 'Karras et al., CVPR 2019', '1812.04948'),
+  Row(61, 'Robustness accuracy disparity', 'Hu et al., ICML 2023', '2211.15762'),
+  Row(62, 'GDAN', 'Huang et al., CVPR 2019', '1811.04857'),
+  Row(63, 'Effectiveness of data augmentation', 'Perez and Wang, 2017', '1712.04621'),
+  Row(64, 'Diverse rare sample generation', '2024', '2412.19543'),
+  Row(65, 'SAM for class imbalance', 'Rangwani et al., NeurIPS 2022', '2212.13827'),
+  Row(66, 'SLOGAN', 'Hwang et al., ICLR 2022', '2106.05319'),
+  Row(67, 'ADC-GAN', 'Hou et al., ICML 2022', '2107.10060'),
+  Row(68, 'SRAT', 'Wang et al., KDD 2022', '2107.13639'),
+  Row(69, 'UniSeg label-shift losses', 'Kim et al., ECCV 2022', '2202.14030'),
+  Row(70, 'ADM / classifier guidance', 'Dhariwal and Nichol, NeurIPS 2021', '2105.05233'),
+  Row(71, 'SphereFace2', 'Wen et al., ICLR 2022', '2108.01513'),
+  Row(72, 'Diffusion-GAN', 'Wang et al., ICLR 2023', '2206.02262'),
+  Row(73, 'DCD distillation', 'Hu et al., AAAI 2023', '2212.14169'),
+  Row(74, 'Diffusion→conditional GAN', 'Kang et al., ECCV 2024', '2405.05967'),
+  Row(75, 'Denoising Diffusion GAN', 'Xiao et al., ICLR 2022', '2112.07804'),
+  Row(76, 'StarGANv2-VC', 'Li et al., Interspeech 2021', '2107.10394'),
+  Row(77, 'SinGAN', 'Rott Shaham et al., ICCV 2019', '1905.01164'),
+  Row(78, 'GLO', 'Bojanowski et al., ICML 2018', '1707.05776'),
+  Row(79, 'StackGAN++', 'Zhang et al., TPAMI 2018', '1710.10916'),
+  Row(80, 'BigBiGAN', 'Donahue and Simonyan, NeurIPS 2019', '1907.02544'),
+  Row(81, 'SOVR', 'Kanai et al., ICML 2023', '2207.10283'),
+  Row(82, 'mGANprior', 'Gu et al., CVPR 2020', '1912.07116'),
+  Row(83, 'Proto-Triplet + ICNN', 'Mendez-Ruiz et al., 2023', '2305.09062'),
+  Row(84, 'ViTGAN', 'Lee et al., ICLR 2022', '2107.04589'),
+  Row(85, 'BiGAN', 'Donahue et al., ICLR 2017', '1605.09782'),
+  Row(86, 'MobileStyleGAN', 'Belousov, 2021', '2104.04767'),
+  Row(87, 'TecoGAN', 'Chu et al., SIGGRAPH 2020', '1811.09393'),
+  Row(88, 'GAN Dissection', 'Bau et al., ICLR 2019', '1811.10597'),
+  Row(89, 'Partial FC', 'An et al., CVPR 2022', '2203.15565'),
+  Row(90, 'UNPG', 'Jung et al., BMVC 2022', '2203.11593'),
+  Row(91, 'DMD2', 'Yin et al., NeurIPS 2024', '2405.14867'),
+  Row(92, 'Spectral Normalization', 'Miyato et al., ICLR 2018', '1802.05957'),
+  Row(93, 'Fidelity-controllable compression', 'Iwai et al., ICPR 2020', '2008.10314'),
+  Row(94, 'AVDM video distillation', 'Zhu et al., 2024', '2412.05899'),
+  Row(95, 'GAN (original)', 'Goodfellow et al., NIPS 2014', '1406.2661',
+      'methods/gan.py:discriminate', 'gan:digits'),
+  Row(96, 'GAN Vocoder MRD', 'You et al., Interspeech 2021', '2103.05236'),
+  Row(97, 'LsrGAN', 'Vyas et al., ECCV 2020', '2007.09549'),
+  Row(98, 'WGAN-GP', 'Gulrajani et al., NIPS 2017', '1704.00028',
+      'terms/penalties.py:gradient_penalty', 'wgan_gp:digits'),
+  Row(99, 'Dark Side Augmentation', 'Mohwald et al., ICCV 2023', ''),
+  Row(100, 'Z-loss', 'de Brébisson and Vincent, 2016', '1604.08859'),
+  Row(101, 'SWYCC', 'Birodkar et al., 2024', '2409.02529'),
+  Row(102, 'Triplet networks with GAN', 'Zieba and Wang, 2017', '1704.02227'),
+  Row(103, 'Dual adversarial training (JEM)', 'Yin et al., 2025', '2510.13872'),
+  Row(104, 'Harmonic loss', 'Baek et al., 2025', '2502.01628'),
+  Row(105, 'Adversarial Flow Models', 'Lin et al., ICML 2026', '2511.22475'),
+  Row(106, 'RDGAN', 'Dao et al., 2023', '2311.17101'),
+  Row(107, 'ReLabel ImageNet', 'Yun et al., CVPR 2021', '2101.05022'),
+  Row(108, 'GANformer2', 'Hudson and Zitnick, NeurIPS 2021', '2111.08960'),
+  Row(109, 'SAGAN', 'Zhang et al., ICML 2019', '1805.08318'),
+  Row(110, 'DVERGE', 'Yang et al., NeurIPS 2020', '2009.14720'),
+  Row(111, "GANs N' Roses", 'Chong and Forsyth, 2021', '2106.06561'),
+  Row(112, 'MFAGAN', 'Cheng et al., 2021', '2107.12679'),
+  Row(113, 'Encouraging loss (well-classified)', 'Zhao et al., AAAI 2022', '2110.06537'),
+  Row(114, 'DAFA', 'Lee et al., ICLR 2024', '2401.12532'),
+  Row(115, 'LOTA detector', 'Wang et al., ICCV 2025', '2510.14230'),
+  Row(116, 'Dual-encoder BiGAN', 'Budianto et al., 2020', '2012.11834'),
+  Row(117, 'NitroFusion', 'Chen et al., CVPR 2025', '2412.02030'),
+  Row(118, 'DVD-GAN', 'Clark et al., 2019', '1907.06571'),
+  Row(119, 'Loss-landscape visualisation', 'Li et al., NeurIPS 2018', '1712.09913'),
+  # beside them
+  Row('nice', 'NICE-GAN', 'Chen et al., CVPR 2020', '2003.00273',
+      'methods/translate/nice.py:translate', 'nice'),
+  Row('edgan', 'ED//GAN', 'Zhang et al., WACV 2018', '1801.06790',
+      'methods/translate/edgan.py:reconstruct', 'terrain_pairs'),
+  Row('edgan_labelled', 'ED//GAN on labelled images', 'Zhang et al., WACV 2018', '1801.06790',
+      'methods/translate/edgan_labelled.py:judge', 'avatars'),
+  Row('nrds', 'NRDS', 'Zhang et al., WACV 2018', '1801.06790', 'evaluation/metrics/nrds.py:scores'),
+  Row('glead', 'GLeaD', 'Bai et al., CVPR 2023', '2212.03752',
+      'methods/encode/glead.py:discriminate', 'tiles'),
+)
+
+
+def docstring(path: Path) -> str:
+  """The docstring of a module, read without running it."""
+  return ast.get_docstring(_tree(path)) or ''
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+  return ast.parse(path.read_text(encoding='utf-8'))
+
+
+def defines(path: Path) -> set[str]:
+  """The names that a module defines at its top, and the keys of its tables of names."""
+  found = set()
+  for node in _tree(path).body:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+      found.add(node.name)
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+      targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+      found |= {target.id for target in targets if isinstance(target, ast.Name)}
+      if isinstance(node.value, ast.Dict):
+        found |= {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
+  return found
+
+
+@functools.cache
+def marks() -> dict[int | str, list[str]]:
+  """{row: 'file::test' of those that bear its mark}; {} where there are no tests, as in a wheel."""
+  found: dict[int | str, list[str]] = {}
+  for path in sorted((CHECKOUT / 'tests').rglob('test_*.py')):
+    for node in ast.walk(_tree(path)):
+      if isinstance(node, ast.FunctionDef):
+        for row in _marked(node.decorator_list):
+          found.setdefault(row, []).append(f'{path.relative_to(CHECKOUT)}::{node.name}')
+  return found
+
+
+def _marked(decorators) -> Iterator[int | str]:
+  for call in decorators:
+    if isinstance(call, ast.Call) and ast.unparse(call.func) == 'pytest.mark.row':
+      yield from (ast.literal_eval(argument) for argument in call.args)
+
+
+def tests_of(row: int | str) -> list[str]:
+  return marks().get(row, [])
+
+
+def variants(module: str) -> set[str]:
+  """The words of a recipe: its variants and the data sets."""
+  recipes.make_importable()
+  found = set(getattr(importlib.import_module(f'configs.{module}'), 'VARIANTS', {}))
+  return found | set(importlib.import_module('configs.datasets').DATASETS)
+
+
+def as_json() -> list[dict]:
+  """The rows with their computed status."""
+  return [
+    {
+      'row': row.row,
+      'name': row.name,
+      'status': row.status,
+      'home': f'decoupled_gan/{row.home}' if row.home else '',
+      'recipe': row.recipe,
+      'tests': tests_of(row.row),
+    }
+    for row in ROWS
+  ]
+
+
+def page() -> str:
+  """The catalogue as Markdown: what there is, by status, then what is planned."""
+  there = [row for row in ROWS if row.home]
+  counts = {status: sum(row.status == status for row in ROWS) for status in STATUSES}
+  lines = [
+    '# Catalogue',
+    '',
+    'Written by `python -m decoupled_gan.catalogue`; the status is computed from the source: *routed*, '
+    'it exists and its routing table is proved; *tested*, tests on numbers of the paper or of official '
+    'code bear its name; *shown*, its effect was measured.',
+    '',
+    ', '.join(f'{count} {status}' for status, count in counts.items()) + '.',
+    '',
+    '| row | technique | source | status | type | lives in |',
+    '|---|---|---|---|---|---|',
+    *map(_line, there),
+    '',
+    '## What was measured',
+    '',
+    *(f'- **{row.name}** (`{row.recipe or row.home}`): {row.measured}' for row in there if row.measured),
+    '',
+    '## Planned',
+    '',
+    ', '.join(f'{row.row} {row.name}' for row in ROWS if not row.home) + '.',
+  ]
+  return '\n'.join(lines) + '\n'
+
+
+def _line(row: Row) -> str:
+  paper = f'[{row.source}](https://arxiv.org/abs/{row.arxiv})' if row.arxiv else row.source
+  typed = f'`--config={row.recipe}`' if row.recipe else ''
+  file, _, name = row.home.partition(':')
+  home = f'[`{file}`](../decoupled_gan/{file}) `{name}`'
+  return f'| {row.row} | {row.name} | {paper} | {row.status} | {typed} | {home} |'
+
+
+def main(arguments: list[str]):
+  if arguments == ['--json']:
+    print(json.dumps(as_json(), indent=1))
+    return
+  path = CHECKOUT / 'docs' / 'catalogue.md'
+  if arguments or not path.parent.is_dir():
+    sys.exit('usage: python -m decoupled_gan.catalogue [--json], the page in a checkout only')
+  path.write_text(page(), encoding='utf-8')
+  print(f'written to {path}')
+
+
+if __name__ == '__main__':
+  main(sys.argv[1:])

@@ -1,0 +1,89 @@
+"""The catalogue tells the truth: everything is read from the source, nothing is run."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from decoupled_gan import catalogue, recipes
+from decoupled_gan.catalogue import ROWS, Row
+
+ROOT = Path(__file__).parent.parent
+THERE = [row for row in ROWS if row.home]
+STARTING_POINTS = {'emoji', 'quickstart', 'selfie2anime', 'utkface', 'facades', 'glead'}
+"""Recipes of a data set or of a size, whose row has another one."""
+ROOMS_OF_ROWS = ('terms', 'methods', 'studies', 'sampling')
+OURS = {'methods/translate/edgan_aligned.py'}
+"""Modules of those rooms that are a part of a row at home elsewhere."""
+
+
+def test_all_listed_papers_are_there_once_and_no_two_rows_are_called_alike():
+  numbers = [row.row for row in ROWS if isinstance(row.row, int)]
+  assert numbers == list(range(1, 120))
+  assert len({row.row for row in ROWS}) == len(ROWS)
+
+
+def test_the_page_is_what_the_source_says():
+  written = (ROOT / 'docs/catalogue.md').read_text()
+  assert written == catalogue.page(), 'run: python -m decoupled_gan.catalogue'
+
+
+@pytest.mark.parametrize('row', THERE, ids=lambda row: str(row.row))
+def test_a_home_defines_what_it_is_named_for_and_the_recipe_exists_with_its_words(row):
+  _, _, name = row.home.partition(':')
+  assert name in catalogue.defines(row.file), row.home
+  if row.recipe:
+    module, _, words = row.recipe.partition(':')
+    assert module in recipes.names()
+    assert set(filter(None, words.split(','))) <= catalogue.variants(module)
+
+
+@pytest.mark.parametrize('row', THERE, ids=lambda row: str(row.row))
+def test_a_row_with_a_home_has_a_test_that_bears_its_mark(row):
+  assert catalogue.tests_of(row.row), f'no test bears @pytest.mark.row({row.row!r})'
+
+
+def test_a_mark_names_a_row_with_a_home():
+  assert set(catalogue.marks()) <= {row.row for row in THERE}
+
+
+def test_every_module_of_techniques_is_some_rows_home():
+  homes = {row.home.partition(':')[0] for row in THERE} | OURS
+  modules = {
+    str(path.relative_to(catalogue.PACKAGE))
+    for room in ROOMS_OF_ROWS
+    for path in (catalogue.PACKAGE / room).rglob('*.py')
+    if path.name != '__init__.py'
+  }
+  assert modules <= homes
+
+
+def test_every_recipe_is_some_rows():
+  assert set(recipes.names()) <= {row.module for row in THERE} | STARTING_POINTS
+
+
+@pytest.mark.parametrize('row', THERE, ids=lambda row: str(row.row))
+def test_what_was_measured_has_numbers_and_comes_from_a_command(row):
+  if row.measured:
+    assert any(character.isdigit() for character in row.measured)
+    commands = ('benchmarks/', 'main.py', 'pytest', 'studies/', 'decoupled-gan ')
+    assert any(word in row.measured for word in commands)
+
+
+def test_the_status_is_computed():
+  planned = Row(7, 'x', 'y')
+  assert planned.status == 'planned'
+  assert Row('no such row', 'x', 'y', '', 'errors.py:UserError').status == 'routed'
+  assert {row.status for row in THERE} <= {'tested', 'shown'}
+
+
+def test_json_prints_the_rows():
+  command = [sys.executable, '-m', 'decoupled_gan.catalogue', '--json']
+  done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+  rows = {row['row']: row for row in json.loads(done.stdout)}
+  assert len(rows) == len(ROWS)
+  assert rows[98]['name'] == 'WGAN-GP'
+  assert rows[98]['recipe'].startswith('wgan_gp')
+  assert set(rows[98]) == {'row', 'name', 'status', 'home', 'recipe', 'tests'}
