@@ -1,0 +1,109 @@
+"""README and docs: links lead somewhere, commands are ones that the program takes."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from decoupled_gan import recipes
+from decoupled_gan.cli import MODES
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))]
+PROGRAMS = (['decoupled-gan'], ['python', 'main.py'], ['python', '-m', 'decoupled_gan'])
+
+
+def name_of(page: Path) -> str:
+  return str(page.relative_to(ROOT))
+
+
+def links(page: Path) -> list[str]:
+  text = re.sub(r'```.*?```', '', page.read_text(), flags=re.DOTALL)
+  return re.findall(r'\]\(([^)\s]+)\)', text)
+
+
+def anchors(page: Path) -> set[str]:
+  """As GitHub makes them of headings."""
+  heads = re.findall(r'^#+ (.*)$', page.read_text(), flags=re.MULTILINE)
+  return {re.sub(r'[^\w\- ]', '', head.lower()).replace(' ', '-') for head in heads}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name_of)
+def test_relative_links_lead_to_files_and_headings_that_there_are(page):
+  for link in links(page):
+    if '://' in link:
+      continue
+    path, _, anchor = link.partition('#')
+    target = (page.parent / path).resolve() if path else page
+    assert target.exists(), link
+    if anchor:
+      assert anchor in anchors(target), link
+
+
+def test_the_readme_stays_short():
+  assert len((ROOT / 'README.md').read_text().splitlines()) <= 150
+
+
+def test_every_page_can_be_reached_from_the_readme():
+  reached, todo = set(), [ROOT / 'README.md']
+  while todo:
+    page = todo.pop()
+    reached.add(page)
+    for link in links(page):
+      target = (page.parent / link.partition('#')[0]).resolve()
+      if target.suffix == '.md' and target.exists() and target not in reached:
+        todo.append(target)
+  assert set(PAGES) == reached
+
+
+def commands() -> list[tuple[str, list[str]]]:
+  """(page, words) of each of our commands in a fenced block."""
+  found = []
+  for page in PAGES:
+    for block in re.findall(r'```(?:bash|sh)?\n(.*?)```', page.read_text(), flags=re.DOTALL):
+      for line in block.replace('\\\n', ' ').splitlines():
+        try:
+          words = shlex.split(line, comments=True)
+        except ValueError:  # a block of something else
+          continue
+        for program in PROGRAMS:
+          if words[: len(program)] == program:
+            found.append((name_of(page), words[len(program) :]))
+  return found
+
+
+@pytest.mark.parametrize(('page', 'words'), commands(), ids=lambda x: ''.join(x))
+def test_a_command_names_a_mode_its_flags_a_recipe_and_fields_that_there_are(page, words):
+  words = [word for word in words if word not in ('--help', '--version')]
+  if any('<' in word for word in words):  # a pattern, not a command
+    return
+  name = next((w.removeprefix('--mode=') for w in words if w.startswith('--mode=')), 'train')
+  words = [word for word in words if not word.startswith('--mode=')]
+  if words and not words[0].startswith('-'):
+    name = words.pop(0)
+  assert name in MODES, page
+  recipe, fields = '', {}
+  for word in words:
+    flag, _, value = word.removeprefix('--').partition('=')
+    if flag == 'config':
+      assert MODES[name].config == 'recipe', f'{name} takes no recipe'
+      recipe = value
+    elif flag.startswith('config.'):
+      assert MODES[name].config, f'{name} takes no fields'
+      fields[flag.removeprefix('config.')] = value
+    else:
+      assert flag.removeprefix('no') in MODES[name].flags or flag in MODES[name].flags, word
+  path, _, recipe_words = recipes.find(recipe or 'nice').partition(':')
+  config = importlib.import_module(f'configs.{Path(path).stem}').get_config(recipe_words)
+  for field in fields:
+    assert _has(config, field), field
+
+
+def _has(config, field: str) -> bool:
+  for part in field.split('.'):
+    if part not in config:
+      return False
+    config = config[part]
+  return True
