@@ -218,12 +218,12 @@ def _check_events(config: ConfigDict, method: Method):
 
 def _validate(config: ConfigDict):
   """Ranges that the types of the fields cannot express."""
-  for field in (
+  for name in (
     'batch_size', 'num_steps', 'log_every_steps', 'sample_every_steps', 'sample_count',
     'checkpoint_every_steps', 'checkpoints_to_keep', 'nonfinite_patience',
   ):  # fmt: skip
-    if config[field] < 1:
-      raise UserError(f'{field}={config[field]} must be at least 1.')
+    if config[name] < 1:
+      raise UserError(f'{name}={config[name]} must be at least 1.')
   shape = image_shape(config)
   if len(shape) != 2 or not all(isinstance(x, int) and x >= 1 for x in shape):
     raise UserError(
