@@ -46,7 +46,8 @@ flags.DEFINE_string('mode', 'train', 'what to do; or as the first word')
 flags.DEFINE_string('workdir', '', "the run's folder, local or gs://...; runs/<recipe> when left out")
 flags.DEFINE_string('input', '', 'an image or a folder of images; import: a checkpoint')
 flags.DEFINE_string('output', '', 'where the results go')
-flags.DEFINE_string('format', 'pytorch', "the layout; pytorch is the official code's")
+flags.DEFINE_string('format', 'pytorch', "pytorch, the official code's; or run, see --member")
+flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')
 flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
 flags.DEFINE_string('resize', 'square', "square (the size of training) or keep (the image's own)")
 flags.DEFINE_string('topology', 'local', 'local, or a slice of TPU chips such as v5e:2x4')
@@ -228,16 +229,14 @@ def import_():
 
 @mode(
   'export',
-  "a run's networks as an official checkpoint",
-  reads='workdir output format checkpoint',
+  "a run's networks as an official checkpoint; or one seed of a run of several, as a run",
+  reads='workdir output format member checkpoint',
   example='export --workdir=runs/cat2dog --output=cat2dog_params_latest.pt',
 )
 def export():
-  from decoupled_gan.interop import nice_checkpoint
+  from decoupled_gan.modes import export
 
-  if FLAGS.format not in ('pytorch',):
-    raise UserError(f'--format={FLAGS.format} is unknown; there is pytorch.')
-  nice_checkpoint.export_checkpoint(_workdir(), FLAGS.output, _checkpoint())
+  export.export(_workdir(), FLAGS.output, FLAGS.format, FLAGS.member, _checkpoint())
 
 
 @mode('recipes', 'lists what can be trained', example='recipes')

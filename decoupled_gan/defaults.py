@@ -16,6 +16,8 @@ def get_config() -> ConfigDict:
   config.image_channels = 3  # 1, 3 or 4
   config.vector_size = 0  # of points and features: examples are vectors rather than images if not 0
   config.batch_size = 1  # global: over all devices and hosts
+  config.steps_per_call = 1  # steps that the device does as one program, see run/calls.py
+  config.seeds = 1  # runs that are trained at once, from config.seed on, see run/members.py
   config.num_steps = config_dict.FieldReference(100_000)
   config.compute_dtype = 'float32'  # or bfloat16; parameters, statistics and losses stay float32
 

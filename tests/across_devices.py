@@ -60,7 +60,7 @@ def run(method: str, devices, dataset) -> dict[str, np.ndarray]:
     variables = state.inference_variables(current)
     examples = data.test_batch(dataset, 8, built.config)
     columns = built.sampler()(variables, sharding.shard_whole(built.mesh, examples))
-    metrics, _ = Evaluator(built, dataset, Workdir('.')).evaluate(STEPS, variables)
+    metrics, _ = Evaluator(built, dataset, Workdir('.')).evaluate(STEPS, current)
   found |= {f'metrics/{name}': x for name, x in metrics.items()}
   for part, tree in {'columns': columns, 'params': current.params, 'stats': current.stats}.items():
     for path, x in jax.tree_util.tree_leaves_with_path(tree):

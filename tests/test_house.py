@@ -22,7 +22,7 @@ FLOORS = [
   {'recipes', 'guide', 'catalogue', 'cli', '__main__', 'configs'},
 ]
 """Rooms from the ground up: each may import its own floor's single modules never, and those below."""
-MOST_FILES = 13
+MOST_FILES = 14
 FORBIDDEN = {
   'core': {'machine'},
   'methods': {'data', 'run', 'evaluation', 'sampling', 'studies', 'interop', 'modes'},

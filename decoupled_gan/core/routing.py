@@ -167,6 +167,12 @@ def played(phases: Iterable[Phase], active: Active) -> list[tuple[int, Phase]]:
   return [(i, phases[i].without(left_out)) for i, left_out in active]
 
 
+def cycle(actives: tuple[Active, ...]) -> int:
+  """The length of the shortest pattern that `actives` repeats a whole number of times."""
+  count = len(actives)
+  return next(p for p in range(1, count + 1) if actives[:p] * (count // p) == actives)
+
+
 def lazy_updates(phases: Iterable[Phase]) -> dict[str, float]:
   """{group: updates a step that it gets from lazy phases, beside those of its main one}.
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from decoupled_gan.core.images import to_float
-from decoupled_gan.core.routing import Active, Phase, played
+from decoupled_gan.core.routing import Active, Phase, cycle, played
 from decoupled_gan.core.state import Copy, TrainState, update_copies
 from decoupled_gan.core.types import Array, Batch, Losses
 from decoupled_gan.errors import UserError, listing
@@ -92,6 +92,45 @@ def make_train_step(
       moved.update(phase.groups)
     state = update_copies(state, copies, moved)
     return state.replace(step=state.step + 1), logs
+
+  return train_step
+
+
+def make_call(train_step: Callable) -> Callable:
+  """call(state, batches, actives) -> (state, losses): several steps as one program; to be jitted.
+
+  `batches` has them along its first axis; `actives`, what each step plays, is static. The shortest
+  pattern that `actives` repeats is the body of a loop. `losses` has a dict for each step of the
+  pattern, of arrays [repetitions].
+  """
+
+  def call(state: TrainState, batches: Batch, actives: Sequence[Active]):
+    length = cycle(actives)
+
+    def body(state, batches):
+      logs = []
+      for i, active in enumerate(actives[:length]):
+        state, losses = train_step(state, jax.tree.map(lambda x, i=i: x[i], batches), active)
+        logs.append(losses)
+      return state, tuple(logs)
+
+    turns = jax.tree.map(lambda x: x.reshape(-1, length, *x.shape[1:]), batches)
+    return jax.lax.scan(body, state, turns)
+
+  return call
+
+
+def over_seeds(make_step: Callable[[Any], Callable], seeds: Array) -> Callable:
+  """A train step of states that have one member for each of `seeds` along their first axis.
+
+  Args:
+    make_step: seed -> step(state, batch, active).
+    seeds: int [S]; batches have the members along their first axis, too.
+  """
+
+  def train_step(state: TrainState, batch: Batch, active: Active):
+    one = lambda state, batch, seed: make_step(seed)(state, batch, active)  # noqa: E731
+    return jax.vmap(one)(state, batch, seeds)
 
   return train_step
 

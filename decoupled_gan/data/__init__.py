@@ -13,12 +13,12 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.core.types import Aligned, Batch, Examples, Pair
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
-from decoupled_gan.data.pipeline import test_batch, test_images, train_batches
+from decoupled_gan.data.pipeline import take, test_batch, test_images, train_batches
 from decoupled_gan.data.views import cropped, limited, mirrored
 from decoupled_gan.errors import UserError, listing
 
 __all__ = [
-  'LABELLED', 'SOURCES', 'ArrayImages', 'Dataset', 'Images', 'load', 'test_batch', 'test_images',
+  'LABELLED', 'SOURCES', 'ArrayImages', 'Dataset', 'Images', 'load', 'take', 'test_batch', 'test_images',
   'train_batches',
 ]  # fmt: skip
 

@@ -71,11 +71,16 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class ArrayImages:
-  """Images held in memory: `array` uint8 [N, H, W, 3], given back as RGB or grey."""
+  """Images held in memory: `array` uint8 [N, H, W, 3], given back as RGB or grey.
+
+  `resident`: where nothing is augmented, all of them are brought to the size of training at once, and
+  batches are taken by their indices (another order than that of other images, as random).
+  """
 
   array: np.ndarray
   names: Sequence[str]
   channels: int = 3
+  resident: bool = False
 
   def __len__(self) -> int:
     return len(self.array)

@@ -53,9 +53,12 @@ def train_batches(
       f'batch_size={config.batch_size} cannot be shared by {process_count} processes: '
       f'make it a multiple of {process_count}'
     )
+  fields = present(dataset.train)
+  if all(map(partial(_is_resident, config=config), fields.values())):
+    part = slice(process_index * local, (process_index + 1) * local)
+    return Resident(dataset, config, start_step, part)
   import grain  # seconds, which what only draws or translates need not wait for
 
-  fields = present(dataset.train)
   if dataset.kind is Pair:
     streams = [_examples(Rows((field,)), config, i) for i, field in enumerate(fields.values())]
     examples = grain.experimental.ZipMapDataset([stream.map(itemgetter(0)) for stream in streams])
@@ -69,6 +72,79 @@ def train_batches(
   # A thread makes a whole batch: a buffer of as many batches keeps all of them busy.
   options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
   return iter(batches.to_iter_dataset(options))
+
+
+class Resident:
+  """Training batches of a set that is in memory, taken by their indices: no threads, no reading.
+
+  As an iterator it gives batches; `take(n)` gives the next n of them along a first axis. A function of
+  (seed, step) as all others: every epoch has a permutation of its own.
+  """
+
+  def __init__(self, dataset: Dataset, config, step: int = 0, part: slice = slice(None)):
+    self._kind, self._config, self._step, self._part = dataset.kind, config, step, part
+    self._fields = {
+      name: x if isinstance(x, np.ndarray) else test_images(x, None, config)
+      for name, x in present(dataset.train).items()
+    }
+    self._count = len(next(iter(self._fields.values())))
+    self._orders: dict[tuple[int, int], np.ndarray] = {}
+
+  def __iter__(self):
+    return self
+
+  def __next__(self) -> Batch:
+    return self._kind(**{name: x[0] for name, x in present(self.take(1)).items()})
+
+  def take(self, count: int) -> Batch:
+    """The next `count` batches: [count, batch_size / process_count, ...]."""
+    size = self._config.batch_size
+    places = np.arange(self._step * size, (self._step + count) * size)
+    places = places.reshape(count, size)[:, self._part]
+    self._step += count
+    found = {}
+    for number, (name, values) in enumerate(self._fields.items()):
+      stream = number if self._kind is Pair else 0
+      indices = self._indices(stream, places)
+      found[name] = values[indices]
+    if self._config.data.index and 'index' in self._kind._fields:
+      found['index'] = indices.astype(np.int32)
+    return self._kind(**found)
+
+  def close(self):
+    """Nothing is to be stopped."""
+
+  def _indices(self, stream: int, places: np.ndarray) -> np.ndarray:
+    epochs, within = np.divmod(places, self._count)
+    found = np.empty_like(places)
+    for epoch in np.unique(epochs):
+      chosen = epochs == epoch
+      found[chosen] = self._order(stream, int(epoch))[within[chosen]]
+    return found
+
+  def _order(self, stream: int, epoch: int) -> np.ndarray:
+    if (stream, epoch) not in self._orders:
+      self._orders = {key: x for key, x in self._orders.items() if key[1] >= epoch - 1}
+      seed = (self._config.seed % 2**32, stream, epoch)
+      self._orders[stream, epoch] = np.random.default_rng(seed).permutation(self._count)
+    return self._orders[stream, epoch]
+
+
+def _is_resident(field, config) -> bool:
+  """Whether a field is an array, or images in memory that nothing is to change."""
+  if isinstance(field, np.ndarray):
+    return True
+  return getattr(field, 'resident', False) and not config.data.augment
+
+
+def take(batches: Iterator[Batch], count: int) -> Batch:
+  """The next `count` batches along a first axis."""
+  if isinstance(batches, Resident):
+    return batches.take(count)
+  parts = [next(batches) for _ in range(count)]
+  return parts[0]._make(
+    None if column[0] is None else np.stack(column) for column in zip(*parts, strict=True)
+  )
 
 
 def test_images(images: Images, which: int | Sequence[int] | None, config) -> np.ndarray:

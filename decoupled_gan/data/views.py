@@ -63,6 +63,10 @@ class Some:
   def __len__(self) -> int:
     return len(self.which)
 
+  @property
+  def resident(self) -> bool:
+    return getattr(self.images, 'resident', False)
+
   def __getitem__(self, index: int) -> np.ndarray:
     return self.images[self.which[index]]
 

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from decoupled_gan.core import state
+from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation import metrics, requests, scoring
 from decoupled_gan.evaluation.metrics import protocols
 from decoupled_gan.evaluation.tasks import tasks_of
 from decoupled_gan.machine import distributed
+from decoupled_gan.run import members
 from decoupled_gan.run.pictures import save_figure
 from decoupled_gan.run.workdir import Workdir
 
@@ -25,7 +28,7 @@ class Evaluator:
   """
 
   def __init__(self, run, dataset, workdir: Workdir):
-    self._config, self._workdir, self._mesh = run.config, workdir, run.mesh
+    self._run, self._config, self._workdir, self._mesh = run, run.config, workdir, run.mesh
     chosen = run.config.evaluation
     self._images = chosen['images']
     self._protocol = protocols.get(chosen['protocol'])
@@ -40,13 +43,25 @@ class Evaluator:
     ]
     self._best = self._best_of(chosen['best_metric'])
 
-  def evaluate(self, step: int, variables) -> tuple[dict[str, float], dict]:
+  def evaluate(self, step: int, current: TrainState) -> tuple[dict[str, float], dict]:
     """({'evaluate/<task>/<metric>': value}, the score that checkpoints are kept by).
 
     The score is the mean of the best metric over all tasks. All processes generate, the first one
-    scores, and all get its numbers.
+    scores, and all get its numbers. Of a run of several seeds, numbers and score are means, and each
+    seed's own stand beside them as '<name>#<seed>'.
     """
+    found = [
+      self._evaluate(state.inference_variables(own)) for own in members.each(self._run, current)
+    ]
+    scalars, score = found[0]
+    if len(found) == 1:
+      return scalars, score
+    means = {name: float(np.mean([values[name] for values, _ in found])) for name in scalars}
+    for seed, (values, _) in zip(members.seeds(self._config), found, strict=True):
+      means |= {f'{name}#{seed}': x for name, x in values.items()}
+    return means, score | {'value': float(np.mean([score['value'] for _, score in found]))}
 
+  def _evaluate(self, variables) -> tuple[dict[str, float], dict]:
     def generate(number, indices):
       return self._tasks[number][0].generate(variables, np.asarray(indices))
 
@@ -106,7 +121,7 @@ def picture(rows, best_step: int | None, path: Path):
   found: dict[str, dict[str, list]] = {}
   for row in rows:
     for name, value in row.items():
-      if name.startswith(PREFIX):
+      if name.startswith(PREFIX) and '#' not in name:  # of the seeds the means
         task, metric = name.removeprefix(PREFIX).split('/')
         found.setdefault(metric, {}).setdefault(task, []).append((row['step'], value))
   if not found:

@@ -43,14 +43,23 @@ def replicated(mesh) -> NamedSharding:
   return NamedSharding(mesh, P())
 
 
+def split(mesh) -> NamedSharding:
+  """The first axis of an array over the devices."""
+  return NamedSharding(mesh, P('data'))
+
+
 def replicate(mesh, tree):
   """Every leaf on every device."""
   return jax.device_put(tree, replicated(mesh))
 
 
-def shard_batch(mesh, batch):
-  """This process's part of a batch, numpy [local, ...], as global arrays [global, ...]."""
-  sharding = NamedSharding(mesh, P('data'))
+def shard_batch(mesh, batch, axis: int = 0):
+  """This process's part of a batch, numpy [local, ...], as global arrays [global, ...].
+
+  Args:
+    axis: which of the arrays' axes is the batch's; several steps' batches have theirs behind the first.
+  """
+  sharding = NamedSharding(mesh, P(*[None] * axis, 'data'))
   return jax.tree.map(
     lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), batch
   )
@@ -79,14 +88,19 @@ def spread(x: jax.Array) -> jax.Array:
   return jax.lax.with_sharding_constraint(x, P('data'))
 
 
-def prefetch(mesh, batches: Iterable, depth: int = 2) -> Iterator:
-  """Batches on the devices, `depth` of them ahead of the step: transfers overlap computation."""
+def ahead(made: Iterable, depth: int = 2) -> Iterator:
+  """What `made` gives, `depth` of it ahead: transfers to the devices overlap their computation."""
   queue = deque()
-  for batch in batches:
-    queue.append(shard_batch(mesh, batch))
+  for item in made:
+    queue.append(item)
     if len(queue) >= depth:
       yield queue.popleft()
   yield from queue
+
+
+def prefetch(mesh, batches: Iterable, depth: int = 2) -> Iterator:
+  """Batches on the devices, ahead of the step."""
+  return ahead((shard_batch(mesh, batch) for batch in batches), depth)
 
 
 def jit(function, quick: bool = False, platform: str = '', **options):

@@ -10,12 +10,12 @@ from ml_collections import ConfigDict
 from decoupled_gan import data
 from decoupled_gan.core import routing, state
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.machine import distributed, sharding
-from decoupled_gan.run import events, experiment, start
+from decoupled_gan.machine import distributed
+from decoupled_gan.run import calls, events, experiment, members, start
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.metrics_file import Metrics
-from decoupled_gan.run.pictures import grid, save_image
 from decoupled_gan.run.progress import Progress, Silent
+from decoupled_gan.run.sampler import Sampler
 from decoupled_gan.run.watch import Health, Interruption
 from decoupled_gan.run.workdir import Workdir, flatten
 
@@ -50,8 +50,8 @@ def train(config: ConfigDict, workdir: Workdir) -> bool:
     if main:
       workdir.save_config(config)
       print(describe(run, current, dataset, workdir, changes), flush=True)
-    if current.step >= config.num_steps:
-      print(f'Nothing to do: {int(current.step)} steps of num_steps={config.num_steps} are done.')
+    if (steps := members.steps_done(current)) >= config.num_steps:
+      print(f'Nothing to do: {steps} steps of num_steps={config.num_steps} are done.')
       return True
     done = _loop(run, current, dataset, workdir, checkpoints, interruption)
   if done:
@@ -61,30 +61,32 @@ def train(config: ConfigDict, workdir: Workdir) -> bool:
 
 def _loop(run, current, dataset, workdir: Workdir, checkpoints, interruption) -> bool:
   """The steps from `current` on; False if a signal ended them before the last one."""
-  config, first, main = run.config, int(current.step), distributed.main()
+  config, first, main = run.config, members.steps_done(current), distributed.main()
   with distributed.together():
-    train_step, sampler = run.train_step(), Sampler(run, dataset, workdir)
+    call, sampler = calls.Calls(run), Sampler(run, dataset, workdir)
     evaluator = _evaluator(run, dataset, workdir)
     metrics = Metrics(workdir.metrics_file, first) if main else Silent()
   health, vote = Health(config.nonfinite_patience), distributed.Vote(run.mesh)
-  feed = events.Feed(run, dataset)
+  feed = events.Feed(run, dataset, calls.spans(run, first, config.num_steps))
   shown = Progress(first, config.num_steps, config.batch_size) if main else Silent()
   with metrics, shown as progress:
-    for step in range(first + 1, config.num_steps + 1):
+    for begin, count in calls.spans(run, first, config.num_steps):
+      step = begin + count  # done, when the call is
       last = step == config.num_steps
-      current, batch = feed(current, step - 1)
-      current, losses = train_step(current, batch, routing.active(run.phases, step - 1))
-      health.check(step, losses)
+      current, batch = feed(current, begin)
+      current, found = call(current, batch, begin, count)
+      for number, losses in enumerate(found, begin + 1):
+        health.check(number, losses)
+        if number == config.num_steps or number % config.log_every_steps == 0:
+          values = members.named(losses, config.seeds, config.seed)
+          metrics.write(number, values | progress.log(number, values))
       progress.advance(step)
-      if last or step % config.log_every_steps == 0:
-        values = {name: float(value) for name, value in losses.items()}
-        metrics.write(step, values | progress.log(step, values))
       if last or step % config.sample_every_steps == 0:
         sampler.save(step, current)
       score = None
       if evaluator and (last or step % config.evaluate_every_steps == 0):
         with progress.paused():
-          values, score = evaluator.evaluate(step, state.inference_variables(current))
+          values, score = evaluator.evaluate(step, current)
         metrics.write(step, values)
       stop = vote(interruption.requested)
       due = last or score or step % config.checkpoint_every_steps == 0 or stop
@@ -127,15 +129,15 @@ def _evaluator(run, dataset, workdir: Workdir):
 
 def describe(run, current, dataset, workdir: Workdir, changes: Mapping) -> str:
   """The truth about a run, printed before it starts."""
-  devices = jax.devices()
+  devices, steps = jax.devices(), members.steps_done(current)
   lines = [
     f'workdir   {workdir.path}',
     f'devices   {len(devices)} x {devices[0].device_kind} ({jax.default_backend()}), '
     f'{jax.process_count()} process(es)',
     f'data      {dataset.describe()}',
-    f'start     {"step " + str(int(current.step)) if int(current.step) else "from nothing"}',
+    f'start     {f"step {steps}" if steps else "from nothing"}',
     *(f'changed   {name}: {old!r} -> {new!r}' for name, (old, new) in changes.items()),
-    *(f'group     {group}: {state.count(current.params[group]):,} parameters' for group in run.groups),
+    *(f'group     {group}: {count:,} parameters' for group, count in _counts(run, current).items()),
     '',
     routing.describe(run.phases, run.groups, run.offered, run.config.num_steps - 1),
     '',
@@ -144,27 +146,6 @@ def describe(run, current, dataset, workdir: Workdir, changes: Mapping) -> str:
   return '\n'.join(lines)
 
 
-class Sampler:
-  """Writes the sample grid of fixed test examples."""
-
-  def __init__(self, run, dataset, workdir: Workdir):
-    config = run.config
-    count = _divisible(config.sample_count, run.mesh.size)
-    self._test = data.test_batch(dataset, count, config)
-    self._aligned = dataset.aligned_test
-    self._batch = sharding.shard_whole(run.mesh, self._test)
-    self._sample = run.sampler()
-    self._workdir = workdir
-
-  def save(self, step: int, current: state.TrainState):
-    columns = self._sample(state.inference_variables(current), self._batch)
-    if not distributed.main():
-      return
-    if self._aligned:
-      columns['truth'] = self._test.swapped
-    save_image(grid(columns), self._workdir.samples / f'{step:08d}.png')
-
-
-def _divisible(count: int, devices: int) -> int:
-  """The smallest multiple of `devices` that is at least `count`."""
-  return -(-count // devices) * devices
+def _counts(run, current: state.TrainState) -> dict[str, int]:
+  """{group: its number of parameters}, of one member."""
+  return {g: state.count(current.params[g]) // run.config.seeds for g in run.groups}

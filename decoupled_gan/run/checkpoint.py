@@ -200,7 +200,7 @@ def _best(scores: Mapping[int, Mapping]) -> int | None:
 
 
 def _counter(step: int, abstract: TrainState) -> jax.Array:
-  return jax.device_put(np.int32(step), abstract.step.sharding)
+  return jax.device_put(np.full(abstract.step.shape, step, np.int32), abstract.step.sharding)
 
 
 def _with_networks(abstract: TrainState, step: int, networks: Mapping) -> TrainState:

@@ -1,10 +1,8 @@
 """What a method does between steps, played by the loop; see core/method.py: Event."""
 
-import jax
-
-from decoupled_gan import data
 from decoupled_gan.core.state import TrainState
 from decoupled_gan.machine import sharding
+from decoupled_gan.run import members
 
 
 def memory(run, dataset) -> dict:
@@ -34,20 +32,29 @@ def happen(run, state: TrainState, dataset, step: int):
 
 
 class Feed:
-  """The batches of a run, and the events before each step.
+  """The batches of a run, and the events before each call of the device.
 
   Where an event changes the data, batches are made anew from that step on: they are functions of
   (seed, step), so that a run that is resumed reads what it would have read.
   """
 
-  def __init__(self, run, dataset):
-    self._run, self._dataset, self._batches = run, dataset, None
+  def __init__(self, run, dataset, spans):
+    self._run, self._dataset, self._spans = run, dataset, list(spans)
+    self._batches = None
 
   def __call__(self, state: TrainState, step: int):
-    """(state, batch) of step `step` (from 0); steps are asked for one after the other."""
+    """(state, batch) of the call that begins with step `step` (from 0); calls come in their order.
+
+    A call of several steps has their batches along a first axis, a run of several seeds its members'
+    behind it.
+    """
     state, dataset = happen(self._run, state, self._dataset, step)
     if self._batches is None or dataset is not self._dataset:
-      part = jax.process_index(), jax.process_count()
-      batches = data.train_batches(dataset, self._run.config, step, *part)
-      self._dataset, self._batches = dataset, sharding.prefetch(self._run.mesh, batches)
+      self._dataset, self._batches = dataset, sharding.ahead(self._made(dataset, step))
     return state, next(self._batches)
+
+  def _made(self, dataset, step: int):
+    streams = members.batches(self._run, dataset, step)
+    for first, count in self._spans:
+      if first >= step:
+        yield members.taken(self._run, streams, count)

@@ -17,6 +17,7 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Batch, batch_shape, image_shape
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine import sharding
+from decoupled_gan.run import calls, members
 
 
 @dataclass(frozen=True)
@@ -57,37 +58,57 @@ class Experiment:
     """Raises UserError if a trained run cannot do it, with what it can."""
     ability.require(self.method, self.gan, name, self.config.method)
 
+  @property
+  def state_sharding(self) -> jax.sharding.NamedSharding:
+    """Replicated; the members of a run of several seeds are shared out."""
+    return sharding.split(self.mesh) if self.config.seeds > 1 else sharding.replicated(self.mesh)
+
   def create_state(self) -> state.TrainState:
-    """The state at step 0, replicated over the mesh."""
-    create = sharding.jit(self._create, quick=True, out_shardings=sharding.replicated(self.mesh))
-    return create(jax.random.key(self.config.seed))
+    """The state at step 0, on the mesh; of several seeds with a first axis of members."""
+    create = jax.vmap(self._create) if self.config.seeds > 1 else self._create
+    create = sharding.jit(create, quick=True, out_shardings=self.state_sharding)
+    return create(self._keys())
 
   def abstract_state(self) -> state.TrainState:
     """Shapes, types and shardings of the state; nothing is computed."""
-    replicated = sharding.replicated(self.mesh)
+    create = jax.vmap(self._create) if self.config.seeds > 1 else self._create
     return jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated),
-      jax.eval_shape(self._create, jax.random.key(0)),
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self.state_sharding),
+      jax.eval_shape(create, self._keys()),
     )
+
+  def _keys(self):
+    return members.keys(self.config) if self.config.seeds > 1 else jax.random.key(self.config.seed)
 
   def abstract_batch(self) -> Batch:
     """Shapes, types and shardings of a global batch; nothing is read."""
-    split = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec('data'))
+    several = (self.config.seeds,) if self.config.seeds > 1 else ()
     return jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=split), self.batch_shape
+      lambda x: jax.ShapeDtypeStruct(
+        (*several, *x.shape), x.dtype, sharding=sharding.split(self.mesh)
+      ),
+      self.batch_shape,
     )
 
-  def train_step(self):
-    """step(state, batch, active) -> (state, losses), compiled; the state's buffers are reused."""
-    function = step.make_train_step(
-      self.gan, self.phases, self.optimizers, self.copies, self.config.seed
+  def train_step(self, wrap: Callable = lambda train_step: train_step):
+    """step(state, batch, active) -> (state, losses), compiled; the state's buffers are reused.
+
+    Args:
+      wrap: makes another function of the step before it is compiled, such as `step.make_call`.
+    """
+    make = functools.partial(
+      step.make_train_step, self.gan, self.phases, self.optimizers, self.copies
     )
+    if self.config.seeds > 1:
+      function = step.over_seeds(make, jnp.array(members.seeds(self.config)))
+    else:
+      function = make(self.config.seed)
     return sharding.jit(
-      function,
+      wrap(function),
       platform=self.mesh.devices.flat[0].platform,
       static_argnums=2,
       donate_argnums=0,
-      out_shardings=sharding.replicated(self.mesh),
+      out_shardings=(self.state_sharding, sharding.replicated(self.mesh)),
     )
 
   def compiled(self, function: Callable, *static, noise: Callable | None = None):
@@ -135,8 +156,10 @@ def build(config: ConfigDict, devices=None, train: bool = True) -> Experiment:
   Raises UserError where the config's fields do not fit each other or the number of devices.
   """
   _validate(config)
+  calls.check(config)
   mesh = sharding.make_mesh(devices)
-  sharding.check_batch_size(config.batch_size, mesh.size)
+  if config.seeds == 1:
+    sharding.check_batch_size(config.batch_size, mesh.size)
   method = methods.get(config.method)
   gan = method.build(config)
   phases = routing.make_phases(
@@ -149,6 +172,7 @@ def build(config: ConfigDict, devices=None, train: bool = True) -> Experiment:
     config.anneal.get('routes', ConfigDict()).to_dict(),
   )
   _check_events(config, method)
+  members.check(config, mesh.size, any(config.events.values()))
   batch = jax.eval_shape(to_float, batch_shape(config, method.batch))
   create = functools.partial(state.initial_variables, gan, initialise=initialiser(gan, phases))
   variables = jax.eval_shape(create, batch, jax.random.key(0))

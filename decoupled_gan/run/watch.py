@@ -36,7 +36,8 @@ class Health:
       self._examine(*pending)
 
   def _examine(self, step: int, losses):
-    bad = {name: float(x) for name, x in losses.items() if not np.isfinite(float(x))}
+    # of several seeds one that is still finite is worth going on for
+    bad = {name: np.ravel(x)[0] for name, x in losses.items() if not np.isfinite(x).any()}
     self._bad = self._bad + 1 if bad else 0
     if self._bad >= self._patience:
       name, value = next(iter(bad.items()))

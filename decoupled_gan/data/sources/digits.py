@@ -39,6 +39,6 @@ def _halves(config):
 
   def part(chosen):
     names = [f'{i:04d}' for i in np.flatnonzero(chosen)]
-    return ArrayImages(images[chosen], names, config.image_channels), labels[chosen]
+    return ArrayImages(images[chosen], names, config.image_channels, resident=True), labels[chosen]
 
   return part(~testing), part(testing)

@@ -1,0 +1,44 @@
+"""--mode=export: a run's networks in another layout, or one seed of a run of several as a run."""
+
+from decoupled_gan.errors import UserError, listing
+from decoupled_gan.interop import nice_checkpoint
+from decoupled_gan.run import experiment, members
+from decoupled_gan.run.checkpoint import Checkpoints
+from decoupled_gan.run.workdir import Workdir
+
+FORMATS = ('pytorch', 'run')
+
+
+def export(workdir: Workdir, output: str, layout: str, member: int, step: int | str | None = None):
+  """Writes `output`.
+
+  Args:
+    layout: 'pytorch', the official code's; or 'run', a workdir of the seed number `member`.
+  """
+  if layout not in FORMATS:
+    raise UserError(f'--format={layout} is unknown; there are {listing(FORMATS)}.')
+  if layout == 'run':
+    take_out(workdir, member, output, step)
+  else:
+    nice_checkpoint.export_checkpoint(workdir, output, step)
+
+
+def take_out(workdir: Workdir, number: int, output: str, step: int | str | None = None):
+  """Makes `output` an ordinary run of member `number` of the run in `workdir`, with its optimizers."""
+  config = workdir.load_config()
+  if not 0 <= number < config.seeds:
+    raise UserError(f'--member={number}: {workdir.path} has members 0 to {config.seeds - 1}.')
+  if not output:
+    raise UserError('--output=<folder> is missing: where is the run to go?')
+  target = Workdir(output)
+  if target.config_file.exists():
+    raise UserError(f'--output={output} holds a run already: name a new folder.')
+  run = experiment.build(config)
+  with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
+    state = checkpoints.restore(run.abstract_state(), step)
+  own, state = members.config_of(config, number), members.each(run, state)[number]
+  target.create()
+  target.save_config(own)
+  with Checkpoints(target.checkpoints) as checkpoints:
+    checkpoints.save(int(state.step), state, own)
+  print(f'member {number} of {workdir.path}, seed {own.seed}, step {int(state.step)}: {target.path}')

@@ -1,0 +1,38 @@
+"""The sample grid that a run shows of itself."""
+
+from decoupled_gan import data
+from decoupled_gan.core import state
+from decoupled_gan.machine import distributed, sharding
+from decoupled_gan.run import members
+from decoupled_gan.run.pictures import grid, save_image
+from decoupled_gan.run.workdir import Workdir
+
+
+class Sampler:
+  """Writes the sample grid of fixed test examples."""
+
+  def __init__(self, run, dataset, workdir: Workdir):
+    self._run, self._config = run, run.config
+    config = run.config
+    count = _divisible(config.sample_count, run.mesh.size)
+    self._test = data.test_batch(dataset, count, config)
+    self._aligned = dataset.aligned_test
+    self._batch = sharding.shard_whole(run.mesh, self._test)
+    self._sample = run.sampler()
+    self._workdir = workdir
+
+  def save(self, step: int, current: state.TrainState):
+    """<step>.png, or of several seeds <step>-seed<n>.png for each."""
+    for seed, own in zip(members.seeds(self._config), members.each(self._run, current), strict=True):
+      columns = self._sample(state.inference_variables(own), self._batch)
+      if not distributed.main():
+        continue
+      if self._aligned:
+        columns['truth'] = self._test.swapped
+      name = f'{step:08d}-seed{seed}.png' if self._config.seeds > 1 else f'{step:08d}.png'
+      save_image(grid(columns), self._workdir.samples / name)
+
+
+def _divisible(count: int, devices: int) -> int:
+  """The smallest multiple of `devices` that is at least `count`."""
+  return -(-count // devices) * devices

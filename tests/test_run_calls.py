@@ -1,0 +1,153 @@
+"""Many steps a call, many seeds a run: nothing changes but speed."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from configs import wgan_gp
+from decoupled_gan import data
+from decoupled_gan.errors import UserError
+from decoupled_gan.modes import train
+from decoupled_gan.modes.export import take_out
+from decoupled_gan.run import calls, experiment, members
+from decoupled_gan.run.checkpoint import Checkpoints
+from decoupled_gan.run.workdir import Workdir
+
+
+def config_of(**fields):
+  """WGAN-GP on points, where the generator is played at every fifth step."""
+  config = wgan_gp.get_config('tiny,grid25')
+  config.model.width = 8
+  config.batch_size = 16
+  config.num_steps = 20
+  config.sample_every_steps = config.checkpoint_every_steps = 10
+  config.sample_count = 64
+  config.update_from_flattened_dict(fields)
+  return config
+
+
+def trained(config, folder):
+  train.train(config, Workdir(folder))
+  run = experiment.build(config)
+  with Checkpoints(folder / 'checkpoints', read_only=True) as checkpoints:
+    return checkpoints.restore(run.abstract_state())
+
+
+def lines(folder):
+  rows = [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+  return [{k: v for k, v in row.items() if not k.startswith('time/')} for row in rows]
+
+
+def close(x, y, rtol=1e-4):
+  for a, b in zip(*map(jax.tree.leaves, (x, y)), strict=True):
+    np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-5)
+
+
+def test_ten_steps_a_call_are_ten_calls_and_log_each_step(tmp_path):
+  one = trained(config_of(), tmp_path / 'one')
+  ten = trained(config_of(steps_per_call=10), tmp_path / 'ten')
+  close(one, ten)
+  for a, b in zip(lines(tmp_path / 'one'), lines(tmp_path / 'ten'), strict=True):
+    assert b == pytest.approx(a, rel=1e-3, abs=1e-5)
+
+
+def test_a_run_of_calls_resumes_to_the_bit_also_from_a_checkpoint_that_was_made_between(tmp_path):
+  straight = trained(config_of(steps_per_call=10), tmp_path / 'straight')
+  trained(config_of(steps_per_call=10, num_steps=10), tmp_path / 'resumed')
+  resumed = trained(config_of(steps_per_call=10), tmp_path / 'resumed')
+  for a, b in zip(*map(jax.tree.leaves, (straight, resumed)), strict=True):
+    assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+  assert lines(tmp_path / 'resumed') == lines(tmp_path / 'straight')
+
+
+def test_calls_never_cross_their_multiples_and_do_single_steps_where_a_window_opens_in_one():
+  run = experiment.build(config_of(steps_per_call=10))
+  assert list(calls.spans(run, 0, 25)) == [(0, 10), (10, 10), (20, 5)]
+  assert list(calls.spans(run, 7, 20)) == [(7, 3), (10, 10)]
+  config = config_of(steps_per_call=200, sample_every_steps=200, checkpoint_every_steps=200)
+  config.window.generate = (100, 0)
+  run = experiment.build(config)
+  assert [count for _, count in calls.spans(run, 0, 400)] == [1] * 100 + [100, 200]
+
+
+@pytest.mark.parametrize('field', calls.BETWEEN)
+def test_what_happens_between_calls_must_be_a_multiple(field):
+  with pytest.raises(UserError, match=rf'{field}=7 is not a multiple of steps_per_call=10.*Try 10'):
+    experiment.build(config_of(steps_per_call=10, **{field: 7}))
+
+
+# Seeds.
+
+
+def test_each_member_is_the_run_of_its_seed_to_rounding(tmp_path):
+  many = trained(config_of(seeds=3), tmp_path / 'many')
+  logged = lines(tmp_path / 'many')
+  for number in range(3):
+    one = trained(config_of(seed=number), tmp_path / f'{number}')
+    close(members.member(many, number), one)
+    for row, own in zip(logged, lines(tmp_path / f'{number}'), strict=True):
+      for name in own.keys() - {'step'}:
+        assert row[f'{name}#{number}'] == pytest.approx(own[name], rel=1e-3, abs=1e-5)
+  assert (tmp_path / 'many/samples/00000020-seed2.png').exists()
+
+
+def test_seeds_and_calls_go_together_and_resume(tmp_path):
+  many = trained(config_of(seeds=2, steps_per_call=10), tmp_path / 'many')
+  close(many, trained(config_of(seeds=2), tmp_path / 'single'))
+  trained(config_of(seeds=2, steps_per_call=10, num_steps=10), tmp_path / 'resumed')
+  close(many, trained(config_of(seeds=2, steps_per_call=10), tmp_path / 'resumed'), rtol=1e-6)
+
+
+def test_a_member_goes_on_as_an_ordinary_run(tmp_path, capsys):
+  trained(config_of(seeds=2, num_steps=10), tmp_path / 'many')
+  take_out(Workdir(tmp_path / 'many'), 1, str(tmp_path / 'own'))
+  assert 'seed 1, step 10' in capsys.readouterr().out
+  close(trained(config_of(seed=1), tmp_path / 'own'), trained(config_of(seed=1), tmp_path / 'one'))
+
+
+def test_members_are_shared_by_the_devices_and_the_number_must_fit():
+  with pytest.raises(UserError, match='seeds=3 cannot be shared by 2 devices: make it a multiple of 2'):
+    members.check(config_of(seeds=3), 2, False)
+
+
+def test_using_a_run_of_several_seeds_says_how_to_take_one_out(tmp_path):
+  from decoupled_gan.run import inference
+
+  workdir = Workdir(tmp_path)
+  workdir.create()
+  workdir.save_config(config_of(seeds=2))
+  with pytest.raises(UserError, match=r'holds 2 seeds, 0, 1: take one out by --mode=export --form'):
+    inference.open_run(workdir)
+  for number, message in ((2, '--member=2: .* has members 0 to 1'), (0, '--output=<folder> is missing')):
+    with pytest.raises(UserError, match=message):
+      take_out(workdir, number, '')
+
+
+# Batches of what is in memory.
+
+
+def test_batches_in_memory_are_a_function_of_the_step_and_come_once_an_epoch():
+  config = config_of(batch_size=24)
+  dataset = data.load(config, experiment.build(config).method.batch)
+  stream = data.train_batches(dataset, config)
+  whole = [next(stream).x for _ in range(6)]
+  together = data.take(data.train_batches(dataset, config, 2), 4).x
+  np.testing.assert_array_equal(together, np.stack(whole[2:]))
+  parts = [next(data.train_batches(dataset, config, 3, i, 2)).x for i in range(2)]
+  np.testing.assert_array_equal(np.concatenate(parts), whole[3])
+
+
+def test_digits_in_memory_have_their_labels_and_numbers_and_every_epoch_an_order_of_its_own():
+  from configs import gan
+
+  config = gan.get_config('labelled_digits')
+  config.batch_size, config.data.index = 1438, True
+  dataset = data.load(config, experiment.build(config).method.batch)
+  first, second = data.take(data.train_batches(dataset, config), 2).index
+  assert sorted(first) == sorted(second) == list(range(1438))
+  assert (first != second).any()
+  batch = next(data.train_batches(dataset, config))
+  np.testing.assert_array_equal(batch.labels, dataset.train.labels[batch.index])
+  np.testing.assert_array_equal(batch.x[5], dataset.train.x[batch.index[5]])
