@@ -122,11 +122,22 @@ def create(
       call if None.
   """
   variables = initial_variables(gan, batch, key, initialise)
-  params = partition.split(variables.pop('params'), parts)
+  return assemble(variables, optimizers, copies, parts, memory)
+
+
+def assemble(
+  variables: Mapping[str, Any],
+  optimizers: Mapping[str, Any],
+  copies: Mapping[str, Copy] | None = None,
+  parts: partition.Parts = (),
+  memory: Mapping[str, Any] | None = None,
+) -> TrainState:
+  """The state at step 0 of networks whose variables there are already; see `create`."""
+  params = partition.split(variables['params'], parts)
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     params=params,
-    stats=variables,
+    stats={name: x for name, x in variables.items() if name != 'params'},
     opt={group: optimizers[group].init(params[group]) for group in params},
     copies={name: jax.tree.map(jnp.copy, params[x.of]) for name, x in (copies or {}).items()},
     memory=dict(memory or {}),

@@ -14,6 +14,8 @@ import jax
 
 from decoupled_gan.machine import paths
 
+LEAST_SECONDS = 0.2  # to compile, of a program that is kept
+
 
 def keep(name: str, workdir: Path):
   """Keeps compiled programs in the folder `name`, config.compilation_cache; before the first one.
@@ -28,6 +30,7 @@ def keep(name: str, workdir: Path):
   if jax.default_backend() == 'cpu':
     folder = folder / f'cpu-{_processor()}'
   jax.config.update('jax_compilation_cache_dir', str(folder))
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', LEAST_SECONDS)
 
 
 def _processor() -> str:

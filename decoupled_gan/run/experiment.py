@@ -27,6 +27,7 @@ class Experiment:
   Attributes:
     offered: {phase: {loss that its objective offers: whether it waits to be asked}}; {} if the
       experiment is not to be trained.
+    variables: shapes and types of the networks' variables, as they are initialised.
     memory: {event: arrays} that events begin with, see events.py.
   """
 
@@ -39,6 +40,7 @@ class Experiment:
   parts: parts.Parts
   mesh: jax.sharding.Mesh
   offered: Mapping[str, Mapping[str, bool]]
+  variables: Mapping[str, Any]
   memory: Mapping[str, Any] = field(default_factory=dict)
 
   @property
@@ -71,10 +73,17 @@ class Experiment:
 
   def abstract_state(self) -> state.TrainState:
     """Shapes, types and shardings of the state; nothing is computed."""
-    create = jax.vmap(self._create) if self.config.seeds > 1 else self._create
+    assemble = functools.partial(
+      state.assemble,
+      optimizers=self.optimizers,
+      copies=self.copies,
+      parts=self.parts,
+      memory=self.memory,
+    )
+    several = (self.config.seeds,) if self.config.seeds > 1 else ()
     return jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self.state_sharding),
-      jax.eval_shape(create, self._keys()),
+      lambda x: jax.ShapeDtypeStruct((*several, *x.shape), x.dtype, sharding=self.state_sharding),
+      jax.eval_shape(assemble, self.variables),
     )
 
   def _keys(self):
@@ -192,6 +201,7 @@ def build(config: ConfigDict, devices=None, train: bool = True) -> Experiment:
     parts=divided,
     mesh=mesh,
     offered=offered,
+    variables=variables,
   )
 
 

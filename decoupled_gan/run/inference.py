@@ -11,6 +11,7 @@ from decoupled_gan.core import state
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.types import DIRECTIONS
 from decoupled_gan.errors import UserError
+from decoupled_gan.machine import compilation
 from decoupled_gan.run import experiment, members
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
@@ -49,6 +50,7 @@ def open_run(
   """The experiment of the run in `workdir`, without a state; by `config` if one is given."""
   config = (config or workdir.load_config()).copy_and_resolve_references()
   members.require_one(config, str(workdir.path))
+  compilation.keep(config.compilation_cache, workdir.path)
   # training's batch does not matter here
   config.batch_size = len(devices) if devices else jax.device_count()
   return experiment.build(config, devices, train=False)
