@@ -10,6 +10,7 @@ several seeds, ours are all seeds' steps together.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import tempfile
@@ -44,7 +45,7 @@ def theirs(steps: int) -> float:
 
   def network(outputs, activation):
     sizes = [2, 128, 128, 128]
-    layers = [x for a, b in zip(sizes, sizes[1:], strict=False) for x in (nn.Linear(a, b), activation())]
+    layers = [x for a, b in itertools.pairwise(sizes) for x in (nn.Linear(a, b), activation())]
     return nn.Sequential(*layers, nn.Linear(128, outputs))
 
   points = torch.from_numpy(MIXTURES['grid25'].sample(100_000, 0))
