@@ -27,13 +27,16 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
-from decoupled_gan.networks import heads
+from decoupled_gan.networks import heads, staged
 from decoupled_gan.terms import Scene, check_constants, offered, penalties  # noqa: F401
 
-BACKBONES = ('mlp', 'dcgan')
-"""Modules of networks/ with `generator(config)` and `discriminator(config)`."""
+BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan')
+"""Modules of networks/ with `generator(config)` and `discriminator(config)`, see networks/staged.py."""
 PRIORS = {'normal': lambda z: z, 'uniform': lambda z: 2 * jax.scipy.stats.norm.cdf(z) - 1}
 """From standard normal numbers to those of the prior; 'uniform' is U(-1, 1)."""
+SPECTRAL_UPDATES = ('forward', 'step')
+"""When the discriminator's spectral norms iterate: at each of its passes (torch's and Chainer's way), or once
+a step, where it learns from real examples (TensorFlow's, as in SAGAN)."""
 
 
 class GAN(nn.Module):
@@ -44,6 +47,7 @@ class GAN(nn.Module):
     prior_name: of PRIORS.
     adversarial: what the two minimise.
     constants: {term: {constant: value}} that differ from the papers'.
+    spectral_updates: of SPECTRAL_UPDATES.
   """
 
   generator: nn.Module
@@ -52,6 +56,7 @@ class GAN(nn.Module):
   prior_name: str
   adversarial: Adversarial
   constants: Mapping[str, Mapping[str, Any]]
+  spectral_updates: str = 'forward'
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
@@ -61,9 +66,16 @@ class GAN(nn.Module):
     """Standard normal numbers as latents of the prior."""
     return PRIORS[self.prior_name](normal)
 
-  def judge(self, x: Array, labels: Array | None) -> heads.Verdict:
-    """The discriminator's verdict on examples, as it sees them."""
-    return self.discriminator(x, labels)
+  def judge(self, x: Array, labels: Array | None, learning: bool = False) -> heads.Verdict:
+    """The discriminator's verdict on examples, as it sees them.
+
+    Args:
+      learning: whether these are the real examples that it learns from.
+    """
+    if learning or self.spectral_updates == 'forward':
+      return self.discriminator(x, labels)
+    judge = nn.map_variables(lambda module, *args: module(*args), 'spectral', mutable=False)
+    return judge(self.discriminator, x, labels)
 
 
 def discriminate(gan: GAN, batch: Examples) -> dict:
@@ -98,24 +110,24 @@ def build(config: ConfigDict) -> GAN:
     ('losses.adversarial', losses.adversarial, ADVERSARIAL),
     ('model.backbone', model.backbone, BACKBONES),
     ('model.prior', model.prior, PRIORS),
+    ('model.spectral_updates', model.spectral_updates, SPECTRAL_UPDATES),
   ):
     if value not in known:
       raise UserError(f'{field}={value!r} is unknown; there are {listing(known, 40)}.')
   constants = {name: x.to_dict() for name, x in losses.items() if isinstance(x, ConfigDict)}
   check_constants(constants)
   backbone = importlib.import_module(f'decoupled_gan.networks.{model.backbone}')
-  counts = tuple(len(config.attributes[name]) for name in sorted(config.attributes))
-  generator = backbone.generator(config)
-  if counts:
-    generator = heads.Conditioned(generator, counts, model.label_size)
-  head = heads.make_head(model.head, model.outputs, counts)
+  network, counts = backbone.discriminator(config), staged.counts_of(config)
   return GAN(
-    generator=generator,
-    discriminator=heads.Discriminator(backbone.discriminator(config), head),
+    generator=staged.referenced(backbone.generator(config), config, PRIORS[model.prior]),
+    discriminator=heads.Discriminator(
+      network, heads.make_head(model.head, model.outputs, counts, network)
+    ),
     z_dim=model.z_dim,
     prior_name=model.prior,
     adversarial=ADVERSARIAL[losses.adversarial],
     constants=constants,
+    spectral_updates=model.spectral_updates,
   )
 
 

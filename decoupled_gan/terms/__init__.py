@@ -73,7 +73,7 @@ class Scene:
   @functools.cached_property
   def judged_real(self):
     """What the discriminator says of `real`: a Verdict, see networks/heads.py."""
-    return self.gan.judge(self.real, self.labels)
+    return self.gan.judge(self.real, self.labels, learning=self.frozen)
 
   @functools.cached_property
   def judged_fake(self):
@@ -92,8 +92,17 @@ class Scene:
 
   @functools.cached_property
   def critic(self) -> Callable[[Array], Array]:
-    """x -> outputs [B, K]: the discriminator as a pure function, whose statistics stay as they are."""
+    """x -> outputs [B, K]: the discriminator as a pure function, whose statistics stay as they are.
+
+    Raises UserError if it normalises by its batch: it would be another function than the one that learns,
+    and not one of each example.
+    """
     module, variables = self.gan.discriminator.unbind()
+    if 'batch_stats' in variables:
+      raise UserError(
+        'a term on the slope of the discriminator needs one that treats each example on its own, and '
+        "this one has batch normalisation: choose another model.norm_discriminator, such as 'none'."
+      )
     return lambda x: module.apply(variables, x, self.labels).outputs
 
   @functools.cached_property
