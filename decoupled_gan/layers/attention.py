@@ -1,8 +1,9 @@
 """Self-attention over the pixels of a map (Zhang et al., SAGAN, ICML 2019, eq. 1 to 3).
 
 As the official code has it, which the published models are from: theta, phi (C/8 channels), g (C/2) and
-the way back are 1 x 1 convolutions without bias; keys and values are max-pooled 2 x 2; the softmax is over
-keys, without the 1/sqrt(d) of transformers; the result is added with a weight gamma that starts at 0.
+the way back are 1 x 1 convolutions without bias; keys and values are max-pooled 2 x 2; the softmax is
+over keys, without the 1/sqrt(d) of transformers; the result is added with a weight gamma that starts at
+0.
 
 *Where we differ* from the paper's equations, with the code: the pooling, and C/2 rather than C/8 for g.
 """

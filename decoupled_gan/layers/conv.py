@@ -5,8 +5,9 @@ The arithmetic is in conv_ops.py, so that speed work has one place to go to.
 Spectral normalisation: Miyato et al., ICLR 2018, as `torch.nn.utils.spectral_norm` does it: u and v
 are both stored (collection 'spectral'), one power iteration for each call in training, none in
 evaluation. `flax.linen.SpectralNorm` stores u only and iterates in evaluation too, so its outputs
-differ there. Linear layers and embeddings have it in linear.py. Where we differ from torch: the vectors are iterated once at initialisation, so that a
-network that was never trained has a sensible norm in evaluation (torch's is random there).
+differ there. Linear layers and embeddings have it in linear.py. Where we differ from torch: the vectors
+are iterated once at initialisation, so that a network that was never trained has a sensible norm in
+evaluation (torch's is random there).
 """
 
 import math

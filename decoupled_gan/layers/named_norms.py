@@ -10,8 +10,8 @@
 
 '+spectral' behind another name does both, as in 'conditional_batch+spectral'.
 
-*Where we differ*: several attributes add up, scale = 1 + sum of the classes' offsets; the offsets start at
-0, which is the published start (scale 1, shift 0) for one.
+*Where we differ*: several attributes add up, scale = 1 + sum of the classes' offsets; the offsets start
+at 0, which is the published start (scale 1, shift 0) for one.
 """
 
 import dataclasses
@@ -90,8 +90,8 @@ def parse(text: str, where: str, allowed: Sequence[str] = KINDS, **fields) -> No
   kinds = [word for word in words if word != 'spectral']
   if len(kinds) > 1 or words.count('spectral') > 1 or not set(kinds) <= set(allowed):
     raise UserError(
-      f"{where}={text!r} is unknown; there are {listing([*allowed, 'spectral'])}, and '+spectral' behind "
-      'a name for both.'
+      f"{where}={text!r} is unknown; there are {listing([*allowed, 'spectral'])}, and '+spectral' "
+      'behind a name for both.'
     )
   return Norm(kinds[0] if kinds else 'none', 'spectral' in words, **fields)
 

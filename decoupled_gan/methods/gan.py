@@ -35,8 +35,8 @@ BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan')
 PRIORS = {'normal': lambda z: z, 'uniform': lambda z: 2 * jax.scipy.stats.norm.cdf(z) - 1}
 """From standard normal numbers to those of the prior; 'uniform' is U(-1, 1)."""
 SPECTRAL_UPDATES = ('forward', 'step')
-"""When the discriminator's spectral norms iterate: at each of its passes (torch's and Chainer's way), or once
-a step, where it learns from real examples (TensorFlow's, as in SAGAN)."""
+"""When the discriminator's spectral norms iterate: at each of its passes (torch's and Chainer's way), or
+once a step, where it learns from real examples (TensorFlow's, as in SAGAN)."""
 
 
 class GAN(nn.Module):

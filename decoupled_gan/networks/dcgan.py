@@ -1,14 +1,14 @@
 """DCGAN (Radford, Metz, Chintala, ICLR 2016, arXiv 1511.06434), for squares of 8 px or more.
 
 In the form that everybody copies, soumith/dcgan.torch: 4 x 4 kernels of N(0, 0.02) without biases; the
-generator starts at 4 x 4 px, where it has `width` x 2^(n-1) channels, and doubles the size and halves the
-channels n times; the discriminator does the reverse. Batch normalisation with scales of N(1, 0.02)
-everywhere but in the generator's last and the discriminator's first layer; ReLU and leaky ReLU (0.2); tanh.
-`width` is the number of channels at half the size: 64 as published, at 64 px.
+generator starts at 4 x 4 px, where it has `width` x 2^(n-1) channels, and doubles the size and halves
+the channels n times; the discriminator does the reverse. Batch normalisation with scales of N(1, 0.02)
+everywhere but in the generator's last and the discriminator's first layer; ReLU and leaky ReLU (0.2);
+tanh. `width` is the number of channels at half the size: 64 as published, at 64 px.
 
-*Where we differ*: other sizes by the same rule; biases where a network has no norm; running averages move by
-0.1 a step, so that they follow a generator that changes fast. The authors' first code (Newmu/dcgan_code) has
-5 x 5 kernels, a width of 128 and a norm for each unit of the first layer.
+*Where we differ*: other sizes by the same rule; biases where a network has no norm; running averages
+move by 0.1 a step, so that they follow a generator that changes fast. The authors' first code
+(Newmu/dcgan_code) has 5 x 5 kernels, a width of 128 and a norm for each unit of the first layer.
 """
 
 import functools
@@ -46,7 +46,7 @@ class Generator(Staged):
     widths = [self.width * 2**i for i in reversed(range(doublings))]
     bare = self.norm.kind == 'none'
     start = functools.partial(Start, START, widths[0], self.norm, use_bias=bare, dtype=self.dtype)
-    up = functools.partial(Conv, kernel_size=4, stride=2, transposed=True, use_bias=bare, dtype=self.dtype)
+    up = functools.partial(Conv, transposed=True, use_bias=bare, dtype=self.dtype)
     return {
       **dict(self.condition),
       'start': start,
@@ -69,7 +69,7 @@ class Discriminator(Staged):
 
   def chain(self):
     bare, leaky = self.norm.kind == 'none', functools.partial(nn.leaky_relu, negative_slope=0.2)
-    down = functools.partial(Conv, kernel_size=4, stride=2, use_bias=bare, dtype=self.dtype)
+    down = functools.partial(Conv, use_bias=bare, dtype=self.dtype)
     stages = {}
     for i in range(int(math.log2(self.size // START))):
       norm = self.norm if i else self.norm.left_out

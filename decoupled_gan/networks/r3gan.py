@@ -1,17 +1,19 @@
 """R3GAN's networks (Huang et al., NeurIPS 2024, arXiv 2501.05441): residual, grouped, without any norm.
 
-A stage for each size from 4 px on, of `widths` channels and `blocks` residual blocks: x + 1 x 1 (act(grouped
-3 x 3 (act(1 x 1 x)))), widths w -> 2w -> 2w -> w, where act is a bias and a leaky ReLU (0.2); convolutions have
-no biases. Kernels are normal of std gain / sqrt(fan in); the first two of a block have the gain
-sqrt(2 / 1.04) L^(-1/4), L blocks in all, and the last is 0: at the start each block is the identity.
+A stage for each size from 4 px on, of `widths` channels and `blocks` residual blocks: x + 1 x 1
+(act(grouped 3 x 3 (act(1 x 1 x)))), widths w -> 2w -> 2w -> w, where act is a bias and a leaky ReLU
+(0.2); convolutions have no biases. Kernels are normal of std gain / sqrt(fan in); the first two of a
+block have the gain sqrt(2 / 1.04) L^(-1/4), L blocks in all, and the last is 0: at the start each block
+is the identity.
 
-  generator      a learned 4 x 4 basis times a linear map of z; sizes are doubled by the filter [1, 3, 3, 1]
+  generator      a learned 4 x 4 basis times a linear map of z; sizes are doubled by the filter [1, 3, 3,
+  1]
                  behind a 1 x 1 convolution, if widths differ; 1 x 1 to the image, without tanh
   discriminator  the reverse; a depthwise 4 x 4 convolution makes the features, and the head is linear
 
-Of a conditional one, an embedding of the labels is behind z, and the head is `bilinear`. Source: brownvc/R3GAN
-(R3GAN/Networks.py). *Where we differ*: labels of several attributes have an embedding each; images leave the
-generator as float32, whatever the stages compute in.
+Of a conditional one, an embedding of the labels is behind z, and the head is `bilinear`. Source:
+brownvc/R3GAN (R3GAN/Networks.py). *Where we differ*: labels of several attributes have an embedding
+each; images leave the generator as float32, whatever the stages compute in.
 """
 
 import functools
@@ -91,7 +93,7 @@ class Discriminator(Staged):
 
 
 class Inner(NamedTuple):
-  """The blocks of one stage: how many, of how many groups, of how many blocks in all, computed in what."""
+  """The blocks of one stage: how many, of how many groups, how many all stages have, in what dtype."""
 
   blocks: int
   groups: int
@@ -153,7 +155,7 @@ class Growing(nn.Module):
 
 
 class Shrinking(nn.Module):
-  """A stage of the discriminator: [B, H, W, width] -> [B, H/2, W/2, narrower]; the last one keeps its size.
+  """A stage of the discriminator: [B, H, W, width] -> [B, H/2, W/2, narrower]; the last keeps its size.
 
   Attributes:
     narrower: channels of the next stage; 0: there is none.
@@ -238,7 +240,9 @@ def _shape(config: ConfigDict) -> tuple[tuple[int, ...], ...]:
       )
   for width, groups in zip(*shape[:2], strict=True):
     if 2 * width % groups:
-      raise UserError(f'model.groups: {groups} groups do not divide the 2 x {width} channels of a block.')
+      raise UserError(
+        f'model.groups: {groups} groups do not divide the 2 x {width} channels inside a block.'
+      )
   for field in ('norm_generator', 'norm_discriminator'):
     if model[field] != 'none':
       raise UserError(f"model.{field}={model[field]!r}: r3gan has no norm; there is 'none'.")

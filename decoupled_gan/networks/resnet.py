@@ -5,14 +5,14 @@
   SAGAN    Zhang et al., ICML 2019 (arXiv 1805.08318), brain-research/self-attention-gan: 128 px; hidden
            channels are the block's outputs, and there is a layer of self-attention in each network
 
-Generator: linear to 4 x 4 px, up blocks (norm, ReLU, nearest x 2, 3 x 3, norm, ReLU, 3 x 3; shortcut x 2,
-1 x 1), norm, ReLU, 3 x 3, tanh. Discriminator: a first block without its first ReLU, down blocks (ReLU,
-3 x 3, ReLU, 3 x 3, 2 x 2 mean), plain blocks, ReLU, sum (or mean) over pixels. All layers have biases; Glorot's
-uniform kernels, in blocks times `model.gain`. Channels are `width` times WIDTHS and DEPTHS; the discriminator
-may have a width of its own, `model.width_discriminator`.
+Generator: linear to 4 x 4 px, up blocks (norm, ReLU, nearest x 2, 3 x 3, norm, ReLU, 3 x 3; shortcut x
+2, 1 x 1), norm, ReLU, 3 x 3, tanh. Discriminator: a first block without its first ReLU, down blocks
+(ReLU, 3 x 3, ReLU, 3 x 3, 2 x 2 mean), plain blocks, ReLU, sum (or mean) over pixels. All layers have
+biases; Glorot's uniform kernels, in blocks times `model.gain`. Channels are `width` times WIDTHS and
+DEPTHS; the discriminator may have a width of its own, `model.width_discriminator`.
 
-*Where we differ*: shortcuts are 1 x 1 before they are enlarged and after they are shrunk, whatever their paper
-does: it is the same function, and a quarter of the work.
+*Where we differ*: shortcuts are 1 x 1 before they are enlarged and after they are shrunk, whatever their
+paper does: it is the same function, and a quarter of the work.
 """
 
 import functools
@@ -30,7 +30,7 @@ from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
 from decoupled_gan.networks.dcgan import pixels
 from decoupled_gan.networks.heads import Last
-from decoupled_gan.networks.staged import Links, Staged, condition_of, norm_of, square_size
+from decoupled_gan.networks.staged import Chain, Links, Staged, condition_of, norm_of, square_size
 
 START = 4  # px
 GLOROT = nn.initializers.glorot_uniform()
@@ -42,7 +42,7 @@ WIDTHS = {
   128: (16, 16, 8, 4, 2, 1),
   256: (16, 16, 8, 8, 4, 2, 1),
 }
-"""Of the generator, at 4, 8, ... px. 32: WGAN-GP and SNGAN; 64, 128: SNGAN; 256: BigGAN; others: ours."""
+"""Of the generator at 4, 8, ... px. 32: WGAN-GP and SNGAN; 64, 128: SNGAN; 256: BigGAN; others ours."""
 DEPTHS = {
   8: ((1, True), (1, False), (1, False)),
   16: ((1, True), (1, True), (1, False), (1, False)),
@@ -74,17 +74,12 @@ class Generator(Staged):
   dtype: Any = jnp.float32
 
   def chain(self):
-    stages = {**dict(self.condition), 'start': functools.partial(Start, self.widths[0], self.norm, self.dtype)}
-    size = START
-    stages |= self._attention(size)
+    start = functools.partial(Start, self.widths[0], self.norm, self.dtype)
+    stages = {**dict(self.condition), 'start': start}
     for i, width in enumerate(self.widths[1:]):
       stages[f'up_{i}'] = functools.partial(Up, width, self.norm, self.gain, self.dtype)
-      size *= 2
-      stages |= self._attention(size)
+      stages |= _attention(self, START << (i + 1))
     return stages | {'image': functools.partial(Image, self.channels, self.norm, self.dtype)}
-
-  def _attention(self, size: int):
-    return _attention(size == self.attention_size, self.norm, self.dtype)
 
 
 class Discriminator(Staged):
@@ -119,13 +114,14 @@ class Discriminator(Staged):
         Down, width, self.norm, self.gain, self.dtype, halves=halves, first=i == 0, hidden=self.hidden
       )
       size = size // 2 if halves else size
-      if halves:
-        stages |= _attention(size == self.attention_size, self.norm, self.dtype)
+      stages |= _attention(self, size) if halves else {}
     return stages | {'features': functools.partial(Pool, self.pool)}
 
 
-def _attention(here: bool, norm: Norm, dtype: Any):
-  return {'attention': functools.partial(Attention, norm.spectral, dtype)} if here else {}
+def _attention(network, size: int) -> Chain:
+  """The stage behind the one that ends with maps of `size` px, if it is there."""
+  made = functools.partial(Attention, network.norm.spectral, network.dtype)
+  return {'attention': made} if size == network.attention_size else {}
 
 
 class Attention(nn.Module):

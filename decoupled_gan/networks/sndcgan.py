@@ -5,8 +5,8 @@ kernels; the discriminator has seven convolutions, 3 x 3 and 4 x 4 (stride 2) in
 `width` is 64 as published, at 32 px (CIFAR-10) and 48 px (STL-10).
 
 Batch normalisation is for each unit of the first layer and for each channel of the others
-(chainer-gan-lib: common/net.py). Leaky slopes are 0.1 (google/compare_gan: sndcgan.py); *where we differ*:
-chainer-gan-lib has its framework's 0.2.
+(chainer-gan-lib: common/net.py). Leaky slopes are 0.1 (google/compare_gan: sndcgan.py); *where we
+differ*: chainer-gan-lib has its framework's 0.2.
 """
 
 import functools

@@ -8,8 +8,8 @@ activations, refinement of samples, projected discriminators. All backbones have
   generator.stages()                                  the names, in order
   discriminator.outputs(x)                            {stage: what it gives}
 
-The parameters of a stage lie below its name, so that `config.parts.early = 'discriminator/backbone/down_0/*'`
-makes a group of it.
+The parameters of a stage lie below its name, so that `config.parts.early =
+'discriminator/backbone/down_0/*'` makes a group of it.
 """
 
 import functools

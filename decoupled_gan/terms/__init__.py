@@ -94,8 +94,8 @@ class Scene:
   def critic(self) -> Callable[[Array], Array]:
     """x -> outputs [B, K]: the discriminator as a pure function, whose statistics stay as they are.
 
-    Raises UserError if it normalises by its batch: it would be another function than the one that learns,
-    and not one of each example.
+    Raises UserError if it normalises by its batch: it would be another function than the one that
+    learns, and not one of each example.
     """
     module, variables = self.gan.discriminator.unbind()
     if 'batch_stats' in variables:
