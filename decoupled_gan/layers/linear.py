@@ -40,11 +40,11 @@ class Embed(nn.Module):
   count: int
   features: int
   spectral: bool = False
-  init: Any = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', out_axis=0)
+  embedding_init: Any = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', out_axis=0)
 
   @nn.compact
   def __call__(self, numbers: Array) -> Array:
-    table = self.param('embedding', self.init, (self.count, self.features))
+    table = self.param('embedding', self.embedding_init, (self.count, self.features))
     if self.spectral:
       table = table / spectral_norm(self, table.T)
     return table[numbers]

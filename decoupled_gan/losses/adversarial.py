@@ -75,7 +75,8 @@ def relativistic(loss: Callable[[Array, bool], Array], average: bool) -> Adversa
   def discriminate(real, fake):
     real, fake = f32(real), f32(fake)
     if average:
-      return loss(real - fake.mean(0), True) + loss(fake - real.mean(0), False)
+      other_fake, other_real = fake.mean(0, keepdims=True), real.mean(0, keepdims=True)
+      return loss(real - other_fake, True) + loss(fake - other_real, False)
     return loss(real - fake, True)
 
   return Adversarial(discriminate, lambda fake, real: discriminate(fake, real), pairs=True)

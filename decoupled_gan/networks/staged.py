@@ -89,11 +89,11 @@ class Condition(nn.Module):
 
   counts: tuple[int, ...]
   size: int
-  init: Any = None
+  embedding_init: Any = None
 
   @nn.compact
   def __call__(self, z: Array, labels: Array | None = None) -> Array:
-    init = {'init': self.init} if self.init else {}
+    init = {'embedding_init': self.embedding_init} if self.embedding_init else {}
     embedded = [
       Embed(count, self.size, name=f'embed_{k}', **init)(labels[:, k])
       for k, count in enumerate(self.counts)
