@@ -49,6 +49,7 @@ SOURCES: dict[type[Batch], Mapping[str, str]] = {
 LABELLED: Mapping[str, str] = {
   'folder': 'labelled:load',
   'utkface': 'labelled:load_utkface',
+  'tfds': 'tfds:load_labelled',
   'avatars': 'avatars:load',
   'digits': 'digits:load_labelled',
   'fake': 'fake:load_labelled',
