@@ -10,6 +10,8 @@ in the discriminator's, alternating updates with fresh latents, Adam, and these 
 Expected: nothing measured yet.
 """
 
+import functools
+
 from configs import base
 
 
@@ -22,7 +24,7 @@ def get_config(words=''):
   config.model.backbone = 'mlp'  # or dcgan, sndcgan, resnet, r3gan, see docs/backbones.md
   config.model.width = 128
   config.model.depth = 3
-  config.model.z_dim = 64
+  config.model.z_dim = 64  # 0: as many numbers as an example has
   config.model.prior = 'normal'  # or uniform, U(-1, 1)
   config.model.norm_generator = 'none'  # or batch, ..., see decoupled_gan/layers/named_norms.py
   config.model.norm_discriminator = 'none'
@@ -38,8 +40,12 @@ def get_config(words=''):
   config.model.groups = (8, 8)
   config.model.blocks = (1, 1)
   config.model.float32_upto = 4  # px: r3gan's stages that stay float32 where compute_dtype is bfloat16
-  config.model.head = 'linear'  # or projection, where there are labels
+  config.model.activation = 'relu'  # of mlp: relu (leaky in the discriminator) or silu
+  config.model.frequencies = 0  # of mlp: numbers come as so many sines and cosines; 0: as they are
+  config.model.head = 'linear'  # or projection, bilinear, direction, minibatch: networks/heads.py
   config.model.outputs = 1
+  config.model.scene = 'plain'  # what the networks are shown, see decoupled_gan/terms
+  config.model.conditional = True  # the generator is told labels, where there are any
   config.model.label_size = 16  # of the embedding of a label, in the generator
   config.losses.adversarial = 'non_saturating'  # see decoupled_gan/losses/adversarial.py
   config.optimizer.learning_rate = 1e-3
@@ -68,16 +74,47 @@ def tiny(config):
 
 
 def points(config):
-  """Networks and latents of toy experiments; pictures of a thousand points."""
+  """Networks and latents of toy experiments, and many examples where they are counted or drawn."""
+  config.model.backbone = 'mlp'
   config.model.z_dim = 2
   config.model.width = 64
+  config.model.depth = 3
   config.batch_size = 256
+  config.num_steps = 3000
   config.sample_count = 2000
+  config.evaluation.images = 2500
+
+
+def dense(config):
+  """For images of 8 px: perceptrons rather than convolutions, minutes rather than days."""
+  config.model.backbone = 'mlp'
+  config.model.z_dim = 64
+  config.model.width = 128
+  config.model.depth = 3
+  config.batch_size = 64
+  config.num_steps = 3000
 
 
 def labelled(config):
+  dense(config)
   config.model.head = 'projection'
 
 
+POINTS = ('ring8', 'grid25', 'line1', 'line4')
+SHARED = base.variants(tiny)
 VARIANTS = base.variants(minimax, tiny)
-ADJUST = dict.fromkeys(('ring8', 'grid25', 'line1', 'line4'), points) | {'labelled_digits': labelled}
+ADJUST = {
+  **dict.fromkeys(POINTS, points),
+  **dict.fromkeys(('digits', 'stacked_digits'), dense),
+  'labelled_digits': labelled,
+}
+
+
+def also(words, function):
+  """ADJUST with `function` after what is done at each of the data sets `words`."""
+
+  def both(config, word):
+    ADJUST.get(word, lambda config: None)(config)
+    function(config)
+
+  return ADJUST | {word: functools.partial(both, word=word) for word in words}

@@ -3,12 +3,14 @@
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.linear import Embed
 from decoupled_gan.layers.linear import Linear as Dense
+from decoupled_gan.layers.minibatch import MinibatchDiscrimination
 
 
 class Verdict(NamedTuple):
@@ -88,7 +90,51 @@ class Bilinear(nn.Module):
     return out
 
 
-HEADS = {'linear': Linear, 'projection': Projection, 'bilinear': Bilinear}
+def _unit(x: Array) -> Array:
+  """Rows of length 1."""
+  return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+
+class Direction(nn.Module):
+  """scale <direction, features + bias>: the last layer of SAN (Takida et al., ICLR 2024).
+
+  `direction` is meant to be a group of its own that stays on the unit sphere, see configs/san.py; scale
+  and bias [F] are learned with the features. As sony/bigvsan's SANConv: simple-san has no bias. The
+  scale begins as the length that torch's initial weight has on average.
+  """
+
+  outputs: int = 1
+  counts: tuple[int, ...] = ()
+  last: Last = Last()
+
+  @nn.compact
+  def __call__(self, features: Array, labels: Array | None = None) -> Array:
+    size = features.shape[-1]
+    start = lambda key, shape: _unit(jax.random.normal(key, shape))  # noqa: E731
+    direction = _unit(self.param('direction', start, (self.outputs, size)))  # its slope is tangent
+    scale = self.param('scale', nn.initializers.constant(3**-0.5), (self.outputs,))
+    bias = self.param('bias', nn.initializers.zeros, (size,))
+    return scale[None] * ((features.astype(jnp.float32) + bias[None]) @ direction.T)
+
+
+class Minibatch(nn.Module):
+  """Linear in the features and in how near the other examples' are, see layers/minibatch.py."""
+
+  outputs: int = 1
+  counts: tuple[int, ...] = ()
+  last: Last = Last()
+
+  @nn.compact
+  def __call__(self, features: Array, labels: Array | None = None) -> Array:
+    features = features.astype(jnp.float32)
+    near = MinibatchDiscrimination(name='minibatch')(features)
+    return self.last.dense(self.outputs)(jnp.concatenate([features, near], -1))
+
+
+HEADS = {
+  'linear': Linear, 'projection': Projection, 'bilinear': Bilinear, 'direction': Direction,
+  'minibatch': Minibatch,
+}  # fmt: skip
 OF_LABELS = ('projection', 'bilinear')
 
 

@@ -1,6 +1,8 @@
 """Multilayer perceptrons for points and small images: the networks of toy experiments.
 
-ReLU in the generator, leaky ReLU (0.2) in the discriminator; kernels by He et al., biases 0.
+ReLU in the generator and leaky ReLU (0.2) in the discriminator, or SiLU in both; kernels by He et al.,
+biases 0. `model.frequencies` = n shows each number as n sines and n cosines of it first, as the notebook
+of Adversarial Flow Models does (Lin et al., ICML 2026): frequencies from 100 down to 0.01.
 """
 
 import functools
@@ -12,12 +14,18 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.types import Array, image_shape
+from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
 from decoupled_gan.networks.heads import Last
 from decoupled_gan.networks.staged import Links, Staged, condition_of, norm_of
 
 HE = nn.initializers.he_normal()
+ACTIVATIONS = {
+  'relu': (nn.relu, functools.partial(nn.leaky_relu, negative_slope=0.2)),
+  'silu': (nn.silu, nn.silu),
+}
+"""Of the generator and of the discriminator."""
 
 
 class Generator(Staged):
@@ -29,9 +37,10 @@ class Generator(Staged):
   norm: Norm = Norm()
   condition: Links = ()
   dtype: Any = jnp.float32
+  activation: Any = nn.relu
 
   def chain(self):
-    hidden = functools.partial(Hidden, self.width, nn.relu, self.norm, self.dtype)
+    hidden = functools.partial(Hidden, self.width, self.activation, self.norm, self.dtype)
     last = functools.partial(Out, self.shape, self.norm.spectral)
     return dict(self.condition) | {f'hidden_{i}': hidden for i in range(self.depth)} | {'out': last}
 
@@ -42,16 +51,29 @@ class Discriminator(Staged):
   width: int
   depth: int
   norm: Norm = Norm()
+  condition: Links = ()
   dtype: Any = jnp.float32
+  activation: Any = ACTIVATIONS['relu'][1]
 
   @property
   def last(self) -> Last:
     return Last(spectral=self.norm.spectral)
 
   def chain(self):
-    leaky = functools.partial(nn.leaky_relu, negative_slope=0.2)
-    hidden = functools.partial(Hidden, self.width, leaky, self.norm, self.dtype)
-    return {f'hidden_{i}': hidden for i in range(self.depth)}
+    hidden = functools.partial(Hidden, self.width, self.activation, self.norm, self.dtype)
+    return dict(self.condition) | {f'hidden_{i}': hidden for i in range(self.depth)}
+
+
+class Waves(nn.Module):
+  """[B, ...] of D numbers -> [B, 2 n D]: sines and cosines of 100 x / 10000^(i / (n - 1))."""
+
+  frequencies: int
+
+  def __call__(self, x: Array, labels: Array | None) -> Array:
+    n = self.frequencies
+    rates = 100 * 10_000.0 ** -(jnp.arange(n) / max(n - 1, 1))
+    angles = (x.reshape(len(x), -1, 1) * rates[None, None]).reshape(len(x), -1)
+    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], -1)
 
 
 class Hidden(nn.Module):
@@ -87,12 +109,21 @@ def generator(config: ConfigDict) -> nn.Module:
   """The generator that `config.model` describes."""
   image = (*image_shape(config), config.image_channels)
   shape = (config.vector_size,) if config.vector_size else image
-  model, norm = config.model, norm_of(config, 'generator')
-  condition = condition_of(config, norm)
-  return Generator(shape, model.width, model.depth, norm, condition, jnp.dtype(config.compute_dtype))
+  return Generator(shape, *_fields(config, 'generator'))
 
 
 def discriminator(config: ConfigDict) -> nn.Module:
   """The discriminator's backbone that `config.model` describes."""
-  model, norm = config.model, norm_of(config, 'discriminator')
-  return Discriminator(model.width, model.depth, norm, jnp.dtype(config.compute_dtype))
+  return Discriminator(*_fields(config, 'discriminator'))
+
+
+def _fields(config: ConfigDict, player: str) -> tuple:
+  model, norm = config.model, norm_of(config, player)
+  if model.activation not in ACTIVATIONS:
+    known = listing(ACTIVATIONS)
+    raise UserError(f'model.activation={model.activation!r} is unknown; there are {known}.')
+  activation = ACTIVATIONS[model.activation][player == 'discriminator']
+  waves = functools.partial(Waves, model.frequencies)
+  first = (('waves', waves),) if model.frequencies else ()
+  told = condition_of(config, norm) if player == 'generator' else ()
+  return model.width, model.depth, norm, (*told, *first), jnp.dtype(config.compute_dtype), activation

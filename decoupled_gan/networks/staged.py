@@ -174,7 +174,7 @@ def norm_of(config: ConfigDict, player: str, allowed=named_norms.KINDS, **fields
 def condition_of(config: ConfigDict, norm: Norm, init=None) -> Links:
   """The stage `condition`, where a generator is told labels by its latents rather than by its norms."""
   counts = counts_of(config)
-  if not counts or norm.kind == 'conditional_batch':
+  if not counts or not config.model.conditional or norm.kind == 'conditional_batch':
     return ()
   return (('condition', functools.partial(Condition, counts, config.model.label_size, init)),)
 
