@@ -46,6 +46,9 @@ DATASETS = {
   'fake': built_in('fake'),
   'digits': built_in('digits', **DIGITS),
   'labelled_digits': built_in('digits', **DIGITS, attributes={'digit': tuple('0123456789')}),
+  'stacked_digits': built_in(
+    'stacked_digits', **{'image_size': 8, 'image_channels': 3, 'data.augment': False}
+  ),
   # points
   'ring8': built_in('toy', 'ring8', vector_size=2),
   'grid25': built_in('toy', 'grid25', vector_size=2),

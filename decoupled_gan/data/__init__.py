@@ -42,6 +42,7 @@ SOURCES: dict[type[Batch], Mapping[str, str]] = {
     'emoji': 'emoji:load_plain',
     'avatars': 'avatars:load_plain',
     'digits': 'digits:load',
+    'stacked_digits': 'digits:load_stacked',
     'toy': 'toy:load',
     'fake': 'fake:load_plain',
   },
