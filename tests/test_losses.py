@@ -125,7 +125,8 @@ def test_the_best_discriminator_and_its_value_are_those_of_the_theorem():
 def test_the_two_generator_losses_pull_where_the_other_one_does_not():
   """Minimax leaves a fake alone that the discriminator is sure of; the other one does not."""
   sure = jnp.array([-20.0])
-  saturating, other = (jax.grad(ADVERSARIAL[n]().generate)(sure, None) for n in ('minimax', 'non_saturating'))
+  names = 'minimax', 'non_saturating'
+  saturating, other = (jax.grad(ADVERSARIAL[name]().generate)(sure, None) for name in names)
   assert abs(float(saturating[0])) < 1e-8
   assert float(other[0]) == pytest.approx(-1)
   assert np.isfinite(float(ADVERSARIAL['minimax']().generate(jnp.array([50.0]), None)))

@@ -120,9 +120,14 @@ def energy(x, y):
   """The energy distance's three means in float64, with Y's next row as the second fake."""
   x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
   other = np.roll(y, 1, 0)
-  length = lambda a: np.sqrt(np.square(a).sum(1) + 1e-5)
+
+  def length(a):
+    return np.sqrt(np.square(a).sum(1) + 1e-5)
+
+  def critic(a, b):
+    return length(a - b) - length(a)
+
   near = (length(y - x) + length(other - x) - length(y - other)).mean()
-  critic = lambda a, b: length(a - b) - length(a)
   return near, critic(other, y).mean() - critic(x, y).mean()
 
 

@@ -2,7 +2,7 @@
 
 import flax.linen as nn
 import jax
-import numpy as np
+import jax.numpy as jnp
 import pytest
 
 from configs import gan as recipe
@@ -11,6 +11,7 @@ from decoupled_gan.errors import UserError
 from decoupled_gan.methods import gan as method
 from decoupled_gan.run import experiment
 from decoupled_gan.terms import TERMS, Scene
+
 
 class Counting(nn.Module):
   """A discriminator that counts its calls, as spectral norms would."""

@@ -81,7 +81,7 @@ def test_a_slope_by_differences_is_the_published_number_and_looks_at_a_share_of_
   of = scene(quadratic, key=lambda name: None)
   assert value('r1', of, finite_difference=0.01) == pytest.approx(4.36877106, rel=2e-4)  # digits lost
   assert value('r1', of, finite_difference=0.001) == pytest.approx(4.42050833, rel=2e-3)
-  first = float(jnp.square((4 * 0.5 - 1 * -1.0)))  # (slope . e)^2 of the first row alone
+  first = float(jnp.square(4 * 0.5 - 1 * -1.0))  # (slope . e)^2 of the first row alone
   assert value('r1', of, finite_difference=0.01, share=1 / 3) == pytest.approx(first, rel=1e-2)
 
 
@@ -191,7 +191,7 @@ def test_transport_is_a_mean_over_dimensions():
   g = jnp.array([[0.4, -0.8], [1, 0.5], [-1.5, 1.2]])
   of = types.SimpleNamespace(z=z, fake=g)
   assert value('transport', of, 'generate') == pytest.approx(0.265, rel=1e-6)  # a sum: 0.53
-  with pytest.raises(UserError, match='latents of 1 numbers with examples of 2.* model.z_dim = 0'):
+  with pytest.raises(UserError, match=r'latents of 1 numbers with examples of 2.* model.z_dim = 0'):
     value('transport', types.SimpleNamespace(z=z[:, :1], fake=g), 'generate')
 
 
@@ -201,27 +201,27 @@ def test_the_normalised_gradient_is_the_official_modules():
   square = 0.0
   for incoming, outgoing, average in zip(*(official[k] for k in official), strict=True):
 
-    def gradient(incoming=jnp.asarray(incoming, jnp.float32), square=square, scale=1.0, decay=0.9):
-      """Of a critic whose slope is `incoming`, under the loss -mean D = -D, towards the fake."""
-      kept = {}
-
-      def average(name, value, decay):
-        kept[name] = decay * square + (1 - decay) * jax.lax.stop_gradient(value)
-        return kept[name]
-
-      def pulled(fake):
-        of = playing(
-          'hinge', fake=fake, average=average, critic=lambda x: -scale * (incoming * x).sum(keepdims=True)
-        )
-        return TERMS['generate']['normalised_adversarial'](of, decay=decay)
-
-      return jax.grad(pulled)(jnp.ones(incoming.shape)), *map(float, kept.values())
-
-    found, square = gradient()
+    found, square = normalised(incoming, square)
     np.testing.assert_allclose(found, outgoing, rtol=1e-5, atol=1e-8)
     assert square == pytest.approx(float(average), rel=1e-5)
-    once, again = (gradient(scale=s, decay=0.0, square=0.0)[0] for s in (1.0, 1000.0))
+    once, again = (normalised(scale * incoming, 0.0, decay=0.0)[0] for scale in (1.0, 1000.0))
     np.testing.assert_allclose(once, again, rtol=1e-4)  # whatever the loss is multiplied by
+
+
+def normalised(incoming, square, decay=0.9):
+  """(gradient, average) under the loss -D of a critic whose slope is -`incoming`, towards the fake."""
+  incoming, kept = jnp.asarray(incoming, jnp.float32), []
+
+  def average(name, value, decay):
+    kept.append(decay * square + (1 - decay) * jax.lax.stop_gradient(value))
+    return kept[-1]
+
+  def pulled(fake):
+    critic = lambda x: -(incoming * x).sum(keepdims=True)  # noqa: E731
+    of = playing('hinge', fake=fake, average=average, critic=critic)
+    return TERMS['generate']['normalised_adversarial'](of, decay=decay)
+
+  return jax.grad(pulled)(jnp.ones(incoming.shape)), float(kept[0])
 
 
 # Consistency.
@@ -240,10 +240,9 @@ def test_likes_are_mirrored_or_not_and_shifted_by_up_to_an_eighth_with_the_borde
 
 
 def judged(critic, **fields):
-  verdict = lambda x: types.SimpleNamespace(outputs=critic(x))
   return types.SimpleNamespace(
-    judge=verdict, on_real=critic(IMAGES), on_fake=critic(-IMAGES), real=IMAGES, fake=-IMAGES,
-    key=lambda name: jax.random.key(1), **fields
+    judge=lambda x: types.SimpleNamespace(outputs=critic(x)), key=lambda name: jax.random.key(1),
+    on_real=critic(IMAGES), on_fake=critic(-IMAGES), real=IMAGES, fake=-IMAGES, **fields,
   )  # fmt: skip
 
 
@@ -279,7 +278,10 @@ def test_latents_of_one_place_are_judged_alike_and_drawn_unlike():
 # Parallel tempering.
 
 SHARES = jnp.array([[1.0], [0.3], [0.75]])
-OTHERS = {'coherency': jnp.array([[0.4], [0.9], [0.1]]), 'coherency_place': jnp.array([[0.25], [0.5], [0.8]])}
+OTHERS = {
+  'coherency': jnp.array([[0.4], [0.9], [0.1]]),
+  'coherency_place': jnp.array([[0.25], [0.5], [0.8]]),
+}
 
 
 def tempered_scene(critic):
@@ -309,10 +311,12 @@ def test_coherency_is_the_slope_along_the_mixing_and_in_no_other_direction():
 
   assert value('coherency', tempered_scene(watched)) == pytest.approx(1.47857062, rel=1e-5)
   np.testing.assert_allclose(told[0][:, 0], [0.9, 0.8, 0.76], rtol=1e-5)
-  assert value('coherency', tempered_scene(lambda x, _: linear(x))) == pytest.approx(17.06540833, rel=1e-5)
+  steady = tempered_scene(lambda x, _: linear(x))
+  assert value('coherency', steady) == pytest.approx(17.06540833, rel=1e-5)
   across = jnp.stack([-(X - Y)[:, 1], (X - Y)[:, 0]], 1)  # of each row, at right angles to its mixing
-  assert value('coherency', tempered_scene(lambda x, _: (x * across).sum(1))) == pytest.approx(0, abs=1e-9)
-  with pytest.raises(UserError, match="model.scene = 'tempered'"):
+  crossing = tempered_scene(lambda x, _: (x * across).sum(1))
+  assert value('coherency', crossing) == pytest.approx(0, abs=1e-9)
+  with pytest.raises(UserError, match=r"model.scene = 'tempered'"):
     value('coherency', scene(quadratic))
 
 

@@ -42,7 +42,7 @@ def load_stacked(config) -> Dataset:
   def triples(images: ArrayImages, count: int, seed: int) -> ArrayImages:
     which = np.random.default_rng(seed).integers(len(images), size=(count, 3))
     stacked = np.moveaxis(images.array[..., 0][which], 1, -1)
-    return ArrayImages(stacked, [f'{i:05d}' for i in range(count)])
+    return ArrayImages(stacked, [f'{i:05d}' for i in range(count)], resident=True)
 
   (digits, labels), (test, _) = _halves(config)
   law = Triples(digits.array[..., 0], labels[:, 0])
