@@ -65,7 +65,7 @@ def image_constants(config):
   config.batch_size = 256
   config.optimizer.name = 'adamw'
   config.optimizer.weight_decay = 0.01
-  config.copies.generator.halflife_kimg = 1774  # 0.9999 an update
+  config.copies.generator.halflife_kimg = 1774.0  # 0.9999 an update
 
 
 def images(config):

@@ -27,6 +27,7 @@ def get_config(words=''):
   config.routes.generate = {'feature_matching': {'generator': 1.0}}
   config.model.backbone = 'improved'
   config.model.width = 250
+  config.model.noise = (0.6, 0.5)  # at the input of the discriminator, and before its other layers
   config.model.reference = 100  # examples of virtual normalisation's batch
   config.model.z_dim = 100
   config.model.prior = 'uniform'
@@ -37,7 +38,7 @@ def get_config(words=''):
   config.optimizer.learning_rate = 0.003
   config.optimizer.b1 = 0.5
   config.optimizer.b2 = 0.999
-  config.copies.discriminator = {'halflife_kimg': 693}  # 0.9999 an update
+  config.copies.discriminator = {'halflife_kimg': 693.0}  # 0.9999 an update
   return base.apply(config, words, VARIANTS, ADJUST)
 
 
@@ -78,12 +79,10 @@ def historical(config):
 
 
 def small(config):
-  """For 8 px: a discriminator of 128, 64, 32, 32 and 32 units."""
-  config.model.width = 32
-  config.batch_size = 50
-  config.num_steps = 1500
-  config.optimizer.learning_rate = 1e-3
-  config.copies.discriminator.halflife_kimg = 3.5  # 0.99 an update
+  """For 8 px: a discriminator of 256, 128, 64, 64 and 64 units, and minutes rather than hours."""
+  config.model.width = 64
+  config.num_steps = 3000
+  config.copies.discriminator.halflife_kimg = 6.9  # 0.99 an update
 
 
 def tiny(config):
