@@ -78,7 +78,7 @@ def test_the_mean_of_the_fakes_moves_with_the_generator_in_the_average_form():
   assert not np.allclose(gradient, stopped)
 
 
-@pytest.mark.row(35)
+@pytest.mark.row(35, 'smoothing')
 def test_only_reals_are_smoothed():
   """t = 0.9: the real term is mean[t sp(-r) + (1 - t) sp(r)] = 0.59796913, the fake one as it was."""
   smoothed, plain = (ADVERSARIAL['non_saturating'](t) for t in (0.9, 1.0))

@@ -132,14 +132,14 @@ class Host(nn.Module):
 
 
 def test_an_average_moves_before_it_is_used_and_follows_at_once_until_its_start():
-  variables, seen = {'averages': {'mean': jnp.float32(0)}}, []
+  variables, seen = {'terms': {'mean': jnp.float32(0)}}, []
   for step, value in enumerate([1.0, 2.0, 4.0, 8.0]):
     found, changed = Host().apply(
       variables | {'clock': {'step': jnp.int32(step)}}, jnp.float32(value), 0.9, 2,
-      method=Host.averaged, mutable=['averages'],
+      method=Host.averaged, mutable=['terms'],
     )  # fmt: skip
     variables = dict(changed)
-    assert float(variables['averages']['mean']) == float(found)
+    assert float(variables['terms']['mean']) == float(found)
     seen.append(float(found))
   np.testing.assert_allclose(seen, [1, 2, 0.9 * 2 + 0.4, 0.9 * 2.2 + 0.8], rtol=1e-6)
   looked = Host().apply(variables | {'clock': {'step': jnp.int32(4)}}, jnp.float32(0), 0.9, 2,
@@ -162,7 +162,8 @@ def test_both_networks_are_told_the_temperature_points_and_images_alike(words):
   config = ptgan.get_config(words)
   run = experiment.build(config)
   shapes = jax.tree.map(lambda x: x.shape, run.abstract_state().params)
-  first = {name: jax.tree.leaves(shapes[name], is_leaf=lambda x: isinstance(x, tuple)) for name in shapes}
+  leaves = lambda tree: jax.tree.leaves(tree, is_leaf=lambda x: isinstance(x, tuple))  # noqa: E731
+  first = {name: leaves(shapes[name]) for name in shapes}
   z, data = config.model.z_dim, config.vector_size or config.image_channels
   assert any(z + 1 in shape for shape in first['generator'])
   assert any(data + 1 in shape[:-1] for shape in first['discriminator'])
