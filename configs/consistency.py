@@ -17,6 +17,7 @@ def get_config(words=''):
   config.losses.adversarial = 'hinge'
   config.routes.discriminate.consistency = {'discriminator': 10.0}
   config.model.backbone = 'dcgan'
+  config.model.norm_generator = 'batch'
   config.model.width = 64
   return base.apply(config, words, VARIANTS, gan.ADJUST)
 

@@ -43,6 +43,7 @@ DATASETS = {
   'imagenet32': tfds('imagenet2012', image_size=32, **IMAGENET),
   'imagenet64': tfds('imagenet2012', image_size=64, **IMAGENET),
   'imagenet128': tfds('imagenet2012', image_size=128, **IMAGENET),
+  'mnist': tfds('mnist', **{'image_size': 32, 'image_channels': 1, 'data.augment': False}),
   'fake': built_in('fake'),
   'digits': built_in('digits', **DIGITS),
   'labelled_digits': built_in('digits', **DIGITS, attributes={'digit': tuple('0123456789')}),

@@ -76,6 +76,7 @@ def tiny(config):
 def points(config):
   """Networks and latents of toy experiments, and many examples where they are counted or drawn."""
   config.model.backbone = 'mlp'
+  config.model.norm_generator = config.model.norm_discriminator = 'none'
   config.model.z_dim = 2
   config.model.width = 64
   config.model.depth = 3
@@ -88,6 +89,7 @@ def points(config):
 def dense(config):
   """For images of 8 px: perceptrons rather than convolutions, minutes rather than days."""
   config.model.backbone = 'mlp'
+  config.model.norm_generator = config.model.norm_discriminator = 'none'
   config.model.z_dim = 64
   config.model.width = 128
   config.model.depth = 3

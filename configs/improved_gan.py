@@ -28,7 +28,7 @@ def get_config(words=''):
   config.model.backbone = 'improved'
   config.model.width = 250
   config.model.noise = (0.6, 0.5)  # at the input of the discriminator, and before its other layers
-  config.model.reference = 100  # examples of virtual normalisation's batch
+  config.model.norm_generator = 'batch'
   config.model.z_dim = 100
   config.model.prior = 'uniform'
   config.model.outputs = 10
@@ -69,7 +69,7 @@ def minibatch(config):
 
 
 def virtual(config):
-  """Section 3.5, in the generator."""
+  """Section 3.5, in the generator; the reference is of 64 latents."""
   config.model.norm_generator = 'virtual'
 
 
@@ -87,7 +87,6 @@ def small(config):
 
 def tiny(config):
   gan.tiny(config)
-  config.model.reference = 3
   if config.data.labels_per_class:
     config.attributes.digit = tuple('0123456789')
 

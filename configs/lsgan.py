@@ -17,6 +17,7 @@ def get_config(words=''):
   config.losses.adversarial = 'least_squares'
   config.image_size = 64
   config.model.backbone = 'dcgan'
+  config.model.norm_generator = 'batch'
   config.model.width = 64
   config.model.z_dim = 100
   config.optimizer.b1 = 0.5

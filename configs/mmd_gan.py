@@ -9,8 +9,8 @@ is that of the witness mean k(., D(x)) - mean k(., D(g)) in image space.
 
 Differs from the official code: the norm of the witness's gradient is over the whole image (there over
 one axis, a slip); the estimate is unbiased (`published` is theirs, which leaves |x|^2 and |y|^2 of
-the product in); the feature penalty is of the last layer and the outputs; networks start at 4 x 4 px
-(there s/16); the rate is not halved by tests of KID.
+the product in); kernels are of 4 x 4 (there 5 x 5), networks start at 4 x 4 px (there s/16), tanh ends
+the generator (there a sigmoid); the rate is not halved by tests of KID.
 
 Expected: nothing measured yet.
 """
@@ -27,6 +27,7 @@ def get_config(words=''):
   config.every.generate = 5  # dsteps
   config.num_steps = 750_000  # 150,000 of the generator
   config.model.backbone = 'dcgan'
+  config.model.norm_generator = 'batch'
   config.model.width = 64
   config.model.z_dim = 100
   config.model.prior = 'uniform'

@@ -20,6 +20,7 @@ def get_config(words=''):
   config.model.scene = 'tempered'
   config.routes.discriminate.coherency = {'discriminator': 100.0}
   config.model.backbone = 'dcgan'
+  config.model.norm_generator = 'batch'
   config.model.width = 64
   config.model.z_dim = 100
   config.batch_size = 100

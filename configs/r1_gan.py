@@ -16,6 +16,7 @@ def get_config(words=''):
   config = gan.get_config()
   config.routes.discriminate.r1 = {'discriminator': 5.0}
   config.model.backbone = 'dcgan'
+  config.model.norm_generator = 'batch'
   config.model.width = 64
   return base.apply(config, words, VARIANTS, ADJUST)
 

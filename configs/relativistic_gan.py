@@ -16,6 +16,7 @@ def get_config(words=''):
   config = gan.get_config()
   config.losses.adversarial = 'relativistic'
   config.model.backbone = 'dcgan'
+  config.model.norm_generator = 'batch'
   config.model.width = 64
   return base.apply(config, words, VARIANTS, gan.ADJUST)
 

@@ -12,7 +12,7 @@ The direction is a part of the discriminator, kept at length 1 by its optimizer.
 for others than hinge the official codes change the direction's loss too, which is not done here.
 
 Differs from simple-san: scale and bias beside the direction, as StyleSAN-XL and bigvsan have them; no
-spectral norm; 5 x 5 kernels on 32 px rather than 28; no classes.
+spectral norm; 32 px rather than 28; no classes.
 
 Expected: nothing measured yet.
 """
@@ -28,6 +28,7 @@ def get_config(words=''):
   config.routes.discriminate.direction = {'direction': 1.0}
   config.optimizer_of.direction = {'unit_norm': True}
   config.model.backbone = 'dcgan'
+  config.model.norm_generator = 'batch'
   config.model.width = 128
   config.model.z_dim = 100
   config.batch_size = 128

@@ -22,6 +22,7 @@ def get_config(words=''):
   config.image_size = 64
   config.num_steps = 500_000
   config.model.backbone = 'dcgan'
+  config.model.norm_generator = 'batch'
   config.model.width = 64
   config.model.z_dim = 100
   config.model.norm_discriminator = 'batch'

@@ -29,7 +29,7 @@ class Given(nn.Module):
 
   value: tuple | None = None
 
-  def __call__(self, x, labels=None):
+  def __call__(self, x, labels=None, upto=None, from_=None):
     return x if self.value is None else jnp.array(self.value)
 
 
@@ -213,13 +213,13 @@ def test_latents_are_as_large_as_an_example_if_none_is_said():
 
 @pytest.mark.row(105)
 def test_numbers_as_waves_are_the_notebooks_encoding():
-  from decoupled_gan.networks.mlp import waves
+  from decoupled_gan.networks.mlp import Waves
 
-  found = waves(jnp.array([[0.3]]), 32)[0]
+  found = Waves(32)(jnp.array([[0.3]]), None)[0]
   rates = np.exp(-np.log(10_000) * np.arange(32) / 31)
   expected = np.concatenate([np.sin(30 * rates), np.cos(30 * rates)])
   np.testing.assert_allclose(found, expected, atol=2e-5)
-  assert waves(jnp.zeros((2, 3)), 4).shape == (2, 24)
+  assert Waves(4)(jnp.zeros((2, 3)), None).shape == (2, 24)
 
 
 @pytest.mark.row(35)

@@ -39,9 +39,10 @@ def supervised(scene: Scene) -> Array:
 
 @term('discriminate')
 def feature_penalty(scene: Scene) -> Array:
-  """The mean squares of features and of outputs, real plus fake; weight 1.
+  """The mean squares of each hidden layer and of the outputs, added up, real plus fake; weight 1.
 
-  *Where we differ*: the official code adds those of all hidden layers.
+  A stage `features` is no layer, but the last one in another shape.
   """
-  verdicts = scene.judged_real, scene.judged_fake
-  return sum(jnp.square(f32(x)).mean() for verdict in verdicts for x in verdict)
+  layers = [x for of in (scene.real, scene.fake) for x in scene.layers(of).items()]
+  hidden = [x for name, x in layers if name != 'features']
+  return sum(jnp.square(f32(x)).mean() for x in (*hidden, scene.on_real, scene.on_fake))
