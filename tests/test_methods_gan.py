@@ -251,6 +251,21 @@ def test_the_discriminator_is_noisy_in_training_only():
   assert noisy.shape == (2, 10)
 
 
+@pytest.mark.row(95)
+def test_maxout_units_are_the_largest_of_five_pieces_and_drop_what_they_see_in_training_only():
+  from decoupled_gan.networks.maxout import Maxout
+
+  kernel = jnp.concatenate([jnp.eye(2, 5), jnp.zeros((2, 5))], 1)  # unit 0: max(x0, x1, 0, 0, 0)
+  variables = {'params': {'dense': {'kernel': kernel, 'bias': jnp.arange(10.0) * 0}}}
+  x = jnp.array([[3.0, -1], [-2, -1], [1, 2]])
+  layer = Maxout(2, 0.8, jnp.float32)
+  np.testing.assert_allclose(layer.apply(variables, x, None)[:, 0], [3, 0, 2])
+  many = jnp.broadcast_to(x[:1], (4000, 2))
+  seen = layer.apply(variables, many, None, rngs={'noise': jax.random.key(0)})[:, 0]
+  assert set(np.unique(seen).tolist()) == {0.0, 3.75}  # dropped, or divided by 0.8
+  assert float((seen > 0).mean()) == pytest.approx(0.8, abs=0.03)
+
+
 @pytest.mark.row(35)
 def test_labels_train_the_discriminator_alone_and_matched_features_the_generator():
   routes = improved_gan.get_config().routes

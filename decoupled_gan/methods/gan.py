@@ -33,7 +33,7 @@ from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
 from decoupled_gan.networks import heads, staged
 from decoupled_gan.terms import consistency, fakes, outputs, penalties, tempered  # noqa: F401
 
-BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan', 'improved')
+BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan', 'improved', 'maxout')
 """Modules of networks/ with `generator(config)` and `discriminator(config)`, see networks/staged.py."""
 PRIORS = {'normal': lambda z: z, 'uniform': lambda z: 2 * jax.scipy.stats.norm.cdf(z) - 1}
 """From standard normal numbers to those of the prior; 'uniform' is U(-1, 1)."""
