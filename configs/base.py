@@ -10,7 +10,7 @@ from configs.datasets import DATASETS
 from decoupled_gan.defaults import get_config
 from decoupled_gan.errors import UserError, listing
 
-__all__ = ['apply', 'get_config', 'tiny', 'variants']
+__all__ = ['apply', 'get_config', 'instead', 'tiny', 'variants']
 
 
 def variants(*functions):
@@ -39,6 +39,12 @@ def apply(config, words, variants, adjust=None):
         f'{listing(variants, 40)}, and data sets {listing(sorted(DATASETS), 40)}.'
       )
   return config
+
+
+def instead(rows, old, new):
+  """Gives the cells of the row `old` to a row `new` in its place."""
+  rows[new] = rows[old]
+  del rows[old]
 
 
 def tiny(config, image_size):

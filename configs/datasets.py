@@ -13,6 +13,15 @@ def built_in(source, a='', b='', **fields):
   return {'data.source': source, 'data.path': '', 'data.a': a, 'data.b': b, **fields}
 
 
+CIFAR10 = {'image_size': 32, 'data.augment': False}
+CIFAR10_CLASSES = (
+  'airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck',
+)  # fmt: skip
+IMAGENET = {
+  'data.center_crop': True,
+  'data.augment': False,
+  'attributes': {'label': tuple(map(str, range(1000)))},
+}
 DIGITS = {'image_size': 8, 'image_channels': 1, 'data.augment': False}
 
 DATASETS = {
@@ -29,9 +38,18 @@ DATASETS = {
   'church': folder('church'),
   'ffhq': folder('ffhq', **{'data.mirror': True}),
   'satellite': built_in('terrain', 'satellite', **{'data.mirror': True}),
+  'cifar10': tfds('cifar10', **CIFAR10),
+  'labelled_cifar10': tfds('cifar10', **CIFAR10, attributes={'label': CIFAR10_CLASSES}),
+  'imagenet32': tfds('imagenet2012', image_size=32, **IMAGENET),
+  'imagenet64': tfds('imagenet2012', image_size=64, **IMAGENET),
+  'imagenet128': tfds('imagenet2012', image_size=128, **IMAGENET),
+  'mnist': tfds('mnist', **{'image_size': 32, 'image_channels': 1, 'data.augment': False}),
   'fake': built_in('fake'),
   'digits': built_in('digits', **DIGITS),
   'labelled_digits': built_in('digits', **DIGITS, attributes={'digit': tuple('0123456789')}),
+  'stacked_digits': built_in(
+    'stacked_digits', **{'image_size': 8, 'image_channels': 3, 'data.augment': False}
+  ),
   # points
   'ring8': built_in('toy', 'ring8', vector_size=2),
   'grid25': built_in('toy', 'grid25', vector_size=2),

@@ -3,12 +3,17 @@
   python main.py --config=configs/gan.py:digits                # 8 px, a minute on a laptop
   python main.py --config=configs/gan.py:ring8                 # points, drawn as heat
   python main.py --config=configs/gan.py:labelled_digits       # class-conditional, by projection
+  python main.py --config=configs/gan.py:mnist,goodfellow      # the paper's networks and constants
 
 Differs from the paper: the non-saturating loss of its section 3 (the word minimax is its eq. 1), no half
-in the discriminator's, alternating updates with fresh latents, Adam, and these networks.
+in the discriminator's, Adam, and these networks; `goodfellow` has theirs. Updates alternate, with fresh
+latents, where the official code makes both at once from the same fakes; its momentum rises from 0.5 to
+0.7 within 250 epochs, and its rate falls by 1.000004 an update, which are not here.
 
 Expected: nothing measured yet.
 """
+
+import functools
 
 from configs import base
 
@@ -19,15 +24,31 @@ def get_config(words=''):
   config.image_size = 32
   config.batch_size = 64
   config.num_steps = 3000
-  config.model.backbone = 'mlp'  # or dcgan
+  config.model.backbone = 'mlp'  # or dcgan, sndcgan, resnet, r3gan, see docs/backbones.md
   config.model.width = 128
   config.model.depth = 3
-  config.model.z_dim = 64
+  config.model.z_dim = 64  # 0: as many numbers as an example has
   config.model.prior = 'normal'  # or uniform, U(-1, 1)
-  config.model.norm_generator = 'batch'  # of dcgan: batch or none
+  config.model.norm_generator = 'none'  # or batch, ..., see decoupled_gan/layers/named_norms.py
   config.model.norm_discriminator = 'none'
-  config.model.head = 'linear'  # or projection, where there are labels
+  config.model.spectral_updates = 'forward'  # or step: the spectral norms iterate on real examples only
+  config.model.norm_momentum = 0.9  # of running averages, of resnet
+  config.model.width_discriminator = 0  # of resnet; 0: as the generator
+  config.model.hidden = 'input'  # of resnet: whose channels a discriminator's blocks have inside
+  config.model.pool = 'sum'  # of resnet: over pixels, or mean
+  config.model.gain = 2**0.5  # of resnet: of kernels in blocks, at the start (WGAN-GP, SNGAN)
+  config.model.head_bias = False  # of resnet
+  config.model.attention_size = 0  # of resnet: px of the maps with self-attention; 0: none
+  config.model.widths = (64, 64)  # of r3gan, at 4, 8, ... px
+  config.model.groups = (8, 8)
+  config.model.blocks = (1, 1)
+  config.model.float32_upto = 4  # px: r3gan's stages that stay float32 where compute_dtype is bfloat16
+  config.model.activation = 'relu'  # of mlp: relu (leaky in the discriminator) or silu
+  config.model.frequencies = 0  # of mlp: numbers come as so many sines and cosines; 0: as they are
+  config.model.head = 'linear'  # or projection, bilinear, direction, minibatch: networks/heads.py
   config.model.outputs = 1
+  config.model.scene = 'plain'  # what the networks are shown, see decoupled_gan/terms
+  config.model.conditional = True  # the generator is told labels, where there are any
   config.model.label_size = 16  # of the embedding of a label, in the generator
   config.losses.adversarial = 'non_saturating'  # see decoupled_gan/losses/adversarial.py
   config.optimizer.learning_rate = 1e-3
@@ -40,6 +61,20 @@ def get_config(words=''):
   config.routes.generate = {'adversarial': {'generator': 1.0}}
   config.routes.regularise = {}
   return base.apply(config, words, VARIANTS, ADJUST)
+
+
+def goodfellow(config):
+  """goodfeli/adversarial: mnist.yaml, at 32 px; the discriminator's loss is half the sum."""
+  config.model.backbone = 'maxout'
+  config.model.width = 240
+  config.model.z_dim = 100
+  config.model.prior = 'uniform'
+  config.batch_size = 100
+  config.num_steps = 150_000  # 250 epochs
+  config.optimizer.name = 'momentum'
+  config.optimizer.learning_rate = 0.1
+  config.optimizer.b1 = 0.5
+  config.routes.discriminate.adversarial.discriminator = 0.5
 
 
 def minimax(config):
@@ -56,16 +91,49 @@ def tiny(config):
 
 
 def points(config):
-  """Networks and latents of toy experiments; pictures of a thousand points."""
+  """Networks and latents of toy experiments, and many examples where they are counted or drawn."""
+  config.model.backbone = 'mlp'
+  config.model.norm_generator = config.model.norm_discriminator = 'none'
   config.model.z_dim = 2
   config.model.width = 64
+  config.model.depth = 3
   config.batch_size = 256
+  config.num_steps = 3000
   config.sample_count = 2000
+  config.evaluation.images = 2500
+
+
+def dense(config):
+  """For images of 8 px: perceptrons rather than convolutions, minutes rather than days."""
+  config.model.backbone = 'mlp'
+  config.model.norm_generator = config.model.norm_discriminator = 'none'
+  config.model.z_dim = 64
+  config.model.width = 128
+  config.model.depth = 3
+  config.batch_size = 64
+  config.num_steps = 3000
 
 
 def labelled(config):
+  dense(config)
   config.model.head = 'projection'
 
 
-VARIANTS = base.variants(minimax, tiny)
-ADJUST = dict.fromkeys(('ring8', 'grid25', 'line1', 'line4'), points) | {'labelled_digits': labelled}
+POINTS = ('ring8', 'grid25', 'line1', 'line4')
+SHARED = base.variants(tiny)
+VARIANTS = base.variants(goodfellow, minimax, tiny)
+ADJUST = {
+  **dict.fromkeys(POINTS, points),
+  **dict.fromkeys(('digits', 'stacked_digits'), dense),
+  'labelled_digits': labelled,
+}
+
+
+def also(words, function):
+  """ADJUST with `function` after what is done at each of the data sets `words`."""
+
+  def both(config, word):
+    ADJUST.get(word, lambda config: None)(config)
+    function(config)
+
+  return ADJUST | {word: functools.partial(both, word=word) for word in words}

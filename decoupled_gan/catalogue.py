@@ -60,10 +60,16 @@ class Row:
 
   @property
   def measured(self) -> str:
-    """What its header says behind `Measured`, up to the end of the paragraph; '' if nothing."""
-    header = docstring(self.header_file)
-    _, found, text = header.partition('\nMeasured')
-    return ' '.join(text.partition('\n\n')[0].lstrip(': ').split()) if found else ''
+    """What its header says behind `Measured:`, up to the end of the paragraph; '' if nothing.
+
+    A variant that is a row of its own may have its own paragraph, `Measured <word>:`.
+    """
+    header, words = docstring(self.header_file), self.recipe.partition(':')[2].split(',')
+    for mark in (*(f'\nMeasured {word}:' for word in words), '\nMeasured:'):
+      _, found, text = header.partition(mark)
+      if found:
+        return ' '.join(text.partition('\n\n')[0].split())
+    return ''
 
   @property
   def header_file(self) -> Path:
@@ -76,7 +82,8 @@ ROWS = (
   Row(2, 'R3GAN', 'Huang et al., NeurIPS 2024', '2501.05441'),
   Row(3, 'Are GANs Created Equal', 'Lucic et al., NeurIPS 2018', '1711.10337'),
   Row(4, 'GAN-only I2I (Mechanisms)', 'Chen et al., IEEE Access 2025', '2411.10368'),
-  Row(5, 'WGAN', 'Arjovsky et al., ICML 2017', '1701.07875'),
+  Row(5, 'WGAN', 'Arjovsky et al., ICML 2017', '1701.07875',
+      'losses/adversarial.py:wasserstein', 'wgan'),
   Row(6, 'NTK view of GANs', 'Franceschi et al., ICML 2022', '2106.05566'),
   Row(7, 'Regularization & Normalization study', 'Kurach et al., ICML 2019', '1807.04720'),
   Row(8, 'f-CLSWGAN', 'Xian et al., CVPR 2018', '1712.00981'),
@@ -88,7 +95,7 @@ ROWS = (
   Row(14, 'ProGAN', 'Karras et al., ICLR 2018', '1710.10196'),
   Row(15, 'StudioGAN', 'Kang et al., TPAMI 2023', '2206.09479'),
   Row(16, 'HyperDomainNet', 'Alanov et al., NeurIPS 2022', '2210.08884'),
-  Row(17, 'SAN', 'Takida et al., ICLR 2024', '2301.12811'),
+  Row(17, 'SAN', 'Takida et al., ICLR 2024', '2301.12811', 'terms/outputs.py:direction', 'san'),
   Row(18, 'CRDR image compression', 'Iwai et al., WACV 2024', ''),
   Row(19, 'One-Shot GenDA', 'Yang et al., ICCV 2023', '2111.09876'),
   Row(20, 'Data Cleansing for GANs', 'Terashita et al.', ''),
@@ -106,7 +113,8 @@ ROWS = (
   Row(32, 'MD-GAN', 'Hardy et al., IPDPS 2019', '1811.03850'),
   Row(33, 'Instance-Conditioned GAN', 'Casanova et al., NeurIPS 2021', '2109.05070'),
   Row(34, 'UGC unified compression', 'Ren et al., ICCV 2023', '2309.09310'),
-  Row(35, 'Improved Techniques', 'Salimans et al., NIPS 2016', '1606.03498'),
+  Row(35, 'Improved Techniques', 'Salimans et al., NIPS 2016', '1606.03498',
+      'terms/fakes.py:feature_matching', 'improved_gan:labelled_digits'),
   Row(36, 'Collaborative sampling', 'Liu et al., AAAI 2020', '1902.00813'),
   Row(37, 'One Model to Reconstruct Them All', 'Bartz et al., BMVC 2020', '2010.11113'),
   Row(38, 'Projected GAN', 'Sauer et al., NeurIPS 2021', '2111.01007'),
@@ -114,12 +122,14 @@ ROWS = (
       'methods/noise/stylegan2.py:generate', 'tiles:stylegan2'),
   Row(40, 'Zero-shot semantic variations', 'Jeon et al., ICCV 2023', '2308.10554'),
   Row(41, 'AugSelf-GAN', 'Hou et al., NeurIPS 2023', '2205.15677'),
-  Row(42, 'PTGAN (parallel tempering)', 'Sohn and Song, 2024', '2411.11786'),
+  Row(42, 'PTGAN (parallel tempering)', 'Sohn and Song, 2024', '2411.11786',
+      'terms/tempered.py:Tempered', 'ptgan:ring8'),
   Row(43, 'BigGAN', 'Brock et al., ICLR 2019', '1809.11096'),
   Row(44, 'Discriminative vs generative probes', 'Zheng et al., ICML 2023', '2302.02334'),
   Row(45, 'Open-world GAN attribution', 'Girish et al., ICCV 2021', '2105.04580'),
   Row(46, 'Learning from adversarial perturbations', 'Kumano et al., ICLR 2024', '2402.10470'),
-  Row(47, 'MMD GAN + KID', 'Binkowski et al., ICLR 2018', '1801.01401'),
+  Row(47, 'MMD GAN + KID', 'Binkowski et al., ICLR 2018', '1801.01401',
+      'losses/kernels.py:squared_mmd', 'mmd_gan'),
   Row(48, 'GAN-EM', 'Zhao et al., IJCAI 2019', '1812.00335'),
   Row(49, 'MOT adversarial classification', 'García Trillos et al., JMLR 2023', '2204.12676'),
   Row(50, 'Council-GAN', 'Nizan and Tal, CVPR 2020', '1911.10538'),
@@ -172,14 +182,15 @@ ROWS = (
   Row(96, 'GAN Vocoder MRD', 'You et al., Interspeech 2021', '2103.05236'),
   Row(97, 'LsrGAN', 'Vyas et al., ECCV 2020', '2007.09549'),
   Row(98, 'WGAN-GP', 'Gulrajani et al., NIPS 2017', '1704.00028',
-      'terms/penalties.py:gradient_penalty', 'wgan_gp:digits'),
+      'terms/penalties.py:gradient_penalty', 'wgan_gp'),
   Row(99, 'Dark Side Augmentation', 'Mohwald et al., ICCV 2023', ''),
   Row(100, 'Z-loss', 'de Brébisson and Vincent, 2016', '1604.08859'),
   Row(101, 'SWYCC', 'Birodkar et al., 2024', '2409.02529'),
   Row(102, 'Triplet networks with GAN', 'Zieba and Wang, 2017', '1704.02227'),
   Row(103, 'Dual adversarial training (JEM)', 'Yin et al., 2025', '2510.13872'),
   Row(104, 'Harmonic loss', 'Baek et al., 2025', '2502.01628'),
-  Row(105, 'Adversarial Flow Models', 'Lin et al., ICML 2026', '2511.22475'),
+  Row(105, 'Adversarial Flow Models', 'Lin et al., ICML 2026', '2511.22475',
+      'terms/fakes.py:transport', 'adversarial_flow'),
   Row(106, 'RDGAN', 'Dao et al., 2023', '2311.17101'),
   Row(107, 'ReLabel ImageNet', 'Yun et al., CVPR 2021', '2101.05022'),
   Row(108, 'GANformer2', 'Hudson and Zitnick, NeurIPS 2021', '2111.08960'),
@@ -204,6 +215,34 @@ ROWS = (
   Row('nrds', 'NRDS', 'Zhang et al., WACV 2018', '1801.06790', 'evaluation/metrics/nrds.py:scores'),
   Row('glead', 'GLeaD', 'Bai et al., CVPR 2023', '2212.03752',
       'methods/encode/glead.py:discriminate', 'tiles'),
+  Row('least_squares', 'LSGAN', 'Mao et al., ICCV 2017', '1611.04076',
+      'losses/adversarial.py:least_squares_pair', 'lsgan'),
+  Row('hinge', 'Hinge loss', 'Lim and Ye, 2017', '1705.02894',
+      'losses/adversarial.py:hinge_pair', 'hinge_gan'),
+  Row('relativistic', 'Relativistic GANs', 'Jolicoeur-Martineau, ICLR 2019', '1807.00734',
+      'losses/adversarial.py:relativistic', 'relativistic_gan'),
+  Row('cramer', 'Cramer GAN', 'Bellemare et al., 2017', '1705.10743',
+      'losses/adversarial.py:cramer', 'cramer_gan'),
+  Row('r1', 'R1, R2', 'Mescheder et al., ICML 2018', '1801.04406', 'terms/penalties.py:r1', 'r1_gan'),
+  Row('one_sided', 'One-sided gradient penalty', 'Gulrajani et al., NIPS 2017', '1704.00028',
+      'terms/penalties.py:one_sided_gradient_penalty', 'wgan_gp:one_sided'),
+  Row('max_gradient', 'Maximum gradient penalty', 'Zhou et al., ICML 2019', '1902.05687',
+      'terms/penalties.py:max_gradient', 'wgan_gp:max_gradient'),
+  Row('drift', 'Drift penalty', 'Karras et al., ICLR 2018', '1710.10196',
+      'terms/penalties.py:drift', 'wgan_gp:drift'),
+  Row('dragan', 'DRAGAN', 'Kodali et al., 2017', '1705.07215', 'terms/penalties.py:dragan', 'dragan'),
+  Row('lecam', 'LeCam regularisation', 'Tseng et al., CVPR 2021', '2104.03310',
+      'terms/penalties.py:lecam', 'lecam'),
+  Row('cr', 'CR (consistency)', 'Zhang et al., ICLR 2020', '1910.12027',
+      'terms/consistency.py:consistency', 'consistency'),
+  Row('bcr', 'bCR', 'Zhao et al., AAAI 2021', '2002.04724',
+      'terms/consistency.py:consistency_fake', 'consistency:bcr'),
+  Row('zcr', 'zCR', 'Zhao et al., AAAI 2021', '2002.04724',
+      'terms/consistency.py:latent_consistency', 'consistency:zcr'),
+  Row('top_k', 'Top-k training', 'Sinha et al., NeurIPS 2020', '2002.06224',
+      'terms/fakes.py:top_k', 'top_k'),
+  Row('smoothing', 'One-sided label smoothing', 'Salimans et al., NIPS 2016', '1606.03498',
+      'losses/adversarial.py:non_saturating', 'improved_gan:smoothed'),
 )
 
 

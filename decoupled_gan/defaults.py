@@ -51,6 +51,7 @@ def get_config() -> ConfigDict:
   config.data.center_crop = False  # to a square before resizing, which otherwise ignores the aspect
   config.data.mirror = False  # train on left-right mirrored images as well: twice as many
   config.data.index = False  # batches say which examples they are of
+  config.data.labels_per_class = 0  # known in training, others become -1; 0: all are known
   config.data.limit = 0  # train on the first so many examples only; 0: all
   config.data.num_threads = 8  # of decoding and augmentation
   config.data.tile_size = 64  # px, edge of a tile of the built-in terrain
@@ -66,6 +67,7 @@ def get_config() -> ConfigDict:
   config.optimizer.clean_gradients = False  # NaN becomes 0, infinity 1e5, before the optimizer
   config.optimizer.clip_gradient = 0.0  # the group's gradient is cut to this norm; 0: not
   config.optimizer.clip_gradient_each = 0.0  # the gradient of each array is
+  config.optimizer.historical = 0.0  # weight of |p - mean of p so far|^2, the mean a constant
   # linear decay to 0 from there to num_steps; -1: none
   config.optimizer.decay_start_step = config_dict.FieldReference(-1)
   config.optimizer.clip_weights = 0.0  # parameters stay within -+ this after the update; 0: anywhere
@@ -97,7 +99,15 @@ def get_config() -> ConfigDict:
   return config
 
 
-ADDED = {'nice': {'spectral_updates': 'forward'}}
+ADDED = {
+  'nice': {'spectral_updates': 'forward'},
+  'gan': {
+    'spectral_updates': 'forward', 'norm_momentum': 0.9, 'width_discriminator': 0, 'hidden': 'input',
+    'pool': 'sum', 'gain': 2**0.5, 'head_bias': False, 'attention_size': 0, 'widths': (64, 64),
+    'groups': (8, 8), 'blocks': (1, 1), 'float32_upto': 4, 'activation': 'relu', 'frequencies': 0,
+    'scene': 'plain', 'conditional': True,
+  },
+}  # fmt: skip
 """Fields of a method's `config.model` that came later, with what runs did before there was a choice."""
 
 

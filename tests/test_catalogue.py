@@ -79,6 +79,19 @@ def test_the_status_is_computed():
   assert {row.status for row in THERE} <= {'tested', 'shown'}
 
 
+def test_a_variant_that_is_a_row_has_what_was_measured_of_it(tmp_path, monkeypatch):
+  (tmp_path / 'paper.py').write_text(
+    '"""A paper.\n\nMeasured: 1 of the paper\n\nMeasured word: 2 of\nthe word\n\nExpected: 3\n"""\n'
+  )
+  monkeypatch.setattr(recipes, 'shipped', lambda: tmp_path)
+  found = {words: Row('x', 'y', 'z', '', 'errors.py:UserError', f'paper:{words}').measured
+           for words in ('', 'digits', 'word', 'digits,word')}  # fmt: skip
+  assert found == {
+    '': '1 of the paper', 'digits': '1 of the paper', 'word': '2 of the word',
+    'digits,word': '2 of the word',
+  }  # fmt: skip
+
+
 def test_json_prints_the_rows():
   command = [sys.executable, '-m', 'decoupled_gan.catalogue', '--json']
   done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)

@@ -62,10 +62,27 @@ class TinyLabelled(_Tiny):
   SPLITS = {'train': 2, 'test': 1}
 
 
+class TinyClasses(TinyLabelled):
+  """With a feature of classes: example i is a dog where i is even."""
+
+  SPLITS = {'train': 3, 'test': 2}
+
+  def _info(self):
+    features = {
+      self.KEY: tfds.features.Image(shape=(None, None, 3)),
+      'label': tfds.features.ClassLabel(names=['cat', 'dog']),
+    }
+    return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+  def _examples(self, first, split):
+    for index, example in super()._examples(first, split):
+      yield index, example | {'label': 'cat' if index % 2 else 'dog'}
+
+
 @pytest.fixture(scope='module')
 def data_dir(tmp_path_factory):
   folder = tmp_path_factory.mktemp('tfds')
-  for builder in (TinyDomains, TinyUntested, TinyLabelled):
+  for builder in (TinyDomains, TinyUntested, TinyLabelled, TinyClasses):
     builder(data_dir=folder, file_format='array_record').download_and_prepare()
   return folder
 
@@ -124,6 +141,36 @@ def test_no_split_train_is_told_where_single_images_are_wanted(data_dir):
   config = make_config(**{'data.source': 'tfds:tiny_domains', 'data.path': str(data_dir)})
   with pytest.raises(UserError, match='its images are taken from the split train'):
     data.load(config, Examples)
+
+
+def labelled(data_dir, attributes):
+  fields = {'data.source': 'tfds:tiny_classes', 'data.path': str(data_dir), 'attributes': attributes}
+  return data.load(make_config(**fields), Examples)
+
+
+@pytest.mark.parametrize(
+  ('values', 'dog'), [(('cat', 'dog'), 1), (('dog', 'cat'), 0), (('0', '1'), 1), (('1', '0'), 0)]
+)
+def test_classes_are_labels_by_the_names_or_numbers_of_the_attributes_values(data_dir, values, dog):
+  dataset = labelled(data_dir, {'label': values})
+  for split, first, count in ((dataset.train, 0, 3), (dataset.test, 10, 2)):
+    assert split.labels.shape == (count, 1)
+    for i, (label,) in enumerate(split.labels):
+      even = (int(split.x[i][0, 0, 0]) - first) % 2 == 0
+      assert label == (dog if even else 1 - dog)
+
+
+@pytest.mark.parametrize(
+  ('attributes', 'message'),
+  [
+    ({'kind': ('cat', 'dog')}, r'attributes.kind: tfds:tiny_classes has no classes .* it has label'),
+    ({'label': ('cat', 'bird')}, r'has the classes cat, dog; name them all, or their numbers 0 to 1'),
+    ({'label': ('cat',)}, 'name them all'),
+  ],
+)
+def test_attributes_that_are_not_its_classes_are_told(data_dir, attributes, message):
+  with pytest.raises(UserError, match=message):
+    labelled(data_dir, attributes)
 
 
 def test_missing_name_gets_an_example():

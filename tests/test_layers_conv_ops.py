@@ -97,9 +97,38 @@ def test_the_shapes_above_reach_every_formulation():
     reached.add(conv_formulations.fast_weight_gradient(kernel.shape, shape[-1], dy))
   written = {
     f for n, f in vars(conv_formulations).items()
-    if n.startswith('_') and n.endswith(('_forward', '_gradient'))
+    if n.startswith('_') and n.endswith(('_forward', '_gradient')) and not n.startswith('_grouped')
   }
   assert len(written) == 11 and written <= reached
+
+
+@pytest.mark.parametrize(
+  ('shape', 'groups'),
+  [((2, 6, 5, 6, 9, 3, 1), 3), ((2, 7, 8, 4, 8, 4, 2), 2), ((2, 5, 5, 4, 6, 1, 1), 2)],
+)
+def test_a_grouped_conv_and_its_derivatives_equal_lax(shape, groups):
+  x, kernel = arrays(shape)
+  kernel = kernel[:, :, : shape[3] // groups]
+
+  def ours(x, kernel, stride):
+    return conv_ops.conv(x, kernel, stride, groups)
+
+  def plain(x, kernel, stride):
+    dims = ('NHWC', 'HWIO', 'NHWC')
+    return lax.conv_general_dilated(
+      x, kernel, (stride, stride), 'VALID', dimension_numbers=dims, feature_group_count=groups
+    )
+
+  found, expected = (quick_jit(derivatives(f, shape[-1]))(x, kernel) for f in (ours, plain))
+  assert_close(found, expected)
+
+
+def test_a_grouped_conv_is_xlas_own_on_accelerators():
+  x, kernel = arrays((2, 6, 5, 6, 8, 3, 1))
+  run = derivatives(lambda x, k, s: conv_ops.conv(x, k, s, 2), 1)
+  text = jax.jit(run).trace(x, kernel[:, :, :3]).lower(lowering_platforms=('tpu',)).as_text()
+  assert 'feature_group_count = 2' in text
+  assert 'stablehlo.while' not in text
 
 
 def test_gradients_are_right_without_jit():

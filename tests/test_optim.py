@@ -327,6 +327,19 @@ def test_gradients_are_cut_as_a_whole_or_each_array_on_its_own():
   np.testing.assert_allclose(found['clip_gradient']['b'], [-0.5 / np.sqrt(25.25)], rtol=1e-6)
 
 
+@pytest.mark.row(35)
+def test_historical_averaging_pulls_to_the_mean_of_all_that_was():
+  """theta (1, 0), (2, 1), (4, -1): the last one's gradient is 2 (theta - mean) = (10 / 3, -2)."""
+  optimizer = make_optimizer(config(name='sgd', learning_rate=1.0, historical=1.0), 10)
+  thetas = [jnp.array(x, jnp.float32) for x in ([1, 0], [2, 1], [4, -1])]
+  kept = optimizer.init(thetas[0])
+  for theta in thetas:
+    update, kept = optimizer.update(jnp.zeros(2), kept, theta, step=jnp.int32(0))
+  np.testing.assert_allclose(-update, [3.33333333, -2], rtol=1e-6)
+  away = thetas[-1] - jnp.stack(thetas).mean(0)
+  assert float(jnp.square(away).sum()) == pytest.approx(3.77777778, rel=1e-6)
+
+
 def test_annealed_rates_and_betas_follow_r3gans_rule():
   """2e-4 to 5e-5 and 0.9 to 0.99 over N: at N/4 1.7803301e-4 and 0.91318019."""
   anneal = {'learning_rate': (5e-5, 100, 'cosine'), 'b2': (0.99, 100, 'cosine')}

@@ -12,7 +12,7 @@ from PIL import Image
 from decoupled_gan.core.types import Pair
 from decoupled_gan.errors import UserError
 from decoupled_gan.run.metrics_file import Metrics
-from decoupled_gan.run.pictures import HEAT, grid, heat_to_uint8, save_image
+from decoupled_gan.run.pictures import HEAT, cloud, grid, heat_to_uint8, save_image
 from decoupled_gan.run.progress import Progress
 
 # metrics.jsonl.
@@ -178,6 +178,22 @@ def test_heat_is_shown_at_the_images_size_wherever_its_column_is():
   heat = Pair(*[np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 8, 8)] * 2)
   for columns in ({'heat': heat, 'input': flat(0, 0)}, {'input': flat(0, 0), 'heat': heat}):
     assert grid(columns).size == (2 * 66, 18 + 2 * 66)
+
+
+def test_points_are_one_image_where_they_lie_and_single_ones_are_seen():
+  points = np.concatenate([np.tile([[1.0, 1.0]], (100, 1)), [[-1.0, -1.0]]])
+  image = cloud(points, 1.25)[0]
+  assert image.shape == (256, 256, 3)
+  upper_right, lower_left, middle = image[26, 230], image[230, 26], image[128, 128]
+  assert upper_right.sum() > lower_left.sum() > middle.sum() == 0
+  assert grid({'real': points, 'generated': points}).width > 2 * 256
+
+
+def test_points_on_a_line_are_a_histogram():
+  image = cloud(np.array([[0.5]] * 4 + [[-0.5]] * 2), 1.0)[0].sum(-1) > 0
+  heights = image.sum(0)
+  assert set(heights.tolist()) == {0, 128, 256}
+  assert heights[192] == 256 and heights[64] == 128
 
 
 def test_a_constant_heat_map_in_a_grid_is_black():

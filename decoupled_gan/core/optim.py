@@ -115,6 +115,32 @@ def only_rows(rows: Sequence[int]) -> optax.GradientTransformationExtraArgs:
   return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 
+class History(NamedTuple):
+  """The state of `towards_history`: the mean of the parameters over the updates so far."""
+
+  count: jax.Array
+  mean: optax.Params
+
+
+def towards_history(weight: float) -> optax.GradientTransformationExtraArgs:
+  """Adds the gradient of weight |p - mean of p over all updates so far|^2, the mean a constant.
+
+  Historical averaging (Salimans et al., NIPS 2016, section 3.3); the present p is in the mean. Neither
+  their code nor a weight was found.
+  """
+
+  def update(updates, state, params=None, **_):
+    count = state.count + 1
+    mean = jax.tree.map(lambda m, p: m + (p - m) / count, state.mean, params)
+    pulled = jax.tree.map(lambda u, p, m: u + 2 * weight * (p - m), updates, params, mean)
+    return pulled, History(count, mean)
+
+  def init(params):
+    return History(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
+
+  return optax.GradientTransformationExtraArgs(init, update)
+
+
 SCALERS = {
   'adam': lambda config: optax.scale_by_adam(config.b1, config.b2, config.eps),
   'adamw': lambda config: optax.scale_by_adam(config.b1, config.b2, config.eps),
@@ -132,6 +158,9 @@ LINKS = {
   # The decay is in the chain even if it is 0: its weight can then change when a run is resumed.
   'decay': lambda config, schedules: optax.add_decayed_weights(
     0.0 if config.name == 'adamw' else config.weight_decay
+  ),
+  'historical': lambda config, schedules: (
+    towards_history(config.historical) if config.historical else None
   ),
   'scale': lambda config, schedules: (
     scale_by_adam(config.b1, schedules['b2'], config.eps)

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.types import Aligned, Batch, Examples, Pair
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
 from decoupled_gan.data.pipeline import take, test_batch, test_images, train_batches
-from decoupled_gan.data.views import cropped, limited, mirrored
+from decoupled_gan.data.views import cropped, forgotten, limited, mirrored
 from decoupled_gan.errors import UserError, listing
 
 __all__ = [
@@ -42,6 +42,7 @@ SOURCES: dict[type[Batch], Mapping[str, str]] = {
     'emoji': 'emoji:load_plain',
     'avatars': 'avatars:load_plain',
     'digits': 'digits:load',
+    'stacked_digits': 'digits:load_stacked',
     'toy': 'toy:load',
     'fake': 'fake:load_plain',
   },
@@ -49,6 +50,7 @@ SOURCES: dict[type[Batch], Mapping[str, str]] = {
 LABELLED: Mapping[str, str] = {
   'folder': 'labelled:load',
   'utkface': 'labelled:load_utkface',
+  'tfds': 'tfds:load_labelled',
   'avatars': 'avatars:load',
   'digits': 'digits:load_labelled',
   'fake': 'fake:load_labelled',
@@ -77,6 +79,8 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
   dataset = getattr(importlib.import_module(f'{__name__}.sources.{module}'), function)(config)
   if config.data.limit:
     dataset = limited(dataset, config.data.limit)
+  if config.data.labels_per_class:
+    dataset = forgotten(dataset, config.data.labels_per_class, config.seed)
   if config.data.center_crop:
     dataset = cropped(dataset)
   return mirrored(dataset) if config.data.mirror else dataset

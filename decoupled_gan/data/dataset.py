@@ -26,6 +26,15 @@ class Images(Protocol):
   def __getitem__(self, index: int) -> np.ndarray: ...
 
 
+class Law(Protocol):
+  """What examples are drawn from, where that is known: `modes` of them, equally likely."""
+
+  modes: int
+
+  def assign(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(the mode that each of the examples [N, ...] is of, whether it could be of the law): [N] both."""
+
+
 @dataclass(frozen=True)
 class Dataset:
   """Training and test examples, of the kind that batches are to be of.
@@ -42,6 +51,7 @@ class Dataset:
     edits: of a labelled set that knows the truth of edits, {(attribute, number of its value):
       Images}: the test images as they are at that value.
     notes: sentences that a reader of the start-up print should see.
+    law: what the examples are drawn from, where it is known.
   """
 
   name: str
@@ -51,6 +61,7 @@ class Dataset:
   aligned_test: bool = False
   edits: Mapping[tuple[str, int], Images] = field(default_factory=dict)
   notes: tuple[str, ...] = ()
+  law: Law | None = None
 
   @property
   def kind(self) -> type[Batch]:

@@ -8,6 +8,7 @@ import numpy as np
 from decoupled_gan.core.types import Batch, present
 from decoupled_gan.data.dataset import Dataset, Images
 from decoupled_gan.data.transforms import center_crop, mirror
+from decoupled_gan.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,23 @@ def cropped(dataset: Dataset) -> Dataset:
     return Changed(images, center_crop)
 
   return replace(dataset, train=changed(dataset.train, crop), test=changed(dataset.test, crop))
+
+
+def forgotten(dataset: Dataset, count: int, seed: int) -> Dataset:
+  """Only `count` training examples of each value of the first attribute keep labels; others have -1.
+
+  Which ones is drawn by the seed. Raises UserError where there are no labels, or no numbers of values.
+  """
+  labels = getattr(dataset.train, 'labels', None)
+  if labels is None or labels.dtype != np.int32:
+    raise UserError(f'data.labels_per_class={count}: {dataset.name} has no labels of classes.')
+  order = np.random.default_rng(seed).permutation(len(labels))
+  kept = [order[labels[order, 0] == value][:count] for value in np.unique(labels[:, 0])]
+  known = np.full_like(labels, -1)
+  for which in kept:
+    known[which] = labels[which]
+  notes = (*dataset.notes, f'{sum(map(len, kept))} training examples have labels')
+  return replace(dataset, train=dataset.train._replace(labels=known), notes=notes)
 
 
 def limited(dataset: Dataset, count: int) -> Dataset:

@@ -76,7 +76,7 @@ class Evaluator:
       )
       fake = requests.generated_images(by_all, None, self._config, self._images)
       wanted = [requests.limited(request, fake.count) for request in asked]
-      scores = scoring.score(wanted, real, fake, self._protocol, self._config.seed, truth)
+      scores = scoring.score(wanted, real, fake, self._protocol, self._config.seed, truth, task.law)
       # unscaled: a curve does not say by which protocol's habit it would be multiplied
       scalars |= {f'{PREFIX}{task.name}/{s.title}': s.estimate.value / s.scale for s in scores}
       best += [

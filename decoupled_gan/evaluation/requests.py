@@ -15,14 +15,14 @@ from decoupled_gan.evaluation.scoring import ImageSet
 from decoupled_gan.evaluation.tasks import Task
 from decoupled_gan.pretrained import efficientnet, features
 
-GENERATED = 16  # images a call of a model, or a few more so that the devices divide it
 PAIRED = ('mae', 'psnr')  # what is measured if nothing is asked and the truth is known
 
 
 def requested(asked: str, config: ConfigDict, protocol: protocols.Protocol, task: Task):
   """The requests of --metrics, else of the config, else those that suit the task."""
   names = asked.split(',') if asked else config.evaluation['metrics']
-  requests = parsed(names or PAIRED) if names or task.truth else available(protocol.metrics)
+  names = names or (PAIRED if task.truth else task.metrics)
+  requests = parsed(names) if names else available(protocol.metrics)
   scoring.networks(requests)  # told now if one is missing, not after an hour
   return requests
 
@@ -41,7 +41,7 @@ def real_images(task: Task, protocol: protocols.Protocol, config: ConfigDict) ->
   """The reference of the protocol, at its size."""
   images = task.real[protocol.reference]
   name = f'{task.name} real ({protocol.reference})'
-  if protocol.reference_size == 'own':
+  if protocol.reference_size == 'own' or config.vector_size:
     return scoring.of_images(name, images)
   return scoring.of_images(name, images, lambda image: resize(image, config.image_size))
 
@@ -68,7 +68,7 @@ def limited(request: Request, count: int | None) -> Request:
 
 def generated(name: str, task: Task, function, config: ConfigDict) -> ImageSet:
   """Images that `function` makes of indices, in an order of the seed's, in calls of one size."""
-  size = -(-GENERATED // jax.device_count()) * jax.device_count()
+  size = -(-task.size // jax.device_count()) * jax.device_count()
   # shuffled, so that the first hundred are a fair sample
   order = task.count and np.random.default_rng(config.seed).permutation(task.count)
 

@@ -10,10 +10,18 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from decoupled_gan.data.dataset import Law
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation.metrics import registry
 from decoupled_gan.evaluation.metrics.protocols import Protocol, network_input
-from decoupled_gan.evaluation.metrics.registry import FEATURES, IMAGES, Estimate, Request
+from decoupled_gan.evaluation.metrics.registry import (
+  FEATURES,
+  IMAGES,
+  MODES,
+  POINTS,
+  Estimate,
+  Request,
+)  # fmt: skip
 from decoupled_gan.machine import cache
 from decoupled_gan.pretrained import features, lpips
 
@@ -125,8 +133,9 @@ def score(
   protocol: Protocol,
   seed: int,
   truth: ImageSet | None = None,
+  law: Law | None = None,
 ) -> list[Score]:
-  """Each request's number. Raises UserError where there are too few images, or no truth."""
+  """Each request's number. Raises UserError where there are too few images, no truth or no law."""
   found = networks(requests)
   counts = [_count(request, fake) for request in requests]
   largest: dict[str, int] = {}
@@ -136,6 +145,7 @@ def score(
   for request, count in zip(requests, counts, strict=True):
     rng = np.random.default_rng(seed)
     metric, reference, sha256 = request.metric, real.count, ''
+    _check_kind(metric, real, law)
     if metric.needs == FEATURES:
       network = found[request.network]
       sha256 = network.sha256
@@ -144,7 +154,10 @@ def score(
         network, protocol.resize, count
       )
       estimate = metric.function(*sides, protocol, rng)
-    elif metric.needs == IMAGES:
+    elif metric.needs == MODES:
+      reference = 0
+      estimate = metric.function(law, fake.images(count))
+    elif metric.needs in (IMAGES, POINTS):
       reference = min(real.count, count)
       estimate = metric.function(real.images(reference), fake.images(count), rng)
     else:
@@ -163,6 +176,23 @@ def score(
       Score(title, estimate, metric, count, reference, request.network, sha256, scale)
     )
   return scores
+
+
+def _check_kind(metric: registry.Metric, real: ImageSet, law: Law | None):
+  """Raises UserError where a metric of images is asked of points, or the other way round."""
+  points = real.images(1).ndim == 2
+  if metric.needs == MODES and law is None:
+    raise UserError(
+      f'{metric.name} counts modes, and those of this data are not known: they are of ring8, grid25, '
+      'line1, line4 and stacked_digits.'
+    )
+  if metric.needs != MODES and points != (metric.needs == POINTS):
+    kinds = ('images', 'points')
+    suited = [name for name, m in registry.METRICS.items() if (m.needs == POINTS) == points]
+    raise UserError(
+      f'{metric.name} is of {kinds[not points]}, and these are {kinds[points]}: ask for '
+      f'{listing(sorted(suited), 30)}.'
+    )
 
 
 def networks(requests: Sequence[Request]) -> dict[str, features.Network]:

@@ -13,6 +13,7 @@ from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.types import DIRECTIONS, Aligned, Pair
 from decoupled_gan.data import Images
+from decoupled_gan.data.dataset import Law
 from decoupled_gan.data.views import Some
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation.metrics import paired
@@ -27,13 +28,17 @@ class Task:
 
   Attributes:
     name: in tables and logs, e.g. 'a_to_b'.
-    generate: (variables, indices int [n]) -> uint8 [n, S, S, C]. A function of its arguments alone:
+    generate: (variables, indices int [n]) -> uint8 [n, S, S, C], or points float32 [n, D]. A function
+      of its arguments alone:
       index i is the i-th test input of a translator or editor, and the seed of a sample from noise.
       n is always the same, and a multiple of the number of devices.
     count: indices are below it; None where they have no end.
     real: {'test': Images, 'train': Images}, real images of the kind that is generated.
     truth: indices -> uint8 [n, S, S, C], what should have been generated; None where nobody knows.
     baselines: name -> function of indices as `generate`, for images that are made without learning.
+    law: what the real ones are drawn from, where it is known.
+    metrics: what is measured if nothing is asked; (): what the protocol says.
+    size: how many are generated in a call, or a few more so that the devices divide it.
   """
 
   name: str
@@ -42,6 +47,9 @@ class Task:
   real: Mapping[str, Images]
   truth: Callable[[np.ndarray], np.ndarray] | None = None
   baselines: Mapping[str, Callable[[np.ndarray], np.ndarray]] = field(default_factory=dict)
+  law: Law | None = None
+  metrics: tuple[str, ...] = ()
+  size: int = 16
 
 
 def tasks_of(run, dataset) -> list[Task]:
@@ -118,7 +126,7 @@ def _edit(run, dataset, forward, title: str, column: int, number: int) -> Task:
 
 
 def of_generator(run, dataset) -> list[Task]:
-  """Images from seeds by a method with `style` and `draw`: untruncated, with fresh noise.
+  """Images or points from seeds by a method with `style` and `draw`: untruncated, with fresh noise.
 
   Where the run draws under labels, seed i has those of the i-th test example.
   """
@@ -137,10 +145,23 @@ def of_generator(run, dataset) -> list[Task]:
     inputs = [np.asarray(indices, np.uint32)]
     if labels is not None:
       inputs.append(labels[indices % len(labels)])
-    return to_uint8(forward(variables, *sharding.shard_whole(run.mesh, inputs)))
+    made = forward(variables, *sharding.shard_whole(run.mesh, inputs))
+    return np.asarray(made, np.float32) if run.config.vector_size else to_uint8(made)
 
   real = {'test': dataset.test.x, 'train': dataset.train.x}
-  return [Task('generated', generate, None, real)]
+  task = Task('generated', generate, None, real, law=dataset.law, metrics=_of_law(run, dataset.law))
+  return [dataclasses.replace(task, size=64) if run.config.vector_size else task]
+
+
+def _of_law(run, law: Law | None) -> tuple[str, ...]:
+  """What is measured of points, and of images whose modes are known; () if there is nothing to know."""
+  distance = {0: (), 1: ('wasserstein_10k',)}
+  distance = distance.get(run.config.vector_size, ('sliced_wasserstein_points_10k',))
+  if law is None:
+    return distance
+  if not run.config.vector_size:
+    return 'modes_26k', 'mode_kl_26k'  # as many as in PacGAN's (Lin et al., NeurIPS 2018)
+  return 'modes_10k', 'high_quality_share_10k', 'mode_kl_10k', *distance
 
 
 def of_reconstruction(run, dataset) -> list[Task]:

@@ -5,8 +5,9 @@ The arithmetic is in conv_ops.py, so that speed work has one place to go to.
 Spectral normalisation: Miyato et al., ICLR 2018, as `torch.nn.utils.spectral_norm` does it: u and v
 are both stored (collection 'spectral'), one power iteration for each call in training, none in
 evaluation. `flax.linen.SpectralNorm` stores u only and iterates in evaluation too, so its outputs
-differ there. Where we differ from torch: the vectors are iterated once at initialisation, so that a
-network that was never trained has a sensible norm in evaluation (torch's is random there).
+differ there. Linear layers and embeddings have it in linear.py. Where we differ from torch: the vectors
+are iterated once at initialisation, so that a network that was never trained has a sensible norm in
+evaluation (torch's is random there).
 """
 
 import math
@@ -115,26 +116,38 @@ class Dense(nn.Module):
 
 
 class SameConv(nn.Module):
-  """Zero-padded ('SAME') convolution with bias: [B, H, W, I] -> [B, H/stride, W/stride, features].
+  """Zero-padded ('SAME') convolution: [B, H, W, I] -> [B, H/stride, W/stride, features].
 
   Attributes:
     transposed: whether it is the transpose instead, [B, H, W, I] -> [B, stride H, stride W, features].
       Its kernel is [k, k, features, I], as in TensorFlow.
+    groups: parts of inputs and outputs that do not see each other; the kernel is [k, k, I/groups, O].
+    spectral: whether the kernel is divided by its spectral norm, as a matrix [rest, outputs].
   """
 
   features: int
   kernel_size: int = 5
   stride: int = 2
   transposed: bool = False
+  use_bias: bool = True
+  groups: int = 1
+  spectral: bool = False
   kernel_init: Any = nn.initializers.normal(0.02)
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    ends = (x.shape[-1], self.features)
+    ends = (x.shape[-1] // self.groups, self.features)
     shape = (self.kernel_size, self.kernel_size, *(ends[::-1] if self.transposed else ends))
     kernel = self.param('kernel', self.kernel_init, shape)
-    convolve = conv_ops.conv_transpose_same if self.transposed else conv_ops.conv_same
-    y = convolve(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
+    if self.spectral:
+      kernel = kernel / spectral_norm(self, kernel.swapaxes(2, 3) if self.transposed else kernel)
+    x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+    if self.transposed:
+      y = conv_ops.conv_transpose_same(x, kernel, self.stride)
+    else:
+      y = conv_ops.conv_same(x, kernel, self.stride, self.groups)
+    if not self.use_bias:
+      return y
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
     return y + bias.astype(self.dtype).reshape(1, 1, 1, self.features)

@@ -3,7 +3,7 @@
 XLA for CPU loses factors of 2 to 300 with some shapes of gradients; these are other formulations of
 the same sums. The rules, each with the plain rate and ours in 10^9 operations per second, from
 `benchmarks/conv_rates.py` (NICE-GAN at 128 px and width 32, batch size 1 | 4, jaxlib 0.10.2, about
-one free core):
+one free core; several groups at 16 px, batch size 64):
 
   rule          for                        gradient of     example             plain -> ours
   dots          1x1                        weights         64->256             53 -> 98 | 79 -> 98
@@ -15,6 +15,9 @@ one free core):
                                            weights         4x4, 512->1024      7.5 -> 41 | 27 -> 91
   mirrored      all others, inside loops   input           3x3, 128->128       22 -> 103 (batch 1)
   channels      all others, inside loops   weights         3x3, 128->128       1.5 -> 112 (batch 1)
+  grouped       several groups             (forward)       3x3, 192, 12 groups 13 -> 36
+                                           input           3x3, 192, 12 groups 14 -> 31
+                                           weights         3x3, 192, 12 groups 0.1 -> 24
 
 Outside loops the last two equal the plain form; forward passes do except for few outputs. Tried
 and left out: padding as gathers with a backward pass of its own (faster alone, the step was not);
@@ -22,6 +25,8 @@ means and variances by dots (no faster) or by trees of slices (slower with their
 one pass over x less its first pixel (the step perhaps 5% faster, which is within its noise). Winograd's
 F(2x2, 3x3) is a fifth faster alone, as 16 dots for each convolution: too many to compile.
 """
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -31,26 +36,33 @@ from jax import lax
 DIMENSIONS = ('NHWC', 'HWIO', 'NHWC')
 
 
-def plain_forward(x, kernel, stride):
+def plain_forward(x, kernel, stride, groups=1):
   return lax.conv_general_dilated(
-    x, kernel, (stride, stride), 'VALID', dimension_numbers=DIMENSIONS
+    x,
+    kernel,
+    (stride, stride),
+    'VALID',
+    dimension_numbers=DIMENSIONS,
+    feature_group_count=groups,
   )
 
 
-def plain_input_gradient(dy, kernel, stride, x_shape):
+def plain_input_gradient(dy, kernel, stride, x_shape, groups=1):
   x = jax.ShapeDtypeStruct(x_shape, dy.dtype)
-  return jax.linear_transpose(lambda x: plain_forward(x, kernel, stride), x)(dy)[0]
+  return jax.linear_transpose(lambda x: plain_forward(x, kernel, stride, groups), x)(dy)[0]
 
 
-def plain_weight_gradient(x, dy, stride, kernel_shape):
+def plain_weight_gradient(x, dy, stride, kernel_shape, groups=1):
   kernel = jax.ShapeDtypeStruct(kernel_shape, x.dtype)
-  return jax.linear_transpose(lambda kernel: plain_forward(x, kernel, stride), kernel)(dy)[0]
+  return jax.linear_transpose(lambda kernel: plain_forward(x, kernel, stride, groups), kernel)(dy)[0]
 
 
 # The rules for the CPU: which formulation for which shape (None: the plain one).
 
 
-def fast_forward(kernel_shape, stride):
+def fast_forward(kernel_shape, stride, groups=1):
+  if groups > 1:
+    return functools.partial(_grouped_forward, groups=groups)
   if kernel_shape[:2] == (1, 1) and stride == 1:
     return _dot_forward
   if _few_outputs(kernel_shape, stride):
@@ -58,7 +70,9 @@ def fast_forward(kernel_shape, stride):
   return None
 
 
-def fast_input_gradient(kernel_shape, stride, dy_shape):
+def fast_input_gradient(kernel_shape, stride, dy_shape, groups=1):
+  if groups > 1:
+    return functools.partial(_grouped_input_gradient, groups=groups)
   if kernel_shape[:2] == (1, 1) and stride == 1:
     return _dot_input_gradient
   if _small_map(kernel_shape, dy_shape):
@@ -68,7 +82,9 @@ def fast_input_gradient(kernel_shape, stride, dy_shape):
   return _mirrored_input_gradient
 
 
-def fast_weight_gradient(kernel_shape, stride, dy_shape):
+def fast_weight_gradient(kernel_shape, stride, dy_shape, groups=1):
+  if groups > 1:
+    return functools.partial(_grouped_weight_gradient, groups=groups)
   if kernel_shape[:2] == (1, 1) and stride == 1:
     return _dot_weight_gradient
   if _small_map(kernel_shape, dy_shape):
@@ -230,3 +246,55 @@ def _channels_weight_gradient(x, dy, stride, kernel_shape):
     dimension_numbers=DIMENSIONS,
   )  # [I, kh, kw, O]
   return y.transpose(1, 2, 0, 3)
+
+
+# Several groups: one after the other, in a loop, so that a hundred groups compile as fast as one.
+
+
+def _grouped_forward(x, kernel, stride, groups):
+  inputs, outputs = kernel.shape[2], kernel.shape[3] // groups
+  forward = fast_forward((*kernel.shape[:3], outputs), stride) or plain_forward
+
+  def one(i):
+    return forward(_part(x, i, inputs), _part(kernel, i, outputs), stride)
+
+  return _each(one, groups)
+
+
+def _grouped_input_gradient(dy, kernel, stride, x_shape, groups):
+  inputs, outputs = kernel.shape[2], kernel.shape[3] // groups
+  shapes = (*kernel.shape[:3], outputs), stride, (*dy.shape[:3], outputs)
+  gradient = fast_input_gradient(*shapes)
+
+  def one(i):
+    dy_part, kernel_part = _part(dy, i, outputs), _part(kernel, i, outputs)
+    return gradient(dy_part, kernel_part, stride, (*x_shape[:3], inputs))
+
+  return _each(one, groups)
+
+
+def _grouped_weight_gradient(x, dy, stride, kernel_shape, groups):
+  inputs, outputs = kernel_shape[2], kernel_shape[3] // groups
+  shape = (*kernel_shape[:3], outputs)
+  gradient = fast_weight_gradient(shape, stride, (*dy.shape[:3], outputs))
+
+  def one(i):
+    return gradient(_part(x, i, inputs), _part(dy, i, outputs), stride, shape)
+
+  return _each(one, groups)
+
+
+def _part(x, i, size):
+  """The i-th `size` of the last axis."""
+  return lax.dynamic_slice_in_dim(x, i * size, size, x.ndim - 1)
+
+
+def _each(one, groups):
+  """one(0), ..., one(groups - 1), joined along the last axis."""
+  part = jax.eval_shape(one, 0)
+  size = part.shape[-1]
+
+  def step(i, joined):
+    return lax.dynamic_update_slice_in_dim(joined, one(i), i * size, joined.ndim - 1)
+
+  return lax.fori_loop(0, groups, step, jnp.zeros((*part.shape[:-1], groups * size), part.dtype))

@@ -14,21 +14,22 @@ from jax import lax
 from decoupled_gan.layers import conv_formulations as formulations
 
 
-def conv(x, kernel, stride=1):
+def conv(x, kernel, stride=1, groups=1):
   """Cross-correlation without padding: [B,H,W,I], [kh,kw,I,O] -> [B,(H-kh)//s+1,(W-kw)//s+1,O].
 
-  The result has x's dtype, float32 or another floating one.
+  The result has x's dtype, float32 or another floating one. Of several groups, the k-th part of the
+  outputs sees the k-th part of the inputs only: the kernel is [kh,kw,I/groups,O].
   """
-  return _forward(x, kernel.astype(x.dtype), stride)
+  return _forward(x, kernel.astype(x.dtype), stride, groups)
 
 
-def conv_same(x, kernel, stride=1):
+def conv_same(x, kernel, stride=1, groups=1):
   """Cross-correlation with zeros around x: [B,H,W,I], [kh,kw,I,O] -> [B,ceil(H/s),ceil(W/s),O].
 
   TensorFlow's 'SAME': where the number of zeros is odd, one more at the bottom and at the right.
   """
   pads = [same_pads(n, k, stride) for n, k in zip(x.shape[1:3], kernel.shape, strict=False)]
-  return conv(jnp.pad(x, [(0, 0), *pads, (0, 0)]), kernel, stride)
+  return conv(jnp.pad(x, [(0, 0), *pads, (0, 0)]), kernel, stride, groups)
 
 
 def conv_transpose(x, kernel, stride=1):
@@ -38,7 +39,7 @@ def conv_transpose(x, kernel, stride=1):
   """
   size = [(n - 1) * stride + k for n, k in zip(x.shape[1:3], kernel.shape[:2], strict=True)]
   kernel = kernel.astype(x.dtype).swapaxes(2, 3)
-  return _input_gradient(x, kernel, stride, (x.shape[0], *size, kernel.shape[2]))
+  return _input_gradient(x, kernel, stride, 1, (x.shape[0], *size, kernel.shape[2]))
 
 
 def conv_transpose_same(x, kernel, stride):
@@ -67,46 +68,49 @@ def same_pads(size, kernel_size, stride):
 # order falls back to a formulation that nobody chose. jit: equal shapes are traced once.
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-@functools.partial(jax.jit, static_argnums=2)
-def _forward(x, kernel, stride):
-  fast = formulations.fast_forward(kernel.shape, stride)
-  return _lower(formulations.plain_forward, fast, x, kernel, stride)
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 @functools.partial(jax.jit, static_argnums=(2, 3))
-def _input_gradient(dy, kernel, stride, x_shape):
-  fast = formulations.fast_input_gradient(kernel.shape, stride, dy.shape)
-  return _lower(formulations.plain_input_gradient, fast, dy, kernel, stride, x_shape)
+def _forward(x, kernel, stride, groups):
+  plain = functools.partial(formulations.plain_forward, groups=groups)
+  fast = formulations.fast_forward(kernel.shape, stride, groups)
+  return _lower(plain, fast, x, kernel, stride)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-@functools.partial(jax.jit, static_argnums=(2, 3))
-def _weight_gradient(x, dy, stride, kernel_shape):
-  fast = formulations.fast_weight_gradient(kernel_shape, stride, dy.shape)
-  return _lower(formulations.plain_weight_gradient, fast, x, dy, stride, kernel_shape)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
+def _input_gradient(dy, kernel, stride, groups, x_shape):
+  plain = functools.partial(formulations.plain_input_gradient, groups=groups)
+  fast = formulations.fast_input_gradient(kernel.shape, stride, dy.shape, groups)
+  return _lower(plain, fast, dy, kernel, stride, x_shape)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
+def _weight_gradient(x, dy, stride, groups, kernel_shape):
+  plain = functools.partial(formulations.plain_weight_gradient, groups=groups)
+  fast = formulations.fast_weight_gradient(kernel_shape, stride, dy.shape, groups)
+  return _lower(plain, fast, x, dy, stride, kernel_shape)
 
 
 _forward.defvjp(
-  lambda x, kernel, stride: (_forward(x, kernel, stride), (x, kernel)),
-  lambda stride, saved, dy: (
-    _input_gradient(dy, saved[1], stride, saved[0].shape),
-    _weight_gradient(saved[0], dy, stride, saved[1].shape),
+  lambda x, kernel, *static: (_forward(x, kernel, *static), (x, kernel)),
+  lambda stride, groups, saved, dy: (
+    _input_gradient(dy, saved[1], stride, groups, saved[0].shape),
+    _weight_gradient(saved[0], dy, stride, groups, saved[1].shape),
   ),
 )
 _input_gradient.defvjp(
-  lambda dy, kernel, stride, shape: (_input_gradient(dy, kernel, stride, shape), (dy, kernel)),
-  lambda stride, shape, saved, dx: (
-    _forward(dx, saved[1], stride),
-    _weight_gradient(dx, saved[0], stride, saved[1].shape),
+  lambda dy, kernel, *static: (_input_gradient(dy, kernel, *static), (dy, kernel)),
+  lambda stride, groups, shape, saved, dx: (
+    _forward(dx, saved[1], stride, groups),
+    _weight_gradient(dx, saved[0], stride, groups, saved[1].shape),
   ),
 )
 _weight_gradient.defvjp(
-  lambda x, dy, stride, shape: (_weight_gradient(x, dy, stride, shape), (x, dy)),
-  lambda stride, shape, saved, dkernel: (
-    _input_gradient(saved[1], dkernel, stride, saved[0].shape),
-    _forward(saved[0], dkernel, stride),
+  lambda x, dy, *static: (_weight_gradient(x, dy, *static), (x, dy)),
+  lambda stride, groups, shape, saved, dkernel: (
+    _input_gradient(saved[1], dkernel, stride, groups, saved[0].shape),
+    _forward(saved[0], dkernel, stride, groups),
   ),
 )
 

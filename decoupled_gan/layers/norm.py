@@ -8,6 +8,8 @@ The mixture is a softmax of two logits for each channel (U-GAT-IT clips one rho 
 are unbiased (N - 1), as `torch.var` has them. Statistics are float32 whatever the images' dtype.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -106,14 +108,20 @@ class AdaLIN(nn.Module):
 
 
 class BatchNorm(nn.Module):
-  """Batch normalisation (Ioffe and Szegedy, ICML 2015) over all axes but the last, without scale.
+  """Batch normalisation (Ioffe and Szegedy, ICML 2015) over all axes but the last.
 
   While the collection 'batch_stats' is mutable (training), it normalises by the batch's mean and
   biased variance, and moves their running averages; otherwise it normalises by those.
+
+  Attributes:
+    scale_init: of the learned scale; None: there is none.
+    use_bias: whether there is a learned shift.
   """
 
   epsilon: float = 1e-3
   momentum: float = 0.99
+  scale_init: Any = None
+  use_bias: bool = True
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
@@ -121,7 +129,9 @@ class BatchNorm(nn.Module):
       use_running_average=not self.is_mutable_collection('batch_stats'),
       momentum=self.momentum,
       epsilon=self.epsilon,
-      use_scale=False,
+      use_scale=self.scale_init is not None,
+      use_bias=self.use_bias,
+      scale_init=self.scale_init or nn.initializers.ones,
       dtype=x.dtype,
       name='norm',
     )(x)

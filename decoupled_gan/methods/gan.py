@@ -14,6 +14,8 @@ forward pass, two batches a step), their recipes say so.
 """
 
 import importlib
+import inspect
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -23,17 +25,21 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from decoupled_gan import terms
 from decoupled_gan.core.method import Method
-from decoupled_gan.core.types import Array, Examples
+from decoupled_gan.core.types import Array, Examples, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
-from decoupled_gan.networks import heads
-from decoupled_gan.terms import Scene, check_constants, offered, penalties  # noqa: F401
+from decoupled_gan.networks import heads, staged
+from decoupled_gan.terms import consistency, fakes, outputs, penalties, tempered  # noqa: F401
 
-BACKBONES = ('mlp', 'dcgan')
-"""Modules of networks/ with `generator(config)` and `discriminator(config)`."""
+BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan', 'improved', 'maxout')
+"""Modules of networks/ with `generator(config)` and `discriminator(config)`, see networks/staged.py."""
 PRIORS = {'normal': lambda z: z, 'uniform': lambda z: 2 * jax.scipy.stats.norm.cdf(z) - 1}
 """From standard normal numbers to those of the prior; 'uniform' is U(-1, 1)."""
+SPECTRAL_UPDATES = ('forward', 'step')
+"""When the discriminator's spectral norms iterate: at each of its passes (torch's and Chainer's way), or
+once a step, where it learns from real examples (TensorFlow's, as in SAGAN)."""
 
 
 class GAN(nn.Module):
@@ -43,7 +49,9 @@ class GAN(nn.Module):
     z_dim: of latents.
     prior_name: of PRIORS.
     adversarial: what the two minimise.
-    constants: {term: {constant: value}} that differ from the papers'.
+    scene: of terms.SCENES, what they are shown.
+    constants: {term or scene: {constant: value}} that differ from the papers'.
+    spectral_updates: of SPECTRAL_UPDATES.
   """
 
   generator: nn.Module
@@ -51,44 +59,58 @@ class GAN(nn.Module):
   z_dim: int
   prior_name: str
   adversarial: Adversarial
+  scene: str
   constants: Mapping[str, Mapping[str, Any]]
+  spectral_updates: str = 'forward'
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
-    return self.shaped(jax.random.normal(key, (count, self.z_dim)))
+    return PRIORS[self.prior_name](jax.random.normal(key, (count, self.z_dim)))
 
-  def shaped(self, normal: Array) -> Array:
-    """Standard normal numbers as latents of the prior."""
-    return PRIORS[self.prior_name](normal)
+  def codes(self, normal: Array) -> Array:
+    """What the generator makes data of: latents of standard normal [N, z_dim], and what it is told."""
+    told = jnp.array([terms.SCENES[self.scene].told] * len(normal))
+    return terms.tell(PRIORS[self.prior_name](normal), told if told.size else None)
 
-  def judge(self, x: Array, labels: Array | None) -> heads.Verdict:
-    """The discriminator's verdict on examples, as it sees them."""
-    return self.discriminator(x, labels)
+  def judge(
+    self, x: Array, labels: Array | None, condition: Array | None = None, learning: bool = False
+  ) -> heads.Verdict:
+    """The discriminator's verdict on examples, as it sees them.
+
+    Args:
+      condition: numbers that it is told, see terms.tell.
+      learning: whether these are the real examples that it learns from.
+    """
+    x = terms.tell(x, condition)
+    if learning or self.spectral_updates == 'forward':
+      return self.discriminator(x, labels)
+    judge = nn.map_variables(lambda module, *args: module(*args), 'spectral', mutable=False)
+    return judge(self.discriminator, x, labels)
 
 
 def discriminate(gan: GAN, batch: Examples) -> dict:
   """Tell real examples from fakes: trains the discriminator."""
-  scene = Scene(gan, batch, frozen=True)
+  scene = terms.stage(gan, batch, frozen=True)
 
   def adversarial():
     return gan.adversarial.discriminate(scene.on_real, scene.on_fake)
 
-  return {'adversarial': adversarial, **offered('discriminate', scene, gan.constants)}
+  return {'adversarial': adversarial, **terms.offered('discriminate', scene)}
 
 
 def generate(gan: GAN, batch: Examples) -> dict:
   """Make what counts as real: trains the generator."""
-  scene = Scene(gan, batch, frozen=False)
+  scene = terms.stage(gan, batch, frozen=False)
 
   def adversarial():
     return gan.adversarial.generate(scene.on_fake, scene.on_real if gan.adversarial.pairs else None)
 
-  return {'adversarial': adversarial, **offered('generate', scene, gan.constants)}
+  return {'adversarial': adversarial, **terms.offered('generate', scene)}
 
 
 def regularise(gan: GAN, batch: Examples) -> dict:
   """Terms at steps of their own: trains the discriminator."""
-  return offered('regularise', Scene(gan, batch, frozen=True), gan.constants)
+  return terms.offered('regularise', terms.stage(gan, batch, frozen=True))
 
 
 def build(config: ConfigDict) -> GAN:
@@ -98,62 +120,59 @@ def build(config: ConfigDict) -> GAN:
     ('losses.adversarial', losses.adversarial, ADVERSARIAL),
     ('model.backbone', model.backbone, BACKBONES),
     ('model.prior', model.prior, PRIORS),
+    ('model.scene', model.scene, terms.SCENES),
+    ('model.spectral_updates', model.spectral_updates, SPECTRAL_UPDATES),
   ):
     if value not in known:
       raise UserError(f'{field}={value!r} is unknown; there are {listing(known, 40)}.')
   constants = {name: x.to_dict() for name, x in losses.items() if isinstance(x, ConfigDict)}
-  check_constants(constants)
+  _check_constants(constants)
   backbone = importlib.import_module(f'decoupled_gan.networks.{model.backbone}')
-  counts = tuple(len(config.attributes[name]) for name in sorted(config.attributes))
-  generator = backbone.generator(config)
-  if counts:
-    generator = heads.Conditioned(generator, counts, model.label_size)
-  head = heads.make_head(model.head, model.outputs, counts)
+  network, counts = backbone.discriminator(config), staged.counts_of(config)
+  size = config.vector_size or math.prod(image_shape(config)) * config.image_channels
   return GAN(
-    generator=generator,
-    discriminator=heads.Discriminator(backbone.discriminator(config), head),
-    z_dim=model.z_dim,
+    generator=staged.referenced(backbone.generator(config), config, PRIORS[model.prior]),
+    discriminator=heads.Discriminator(
+      network, heads.make_head(model.head, model.outputs, counts, network)
+    ),
+    z_dim=model.z_dim or size,
     prior_name=model.prior,
-    adversarial=ADVERSARIAL[losses.adversarial],
+    adversarial=ADVERSARIAL[losses.adversarial](**constants.get(losses.adversarial, {})),
+    scene=model.scene,
     constants=constants,
+    spectral_updates=model.spectral_updates,
   )
 
 
-def sample(gan: GAN, batch: Examples) -> OrderedDict[str, Array]:
-  """The columns of a sample grid: real examples and, under their labels, two drawings of fixed latents.
+def _check_constants(constants: Mapping[str, Mapping]):
+  """Raises UserError for constants of something that there is not, or that it does not have."""
+  made = {name: list(inspect.signature(make).parameters) for name, make in ADVERSARIAL.items()}
+  known = made | terms.constants_of()
+  for name, given in constants.items():
+    if name not in known:
+      raise UserError(f'losses.{name}: there is no such term; there are {listing(sorted(known), 80)}.')
+    for constant in given:
+      if constant not in known[name]:
+        raise UserError(
+          f'losses.{name}.{constant}: {name} has no such constant; it has {listing(known[name])}.'
+        )
 
-  Of points, a heat map [1, 64, 64] of each: so they take `sample_count` of a thousand or more.
-  """
+
+def sample(gan: GAN, batch: Examples) -> OrderedDict[str, Array]:
+  """The columns of a sample grid: real examples and, under their labels, drawings of fixed latents."""
   x, labels, _ = batch
   z = jax.random.normal(jax.random.key(0), (2, len(x), gan.z_dim))
-  if x.ndim == 4:
-    drawn = [gan.generator(gan.shaped(y), labels) for y in z]
-    return OrderedDict(real=x, generated=drawn[0], more=drawn[1])
-  z = jax.random.normal(jax.random.key(0), (HEAT_COUNT, gan.z_dim))
-  edge = 1.25 * jnp.abs(x).max()
-  return OrderedDict(real=heat(x, edge), generated=heat(gan.generator(gan.shaped(z)), edge))
-
-
-HEAT_COUNT, HEAT_SIZE = 2500, 64
-
-
-def heat(points: Array, edge: Array) -> Array:
-  """[1, 64, 64]: how many points [N, D] fall into each cell of two axes, from -edge to edge."""
-  if points.shape[1] == 1:
-    points = jnp.concatenate([points, jnp.zeros_like(points)], 1)
-  places = (points[:, :2] / edge + 1) / 2 * HEAT_SIZE
-  inside = ((places >= 0) & (places < HEAT_SIZE)).all(-1)
-  column, row = jnp.clip(places.astype(jnp.int32), 0, HEAT_SIZE - 1).T
-  return jnp.zeros((1, HEAT_SIZE, HEAT_SIZE)).at[0, HEAT_SIZE - 1 - row, column].add(inside)
+  generated, more = (gan.generator(gan.codes(y), labels) for y in z)
+  return OrderedDict(real=x, generated=generated, more=more)
 
 
 def style(gan: GAN, z: Array, truncation: float) -> Array:
-  """Latents of the prior for standard normal z [B, z_dim]; truncation scales z."""
-  return gan.shaped(z * truncation)
+  """What the generator makes data of, for standard normal z [B, z_dim]; truncation scales z."""
+  return gan.codes(z * truncation)
 
 
 def draw(gan: GAN, codes: Array, noise: str, labels: Array | None = None) -> Array:
-  """Examples of latents; `noise` is of no use here."""
+  """Examples of codes; `noise` is of no use here."""
   return gan.generator(codes, labels)
 
 

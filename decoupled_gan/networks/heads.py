@@ -3,10 +3,14 @@
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.layers.linear import Embed
+from decoupled_gan.layers.linear import Linear as Dense
+from decoupled_gan.layers.minibatch import MinibatchDiscrimination
 
 
 class Verdict(NamedTuple):
@@ -16,15 +20,36 @@ class Verdict(NamedTuple):
   features: Array
 
 
+class Last(NamedTuple):
+  """How the layers of a head are made: what backbones differ in, as their `last` says.
+
+  Attributes:
+    spectral: whether kernels and embeddings are spectrally normalised.
+    embed_init: of embeddings [count, features].
+  """
+
+  use_bias: bool = True
+  spectral: bool = False
+  kernel_init: Any = nn.initializers.lecun_normal()
+  embed_init: Any = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', out_axis=0)
+
+  def dense(self, features: int) -> nn.Module:
+    return Dense(features, self.use_bias, self.spectral, self.kernel_init, name='linear')
+
+  def embedded(self, numbers: Array, count: int, features: int, name: str) -> Array:
+    return Embed(count, features, self.spectral, self.embed_init, name=name)(numbers)
+
+
 class Linear(nn.Module):
   """Features [B, F] -> outputs [B, K]."""
 
   outputs: int = 1
   counts: tuple[int, ...] = ()
+  last: Last = Last()
 
   @nn.compact
   def __call__(self, features: Array, labels: Array | None = None) -> Array:
-    return nn.Dense(self.outputs, name='linear')(features.astype(jnp.float32))
+    return self.last.dense(self.outputs)(features.astype(jnp.float32))
 
 
 class Projection(nn.Module):
@@ -32,51 +57,119 @@ class Projection(nn.Module):
 
   outputs: int = 1
   counts: tuple[int, ...] = ()
+  last: Last = Last()
 
   @nn.compact
   def __call__(self, features: Array, labels: Array) -> Array:
     features = features.astype(jnp.float32)
-    out = nn.Dense(self.outputs, name='linear')(features)
+    out = self.last.dense(self.outputs)(features)
     for k, count in enumerate(self.counts):
-      embedded = nn.Embed(count, features.shape[-1], name=f'embed_{k}')(labels[:, k])
+      embedded = self.last.embedded(labels[:, k], count, features.shape[-1], f'embed_{k}')
       out += (embedded * features).sum(-1, keepdims=True)
     return out
 
 
-HEADS = {'linear': Linear, 'projection': Projection}
+class Bilinear(nn.Module):
+  """The product of a linear map of features and an embedding of each label, and nothing else.
+
+  As the conditional R3GAN has it (Huang et al., NeurIPS 2024); the map has as many outputs as inputs.
+  """
+
+  outputs: int = 1
+  counts: tuple[int, ...] = ()
+  last: Last = Last()
+
+  @nn.compact
+  def __call__(self, features: Array, labels: Array) -> Array:
+    features = features.astype(jnp.float32)
+    size = features.shape[-1]
+    mapped, out = self.last.dense(size)(features), 0.0
+    for k, count in enumerate(self.counts):
+      embedded = self.last.embedded(labels[:, k], count, size, f'embed_{k}')
+      out += (embedded * mapped).sum(-1, keepdims=True)
+    return out
+
+
+def _unit(x: Array) -> Array:
+  """Rows of length 1."""
+  return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+
+class Direction(nn.Module):
+  """scale <direction, features + bias>: the last layer of SAN (Takida et al., ICLR 2024).
+
+  `direction` is meant to be a group of its own that stays on the unit sphere, see configs/san.py; scale
+  and bias [F] are learned with the features. As sony/bigvsan's SANConv: simple-san has no bias. The
+  scale begins as the length that torch's initial weight has on average.
+  """
+
+  outputs: int = 1
+  counts: tuple[int, ...] = ()
+  last: Last = Last()
+
+  @nn.compact
+  def __call__(self, features: Array, labels: Array | None = None) -> Array:
+    size = features.shape[-1]
+    start = lambda key, shape: _unit(jax.random.normal(key, shape))  # noqa: E731
+    direction = _unit(self.param('direction', start, (self.outputs, size)))  # its slope is tangent
+    scale = self.param('scale', nn.initializers.constant(3**-0.5), (self.outputs,))
+    bias = self.param('bias', nn.initializers.zeros, (size,))
+    return scale[None] * ((features.astype(jnp.float32) + bias[None]) @ direction.T)
+
+
+class Minibatch(nn.Module):
+  """Linear in the features and in how near the other examples' are, see layers/minibatch.py."""
+
+  outputs: int = 1
+  counts: tuple[int, ...] = ()
+  last: Last = Last()
+
+  @nn.compact
+  def __call__(self, features: Array, labels: Array | None = None) -> Array:
+    features = features.astype(jnp.float32)
+    near = MinibatchDiscrimination(name='minibatch')(features)
+    return self.last.dense(self.outputs)(jnp.concatenate([features, near], -1))
+
+
+HEADS = {
+  'linear': Linear, 'projection': Projection, 'bilinear': Bilinear, 'direction': Direction,
+  'minibatch': Minibatch,
+}  # fmt: skip
+OF_LABELS = ('projection', 'bilinear')
 
 
 class Discriminator(nn.Module):
-  """A backbone with a head: examples (and labels) to a Verdict."""
+  """A backbone with a head: examples (and labels) to a Verdict. It can be cut as its backbone can."""
 
   backbone: nn.Module
   head: nn.Module
 
-  def __call__(self, x: Array, labels: Array | None = None) -> Verdict:
-    features = self.backbone(x, labels)
-    return Verdict(self.head(features, labels), features)
+  @nn.nowrap
+  def stages(self) -> tuple[str, ...]:
+    """The backbone's, see staged.py."""
+    return self.backbone.stages()
+
+  def __call__(
+    self, x: Array, labels: Array | None = None, upto: str | None = None, from_: str | None = None
+  ) -> Verdict | Array:
+    """The Verdict on x; with `upto`, what that stage gives."""
+    features = self.backbone(x, labels, upto=upto, from_=from_)
+    return Verdict(self.head(features, labels), features) if upto is None else features
+
+  def outputs(self, x: Array, labels: Array | None = None) -> dict[str, Array]:
+    """{stage: what it gives}, of all stages of the backbone."""
+    return self.backbone.outputs(x, labels)
 
 
-def make_head(name: str, outputs: int, counts: tuple[int, ...]) -> nn.Module:
-  """The head that `config.model.head` names; raises UserError if there is none, or no labels for it."""
+def make_head(
+  name: str, outputs: int, counts: tuple[int, ...], backbone: nn.Module | None = None
+) -> nn.Module:
+  """The head that `config.model.head` names, as `backbone` wants its layers.
+
+  Raises UserError if there is none, or no labels for it.
+  """
   if name not in HEADS:
     raise UserError(f'model.head={name!r} is unknown; there are {listing(HEADS)}.')
-  if name == 'projection' and not counts:
+  if name in OF_LABELS and not counts:
     raise UserError(f'model.head={name!r} needs labels: name some of the data in config.attributes.')
-  return HEADS[name](outputs, counts)
-
-
-class Conditioned(nn.Module):
-  """Latents [B, z] with an embedding of each label behind them: how a generator is told labels."""
-
-  generator: nn.Module
-  counts: tuple[int, ...]
-  size: int
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, z: Array, labels: Array | None = None) -> Array:
-    embedded = [
-      nn.Embed(count, self.size, name=f'embed_{k}')(labels[:, k]) for k, count in enumerate(self.counts)
-    ]
-    return self.generator(jnp.concatenate([z, *embedded], -1))
+  return HEADS[name](outputs, counts, getattr(backbone, 'last', Last()))

@@ -32,10 +32,13 @@ def grid(columns: Mapping[str, Any], header: int = 18, margin: int = 2) -> Image
   """A picture with one row for each image and one named column for each thing shown of it.
 
   Args:
-    columns: name -> images, uint8 or float in [-1, 1], [N, S, S, C], or heat [N, h, w]; or a
-      Pair of them: rows of domain a come first, then rows of domain b.
+    columns: name -> images, uint8 or float in [-1, 1], [N, S, S, C], or heat [N, h, w], or points
+      [N, D], which become one image; or a Pair of them: rows of domain a come first, then those of b.
   """
   columns = {name: jax.tree.leaves(column) for name, column in columns.items()}
+  points = [np.abs(x).max() for column in columns.values() for x in column if x.ndim == 2]
+  if points:
+    columns = {name: [cloud(x, 1.25 * points[0]) for x in column] for name, column in columns.items()}
   images = [x for column in columns.values() for x in column]
   size = next((x.shape[1] for x in images if x.ndim == 4), images[0].shape[1])
   scale = max(1, -(-64 // size))  # names need about 64 px
@@ -53,6 +56,24 @@ def grid(columns: Mapping[str, Any], header: int = 18, margin: int = 2) -> Image
       tile = Image.fromarray(image).resize([size * scale] * 2, Image.Resampling.NEAREST)
       canvas.paste(tile, (i * cell, header + row * cell))
   return canvas
+
+
+def cloud(points: np.ndarray, edge: float, cells: int = 64, size: int = 256) -> np.ndarray:
+  """uint8 [1, 256, 256, 3]: where points [N, D] lie between -edge and edge on their first two axes.
+
+  As heat, by the root of how many are in a cell, so that single ones are seen too; on a line, as a
+  histogram.
+  """
+  ends = np.linspace(-edge, edge, cells + 1)
+  points = np.asarray(points, np.float64)
+  if points.shape[1] == 1:
+    counts, _ = np.histogram(points[:, 0], ends)
+    heights = np.arange(cells, 0, -1)[:, None] <= cells * counts / max(1, counts.max())
+  else:
+    counts, *_ = np.histogram2d(points[:, 1], points[:, 0], (ends, ends))
+    heights = np.sqrt(counts[::-1])
+  cell = size // cells
+  return heat_to_uint8(heights[None].repeat(cell, 1).repeat(cell, 2), size)
 
 
 def _visible(images, size: int) -> np.ndarray:

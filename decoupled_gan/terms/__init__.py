@@ -4,19 +4,23 @@ A term is a function of a `Scene` whose name *is* the row of the table, the key 
 of the plot. Its keyword arguments are its constants, with the paper's values; `config.losses.<term>`
 has others. A term reads no other's constants, is at most 15 lines, and goes into the phase that its
 decorator names. TERMS has them once the modules of this folder are imported.
+
+What the players are shown is the scene's business. The plain one shows the data; `config.model.scene`
+names others of SCENES, which show other examples, other latents, and tell both networks of it.
 """
 
 import functools
 import inspect
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
+from decoupled_gan.core.state import clock
 from decoupled_gan.core.types import Array, Examples
-from decoupled_gan.errors import UserError, listing
+from decoupled_gan.errors import UserError
 
 TERMS: dict[str, dict[str, Callable]] = {'discriminate': {}, 'generate': {}, 'regularise': {}}
 """{phase: {name: term(scene, **constants)}}."""
@@ -40,15 +44,21 @@ class Scene:
   would else iterate once more. What is random is drawn from a key of its own name: another row of the
   table changes no other loss's numbers by one bit.
 
+  A scene of another kind changes `real`, `z` or `condition`. Its further arguments are its constants.
+
   Attributes:
     gan: the module, inside `gan.apply`.
     real: examples [B, ...]; points or images in [-1, 1].
     labels: [B, K] or None; fakes are made under the labels of the real examples of their rows.
+    condition: [B, n] or None: numbers that both networks are told beside labels, see `tell`.
     frozen: whether fakes are constants: they are, where the discriminator learns.
   """
 
+  told: tuple[float, ...] = ()
+  """The condition under which data is drawn, after training."""
+
   def __init__(self, gan, batch: Examples, frozen: bool):
-    self.gan, self.frozen = gan, frozen
+    self.gan, self.frozen, self.condition = gan, frozen, None
     self.real, self.labels, self.index = batch
 
   @functools.cached_property
@@ -59,26 +69,52 @@ class Scene:
     """A random key that belongs to `name`."""
     return jax.random.fold_in(self._key, zlib.crc32(name.encode()))
 
+  def uniform(self, name: str, shape: tuple[int, ...]) -> Array:
+    """Numbers of U(0, 1), drawn by the key of `name`."""
+    return jax.random.uniform(self.key(name), shape)
+
+  @property
+  def one_each(self) -> tuple[int, ...]:
+    """[B, 1, ...]: the shape of one number for each example."""
+    return (len(self.real), *[1] * (self.real.ndim - 1))
+
+  @property
+  def step(self) -> Array:
+    """How many steps were done before this one."""
+    return clock(self.gan)
+
   @functools.cached_property
   def z(self) -> Array:
     """Latents [B, z_dim] of the prior."""
     return self.gan.prior(self.key('z'), len(self.real))
 
-  @functools.cached_property
-  def fake(self) -> Array:
-    """What the generator makes of `z`, as `real`."""
-    fake = self.gan.generator(self.z, self.labels)
+  def draw(self, z: Array) -> Array:
+    """What the generator makes of latents, as `real`."""
+    fake = self.gan.generator(tell(z, self.condition), self.labels)
     return stop_gradient(fake) if self.frozen else fake
 
   @functools.cached_property
+  def fake(self) -> Array:
+    """What it makes of `z`."""
+    return self.draw(self.z)
+
+  def judge(self, x: Array, learning: bool = False):
+    """What the discriminator says of examples: a Verdict, see networks/heads.py."""
+    return self.gan.judge(x, self.labels, self.condition, learning)
+
+  def layers(self, x: Array) -> dict[str, Array]:
+    """{stage: what it gives} of the discriminator's backbone on examples, see networks/staged.py."""
+    return self.gan.discriminator.outputs(tell(x, self.condition), self.labels)
+
+  @functools.cached_property
   def judged_real(self):
-    """What the discriminator says of `real`: a Verdict, see networks/heads.py."""
-    return self.gan.judge(self.real, self.labels)
+    """What it says of `real`."""
+    return self.judge(self.real, learning=self.frozen)
 
   @functools.cached_property
   def judged_fake(self):
-    """What the discriminator says of `fake`."""
-    return self.gan.judge(self.fake, self.labels)
+    """What it says of `fake`."""
+    return self.judge(self.fake)
 
   @property
   def on_real(self) -> Array:
@@ -91,19 +127,75 @@ class Scene:
     return self.judged_fake.outputs
 
   @functools.cached_property
-  def critic(self) -> Callable[[Array], Array]:
-    """x -> outputs [B, K]: the discriminator as a pure function, whose statistics stay as they are."""
+  def critic(self) -> Callable[..., Array]:
+    """x (and a condition that is not the scene's) -> outputs: the discriminator as a pure function.
+
+    Its statistics stay as they are. x may be the first rows only. Raises UserError if it normalises by
+    its batch: it would be another function than the one that learns, and not one of each example.
+    """
     module, variables = self.gan.discriminator.unbind()
-    return lambda x: module.apply(variables, x, self.labels).outputs
+    if 'batch_stats' in variables:
+      raise UserError(
+        'a term on the slope of the discriminator needs one that treats each example on its own, and '
+        "this one has batch normalisation: choose another model.norm_discriminator, such as 'none'."
+      )
+
+    def outputs(x: Array, condition: Array | None = self.condition) -> Array:
+      given = [None if rows is None else rows[: len(x)] for rows in (condition, self.labels)]
+      return module.apply(variables, tell(x, given[0]), given[1]).outputs
+
+    return outputs
+
+  @functools.cached_property
+  def witness(self) -> Callable[[Array], Array]:
+    """x -> what tells real from fake, [B, ...]: the function whose slope penalties bound.
+
+    The outputs, unless the adversarial loss takes them for features, see losses/adversarial.py.
+    """
+    judge, critic = self.gan.adversarial.witness, self.critic
+    if judge is None:
+      return critic
+    real, fake = self.on_real, self.on_fake  # before any differentiation begins
+    return lambda x: judge(critic(x), real, fake)
 
   @functools.cached_property
   def between(self) -> Array:
     """Points on the lines from real to fake, one number of U(0, 1) for each example."""
-    share = jax.random.uniform(self.key('between'), self._one_each())
-    return self.real + share * (self.fake - self.real)
+    return self.real + self.uniform('between', self.one_each) * (self.fake - self.real)
 
-  def _one_each(self) -> tuple[int, ...]:
-    return (len(self.real), *[1] * (self.real.ndim - 1))
+  def recall(self, name: str, first: Array) -> Array:
+    """What was last remembered under `name`, `first` at first; it is saved with the run."""
+    if self.gan.is_initializing():
+      self.gan.put_variable('terms', name, first)
+    return self.gan.get_variable('terms', name, first)
+
+  def remember(self, name: str, value: Array):
+    """Keeps `value`, as a constant, for the steps to come."""
+    if self.gan.is_mutable_collection('terms') and not self.gan.is_initializing():
+      self.gan.put_variable('terms', name, stop_gradient(value))
+
+  def average(self, name: str, value: Array, decay: float, start: int = 0) -> Array:
+    """The running average of `value` over the steps, this one's in it; a constant for gradients.
+
+    It begins at 0. Before step `start` it is the value itself.
+    """
+    value = stop_gradient(value.astype(jnp.float32))
+    moved = decay * self.recall(name, jnp.zeros_like(value)) + (1 - decay) * value
+    moved = jnp.where(self.step < start, value, moved)
+    self.remember(name, moved)
+    return moved
+
+
+SCENES: dict[str, type[Scene]] = {'plain': Scene}
+"""Name -> kind of scene; modules of this folder add theirs."""
+
+
+def tell(x: Array, numbers: Array | None) -> Array:
+  """`x` [B, ..., C] with numbers [B, n] behind its last axis: in images, channels of one value each."""
+  if numbers is None:
+    return x
+  planes = numbers.astype(x.dtype).reshape(len(x), *[1] * (x.ndim - 2), -1)
+  return jnp.concatenate([x, jnp.broadcast_to(planes, (*x.shape[:-1], planes.shape[-1]))], -1)
 
 
 def slopes(critic: Callable[[Array], Array], x: Array) -> Array:
@@ -115,23 +207,22 @@ def slopes(critic: Callable[[Array], Array], x: Array) -> Array:
   return jnp.sqrt(jnp.square(gradient).reshape(len(x), -1).sum(-1) + 1e-12)
 
 
-def offered(phase: str, scene: Scene, constants: Mapping[str, Mapping]) -> dict[str, Callable]:
-  """{name: thunk} of all terms of a phase, with their `constants`."""
+def stage(gan, batch: Examples, frozen: bool) -> Scene:
+  """The scene that `gan.scene` names, with its constants."""
+  return SCENES[gan.scene](gan, batch, frozen, **gan.constants.get(gan.scene, {}))
+
+
+def offered(phase: str, scene: Scene) -> dict[str, Callable]:
+  """{name: thunk} of all terms of a phase, with their constants."""
   return {
-    name: functools.partial(function, scene, **constants.get(name, {}))
+    name: functools.partial(function, scene, **scene.gan.constants.get(name, {}))
     for name, function in TERMS[phase].items()
   }
 
 
-def check_constants(constants: Mapping[str, Mapping]):
-  """Raises UserError for constants of a term that there is not, or that a term does not have."""
+def constants_of() -> dict[str, list[str]]:
+  """{term or scene: the constants that it has}."""
   known = {name: function for terms in TERMS.values() for name, function in terms.items()}
-  for name, given in constants.items():
-    if name not in known:
-      raise UserError(f'losses.{name}: there is no such term; there are {listing(sorted(known), 60)}.')
-    parameters = list(inspect.signature(known[name]).parameters)[1:]
-    for constant in given:
-      if constant not in parameters:
-        raise UserError(
-          f'losses.{name}.{constant}: {name} has no such constant; it has {listing(parameters)}.'
-        )
+  own = {name: list(inspect.signature(function).parameters)[1:] for name, function in known.items()}
+  scenes = {name: list(inspect.signature(scene).parameters)[3:] for name, scene in SCENES.items()}
+  return own | scenes

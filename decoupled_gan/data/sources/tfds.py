@@ -1,14 +1,18 @@
-"""Unpaired sets of tensorflow_datasets by name: `tfds:cycle_gan/horse2zebra`.
+"""Sets of tensorflow_datasets by name: `tfds:cycle_gan/horse2zebra`, `tfds:cifar10`.
 
-Any dataset with one image feature and the splits trainA and trainB (testA, testB) fits. It is
+Any dataset with one image feature fits: with the splits trainA and trainB (testA, testB) as two unpaired
+domains, with the split train (and test) as images, told by `config.attributes.<feature>` as labelled
+ones: a feature of classes is an attribute, and its values go by their names or numbers. It is
 read by random access, without TensorFlow, from files in the array_record format. Only preparing it,
 once, needs TensorFlow (the extra `tf`). config.data.path is the data_dir, '' the one of tfds; an
 archive that was fetched by hand goes to <data_dir>/downloads/manual.
 """
 
+import dataclasses
 import difflib
 import importlib.util
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -102,6 +106,51 @@ def load_plain(config) -> Dataset:
   test = 'test' if 'test' in splits else 'train'
   notes = () if test == 'test' else ('no split test: train stands in',)
   return Dataset(f'tfds:{name}', images('train'), images(test), notes=notes)
+
+
+def load_labelled(config) -> Dataset:
+  """The same with labels: each of config.attributes is one of the dataset's features of classes.
+
+  Raises:
+    UserError: as `load_plain`; an attribute that is no such feature, or does not have its classes.
+  """
+  plain, name = load_plain(config), _name(config, 'cifar10')
+  builder = _prepared(name, config.data.path or None)
+  tables = {
+    attribute: _classes(builder, name, attribute, tuple(config.attributes[attribute]))
+    for attribute in sorted(config.attributes)
+  }
+  train, test = (Examples(images.x, _labels(images.x, tables)) for images in (plain.train, plain.test))
+  return dataclasses.replace(plain, train=train, test=test)
+
+
+def _classes(builder, name: str, attribute: str, values: tuple[str, ...]) -> np.ndarray:
+  """[class] -> the number of the attribute's value."""
+  import tensorflow_datasets as tfds
+
+  known = {
+    key: value.names
+    for key, value in builder.info.features.items()
+    if isinstance(value, tfds.features.ClassLabel)
+  }
+  if attribute not in known:
+    raise UserError(
+      f'attributes.{attribute}: tfds:{name} has no classes of that name; it has {listing(known)}.'
+    )
+  names, numbers = known[attribute], tuple(map(str, range(len(known[attribute]))))
+  if sorted(values) not in (sorted(names), sorted(numbers)):
+    raise UserError(
+      f'attributes.{attribute}={values}: tfds:{name} has the classes {listing(names, 12)}; name them '
+      f'all, or their numbers 0 to {len(names) - 1}.'
+    )
+  by = names if sorted(values) == sorted(names) else numbers
+  return np.array([values.index(value) for value in by], np.int32)
+
+
+def _labels(images: TfdsImages, tables: Mapping[str, np.ndarray]) -> np.ndarray:
+  """Labels int32 [N, K] of a split; its images are not decoded."""
+  rows = (images.source[i] for i in range(len(images)))
+  return np.array([[table[row[name]] for name, table in tables.items()] for row in rows], np.int32)
 
 
 def _name(config, example: str) -> str:

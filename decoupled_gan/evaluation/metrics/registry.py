@@ -15,7 +15,7 @@ import numpy as np
 
 from decoupled_gan.errors import UserError, listing
 
-FEATURES, IMAGES, PAIRS = 'features', 'images', 'pairs'
+FEATURES, IMAGES, PAIRS, POINTS, MODES = 'features', 'images', 'pairs', 'points', 'modes'
 
 
 class Estimate(NamedTuple):
@@ -37,7 +37,9 @@ class Metric:
       'features': (real, fake, protocol, rng) -> Estimate; real and fake {'features': [N, D],
         'logits': [N, K]}, float32, as features.extract gives them;
       'images': (real, fake, rng) -> Estimate; uint8 [N, S, S, C];
-      'pairs': (images, truth) -> float [N], a number for each image; uint8 [N, S, S, C].
+      'pairs': (images, truth) -> float [N], a number for each image; uint8 [N, S, S, C];
+      'points': (real, fake, rng) -> Estimate; float32 [N, D];
+      'modes': (law, fake) -> Estimate; law as data.dataset.Law, of images uint8 or points float32.
     needs: see above.
     network: whose weights published numbers are made with; only 'features' metrics take another
       one. '' if there is none.

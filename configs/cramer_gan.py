@@ -1,0 +1,27 @@
+"""Cramer GAN (Bellemare et al., 2017, arXiv 1705.10743): the energy distance of 256 features.
+
+  python main.py --config=configs/cramer_gan.py:cifar10
+  python main.py --config=configs/cramer_gan.py:ring8
+
+The gradient penalty is that of the critic f(a) = |a - g'| - |a|, in image space. As mbinkowski/MMD-GAN's
+cramer.py, in whose comparison it has MMD GAN's networks and optimizer; but g' is the next row's fake
+rather than a second batch.
+
+Expected: nothing measured yet.
+"""
+
+from configs import base, gan, mmd_gan
+
+
+def get_config(words=''):
+  config = mmd_gan.get_config()
+  config.losses.adversarial = 'cramer'
+  del config.losses.mmd
+  del config.routes.discriminate.feature_penalty
+  config.routes.discriminate.gradient_penalty.discriminator = 10.0
+  config.model.outputs = 256
+  return base.apply(config, words, VARIANTS, ADJUST)
+
+
+VARIANTS = gan.SHARED
+ADJUST = mmd_gan.ADJUST

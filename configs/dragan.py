@@ -1,0 +1,29 @@
+"""DRAGAN (Kodali et al., 2017, arXiv 1705.07215): slopes of 1 beside the data.
+
+  python main.py --config=configs/dragan.py:cifar10
+  python main.py --config=configs/dragan.py:ring8
+
+Of three published codings this is StudioGAN's, see terms/penalties.py. lambda = 10, and 0.5 standard
+deviations; on points 0.1, as for WGAN-GP.
+
+Expected: nothing measured yet.
+"""
+
+from configs import base, gan
+
+
+def get_config(words=''):
+  config = gan.get_config()
+  config.routes.discriminate.dragan = {'discriminator': 10.0}
+  config.model.backbone = 'dcgan'
+  config.model.norm_generator = 'batch'
+  config.model.width = 64
+  return base.apply(config, words, VARIANTS, ADJUST)
+
+
+def toy(config):
+  config.routes.discriminate.dragan.discriminator = 0.1
+
+
+VARIANTS = gan.SHARED
+ADJUST = gan.also(gan.POINTS, toy)

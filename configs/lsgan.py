@@ -1,0 +1,27 @@
+"""LSGAN (Mao et al., ICCV 2017, arXiv 1611.04076): squares of the distances to 1 and 0.
+
+  python main.py --config=configs/lsgan.py:bedroom
+  python main.py --config=configs/lsgan.py:ring8
+
+Differs from the paper: no factors 1/2 (eq. 9), as CycleGAN and most later code; its networks of
+112 px are not here, but DCGAN's. Adam of 1e-3 with b1 = 0.5 is its section 4.1.
+
+Expected: nothing measured yet.
+"""
+
+from configs import base, gan
+
+
+def get_config(words=''):
+  config = gan.get_config()
+  config.losses.adversarial = 'least_squares'
+  config.image_size = 64
+  config.model.backbone = 'dcgan'
+  config.model.norm_generator = 'batch'
+  config.model.width = 64
+  config.model.z_dim = 100
+  config.optimizer.b1 = 0.5
+  return base.apply(config, words, VARIANTS, gan.ADJUST)
+
+
+VARIANTS = gan.SHARED
