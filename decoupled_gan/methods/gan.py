@@ -48,6 +48,7 @@ class GAN(nn.Module):
     adversarial: what the two minimise.
     constants: {term: {constant: value}} that differ from the papers'.
     spectral_updates: of SPECTRAL_UPDATES.
+    fakes_per_real: how many fakes the generator learns from for each real example of a batch.
   """
 
   generator: nn.Module
@@ -57,6 +58,7 @@ class GAN(nn.Module):
   adversarial: Adversarial
   constants: Mapping[str, Mapping[str, Any]]
   spectral_updates: str = 'forward'
+  fakes_per_real: int = 1
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
@@ -114,6 +116,11 @@ def build(config: ConfigDict) -> GAN:
   ):
     if value not in known:
       raise UserError(f'{field}={value!r} is unknown; there are {listing(known, 40)}.')
+  if model.fakes_per_real != 1 and ADVERSARIAL[losses.adversarial].pairs:
+    raise UserError(
+      f'losses.adversarial={losses.adversarial!r} holds each fake against a real example: '
+      f'model.fakes_per_real={model.fakes_per_real} must be 1.'
+    )
   constants = {name: x.to_dict() for name, x in losses.items() if isinstance(x, ConfigDict)}
   check_constants(constants)
   backbone = importlib.import_module(f'decoupled_gan.networks.{model.backbone}')
@@ -128,6 +135,7 @@ def build(config: ConfigDict) -> GAN:
     adversarial=ADVERSARIAL[losses.adversarial],
     constants=constants,
     spectral_updates=model.spectral_updates,
+    fakes_per_real=model.fakes_per_real,
   )
 
 
@@ -140,7 +148,9 @@ def sample(gan: GAN, batch: Examples) -> OrderedDict[str, Array]:
   z = jax.random.normal(jax.random.key(0), (2, len(x), gan.z_dim))
   if x.ndim == 4:
     drawn = [gan.generator(gan.shaped(y), labels) for y in z]
-    return OrderedDict(real=x, generated=drawn[0], more=drawn[1])
+    columns = OrderedDict(real=x, generated=drawn[0], more=drawn[1])
+    looks = staged.looks(gan.generator, gan.shaped(z[0]), labels)
+    return columns if looks is None else OrderedDict(columns, looks=looks)
   z = jax.random.normal(jax.random.key(0), (HEAT_COUNT, gan.z_dim))
   edge = 1.25 * jnp.abs(x).max()
   return OrderedDict(real=heat(x, edge), generated=heat(gan.generator(gan.shaped(z)), edge))

@@ -61,13 +61,18 @@ class Scene:
 
   @functools.cached_property
   def z(self) -> Array:
-    """Latents [B, z_dim] of the prior."""
-    return self.gan.prior(self.key('z'), len(self.real))
+    """Latents [B, z_dim] of the prior; where fakes are trained, `fakes_per_real` times as many."""
+    times = 1 if self.frozen else self.gan.fakes_per_real
+    return self.gan.prior(self.key('z'), times * len(self.real))
+
+  def labels_of(self, x: Array) -> Array | None:
+    """The labels of the rows of x, which are as many as `real` or some times as many."""
+    return None if self.labels is None else jnp.tile(self.labels, (len(x) // len(self.labels), 1))
 
   @functools.cached_property
   def fake(self) -> Array:
     """What the generator makes of `z`, as `real`."""
-    fake = self.gan.generator(self.z, self.labels)
+    fake = self.gan.generator(self.z, self.labels_of(self.z))
     return stop_gradient(fake) if self.frozen else fake
 
   @functools.cached_property
@@ -78,7 +83,7 @@ class Scene:
   @functools.cached_property
   def judged_fake(self):
     """What the discriminator says of `fake`."""
-    return self.gan.judge(self.fake, self.labels)
+    return self.gan.judge(self.fake, self.labels_of(self.fake))
 
   @property
   def on_real(self) -> Array:
