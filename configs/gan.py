@@ -31,6 +31,7 @@ def get_config(words=''):
   config.model.prior = 'normal'  # or uniform, U(-1, 1)
   config.model.norm_generator = 'none'  # or batch, ..., see decoupled_gan/layers/named_norms.py
   config.model.norm_discriminator = 'none'
+  config.model.fakes_per_real = 1  # of the generator's update
   config.model.spectral_updates = 'forward'  # or step: the spectral norms iterate on real examples only
   config.model.norm_momentum = 0.9  # of running averages, of resnet
   config.model.width_discriminator = 0  # of resnet; 0: as the generator

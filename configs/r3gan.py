@@ -54,10 +54,10 @@ def schedules(config, batch, gamma, halflife_kimg, images=20_000_000):
   config.batch_size, config.num_steps = batch, steps
   for name in ('r1', 'r2'):
     config.routes.discriminate[name] = {'discriminator': gamma / 2}
-    config.anneal.routes.discriminate[name] = (0.1, steps, 'cosine')
-  config.anneal.optimizer.learning_rate = (5e-5, steps, 'cosine')
-  config.anneal.optimizer.b2 = (0.99, steps, 'cosine')
-  config.anneal.copies.generator = (float(halflife_kimg), steps, 'cosine')
+  tenth = (0.1, steps, 'cosine')
+  config.anneal.routes = {'discriminate': {'r1': tenth, 'r2': tenth}}
+  config.anneal.optimizer = {'learning_rate': (5e-5, steps, 'cosine'), 'b2': (0.99, steps, 'cosine')}
+  config.anneal.copies = {'generator': (float(halflife_kimg), steps, 'cosine')}
 
 
 def labelled(config):

@@ -35,7 +35,7 @@ def get_config(words=''):
   config.model.norm_discriminator = 'spectral'
   config.model.spectral_updates = 'step'
   config.optimizer.learning_rate = 1e-4
-  config.optimizer_of.discriminator.learning_rate = 4e-4
+  config.optimizer_of.discriminator = {'learning_rate': 4e-4}
   return base.apply(config, words, VARIANTS, ADJUST)
 
 

@@ -12,13 +12,16 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from configs import gan as recipe
+from decoupled_gan.core import state as state_module
 from decoupled_gan.core.state import count
+from decoupled_gan.core.types import Examples
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses.adversarial import ADVERSARIAL
 from decoupled_gan.machine.sharding import jit
 from decoupled_gan.methods import gan as method
 from decoupled_gan.networks import staged
 from decoupled_gan.run import experiment
+from decoupled_gan.terms import Scene
 
 DIGIT = {'attributes': {'digit': ('0', '1', '2')}}
 SMALL = {
@@ -326,3 +329,40 @@ def test_a_penalty_on_a_discriminator_with_batch_norm_is_refused(backbone):
   config.routes.discriminate.r1 = {'discriminator': 1.0}
   with pytest.raises(UserError, match='treats each example on its own, and this one has batch norm'):
     experiment.build(config)
+
+
+@pytest.mark.row(92)
+def test_a_generator_can_learn_from_more_fakes_than_there_are_real_examples():
+  config = config_of('mlp', **DIGIT, **{'model.fakes_per_real': 2, 'model.head': 'projection'})
+  run = experiment.build(config)
+  state = run.abstract_state()
+  batch = Examples(jnp.zeros((2, 8, 8, 3)), jnp.array([[0], [1]]))
+
+  def look(gan, batch):
+    found = {}
+    for frozen in (True, False):
+      scene = Scene(gan, batch, frozen)
+      found[frozen] = (scene.on_fake, scene.labels_of(scene.fake))
+    return found
+
+  apply = functools.partial(run.gan.apply, method=look, rngs={'noise': jax.random.key(0)})
+  found = jax.eval_shape(apply, state.variables(), batch)
+  assert [found[frozen][0].shape for frozen in (True, False)] == [(2, 1), (4, 1)]
+  assert found[False][1].shape == (4, 1)
+
+
+def test_losses_of_pairs_want_one_fake_for_each_real_example():
+  fields = {'model.fakes_per_real': 2, 'losses.adversarial': 'relativistic'}
+  with pytest.raises(UserError, match=r'holds each fake against a real example: .* must be 1'):
+    method.build(config_of('mlp', **fields))
+
+
+@pytest.mark.row(109)
+def test_the_sample_grid_shows_where_the_middle_pixel_of_a_drawing_looks():
+  run = experiment.build(config_of('resnet'))
+  state = run.create_state()
+  batch = Examples(jnp.zeros((2, 8, 8, 3)))
+  columns = run.sampler()(state_module.inference_variables(state), batch)
+  assert list(columns) == ['real', 'generated', 'more', 'looks']
+  assert columns['looks'].shape == (2, 2, 2), 'keys are pooled to half of 4 px'
+  np.testing.assert_allclose(columns['looks'].sum((1, 2)), 1, rtol=1e-5)

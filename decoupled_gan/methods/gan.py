@@ -52,6 +52,7 @@ class GAN(nn.Module):
     scene: of terms.SCENES, what they are shown.
     constants: {term or scene: {constant: value}} that differ from the papers'.
     spectral_updates: of SPECTRAL_UPDATES.
+    fakes_per_real: how many fakes the generator learns from for each real example of a batch.
   """
 
   generator: nn.Module
@@ -62,6 +63,7 @@ class GAN(nn.Module):
   scene: str
   constants: Mapping[str, Mapping[str, Any]]
   spectral_updates: str = 'forward'
+  fakes_per_real: int = 1
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
@@ -125,6 +127,11 @@ def build(config: ConfigDict) -> GAN:
   ):
     if value not in known:
       raise UserError(f'{field}={value!r} is unknown; there are {listing(known, 40)}.')
+  if model.fakes_per_real != 1 and ADVERSARIAL[losses.adversarial].pairs:
+    raise UserError(
+      f'losses.adversarial={losses.adversarial!r} holds each fake against a real example: '
+      f'model.fakes_per_real={model.fakes_per_real} must be 1.'
+    )
   constants = {name: x.to_dict() for name, x in losses.items() if isinstance(x, ConfigDict)}
   _check_constants(constants)
   backbone = importlib.import_module(f'decoupled_gan.networks.{model.backbone}')
@@ -141,6 +148,7 @@ def build(config: ConfigDict) -> GAN:
     scene=model.scene,
     constants=constants,
     spectral_updates=model.spectral_updates,
+    fakes_per_real=model.fakes_per_real,
   )
 
 
@@ -162,8 +170,10 @@ def sample(gan: GAN, batch: Examples) -> OrderedDict[str, Array]:
   """The columns of a sample grid: real examples and, under their labels, drawings of fixed latents."""
   x, labels, _ = batch
   z = jax.random.normal(jax.random.key(0), (2, len(x), gan.z_dim))
-  generated, more = (gan.generator(gan.codes(y), labels) for y in z)
-  return OrderedDict(real=x, generated=generated, more=more)
+  drawn = [gan.generator(gan.codes(y), labels) for y in z]
+  columns = OrderedDict(real=x, generated=drawn[0], more=drawn[1])
+  looks = staged.looks(gan.generator, gan.codes(z[0]), labels) if x.ndim == 4 else None
+  return columns if looks is None else OrderedDict(columns, looks=looks)
 
 
 def style(gan: GAN, z: Array, truncation: float) -> Array:

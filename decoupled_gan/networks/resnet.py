@@ -75,7 +75,7 @@ class Generator(Staged):
 
   def chain(self):
     start = functools.partial(Start, self.widths[0], self.norm, self.dtype)
-    stages = {**dict(self.condition), 'start': start}
+    stages = {**dict(self.condition), 'start': start, **_attention(self, START)}
     for i, width in enumerate(self.widths[1:]):
       stages[f'up_{i}'] = functools.partial(Up, width, self.norm, self.gain, self.dtype)
       stages |= _attention(self, START << (i + 1))

@@ -13,6 +13,7 @@ The parameters of a stage lie below its name, so that `config.parts.early =
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -143,6 +144,20 @@ class Referenced(nn.Module):
       ]
       found['labels'] = jnp.stack(columns, 1)
     return found
+
+
+def looks(network: nn.Module, x: Array, labels: Array | None = None) -> Array | None:
+  """Where the middle pixel of each map with self-attention looks: weights [B, h, w]; None without any.
+
+  Within `apply` of what has the network; what it draws for x is what is shown.
+  """
+  if 'attention' not in network.stages():
+    return None
+  module, variables = network.unbind()
+  _, sown = module.apply(variables, x, labels, upto='attention', mutable=['attention'])
+  (weights,) = jax.tree.leaves(sown)  # [B, HW, keys]
+  side, keys = math.isqrt(weights.shape[1]), math.isqrt(weights.shape[2])
+  return weights[:, side // 2 * side + side // 2].reshape(-1, keys, keys)
 
 
 def referenced(generator: nn.Module, config: ConfigDict, shaped: Callable) -> nn.Module:

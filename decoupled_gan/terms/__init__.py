@@ -85,12 +85,19 @@ class Scene:
 
   @functools.cached_property
   def z(self) -> Array:
-    """Latents [B, z_dim] of the prior."""
-    return self.gan.prior(self.key('z'), len(self.real))
+    """Latents [B, z_dim] of the prior; where fakes are trained, `fakes_per_real` times as many."""
+    times = 1 if self.frozen else self.gan.fakes_per_real
+    return self.gan.prior(self.key('z'), times * len(self.real))
+
+  def told_to(self, x: Array) -> tuple[Array | None, Array | None]:
+    """(condition, labels) of the rows of x, which are as many as `real` or some times as many."""
+    given, times = (self.condition, self.labels), len(x) // len(self.real)
+    return tuple(None if y is None else jnp.tile(y, (times, 1)) for y in given)
 
   def draw(self, z: Array) -> Array:
     """What the generator makes of latents, as `real`."""
-    fake = self.gan.generator(tell(z, self.condition), self.labels)
+    condition, labels = self.told_to(z)
+    fake = self.gan.generator(tell(z, condition), labels)
     return stop_gradient(fake) if self.frozen else fake
 
   @functools.cached_property
@@ -100,7 +107,8 @@ class Scene:
 
   def judge(self, x: Array, learning: bool = False):
     """What the discriminator says of examples: a Verdict, see networks/heads.py."""
-    return self.gan.judge(x, self.labels, self.condition, learning)
+    condition, labels = self.told_to(x)
+    return self.gan.judge(x, labels, condition, learning)
 
   def layers(self, x: Array) -> dict[str, Array]:
     """{stage: what it gives} of the discriminator's backbone on examples, see networks/staged.py."""
