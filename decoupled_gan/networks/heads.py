@@ -3,10 +3,12 @@
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.losses.classification import Answer, Classification
 
 
 class Verdict(NamedTuple):
@@ -64,6 +66,23 @@ def make_head(name: str, outputs: int, counts: tuple[int, ...]) -> nn.Module:
   if name == 'projection' and not counts:
     raise UserError(f'model.head={name!r} needs labels: name some of the data in config.attributes.')
   return HEADS[name](outputs, counts)
+
+
+class Classes(nn.Module):
+  """Features [B, F] -> an Answer: what a loss of classes has to learn of `count` classes."""
+
+  count: int
+  loss: Classification
+
+  @nn.compact
+  def __call__(self, features: Array) -> Answer:
+    features = features.astype(jnp.float32)
+    found = {
+      'centres': lambda key: self.loss.initial_centres(key, self.count, features.shape[-1]),
+      'bias': lambda key: self.loss.initial_bias(self.count),
+    }
+    there = {name: jax.eval_shape(make, jax.random.key(0)) is not None for name, make in found.items()}
+    return Answer(features, *[self.param(n, make) if there[n] else None for n, make in found.items()])
 
 
 class Conditioned(nn.Module):

@@ -17,6 +17,7 @@ from jax.lax import stop_gradient
 
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.losses.classification import CLASSIFICATION
 
 TERMS: dict[str, dict[str, Callable]] = {'discriminate': {}, 'generate': {}, 'regularise': {}}
 """{phase: {name: term(scene, **constants)}}."""
@@ -127,6 +128,8 @@ def check_constants(constants: Mapping[str, Mapping]):
   """Raises UserError for constants of a term that there is not, or that a term does not have."""
   known = {name: function for terms in TERMS.values() for name, function in terms.items()}
   for name, given in constants.items():
+    if name in CLASSIFICATION:  # checked where one is chosen
+      continue
     if name not in known:
       raise UserError(f'losses.{name}: there is no such term; there are {listing(sorted(known), 60)}.')
     parameters = list(inspect.signature(known[name]).parameters)[1:]

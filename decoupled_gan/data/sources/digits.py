@@ -14,21 +14,24 @@ NAMES = tuple('0123456789')
 
 def load(config) -> Dataset:
   """1,438 digits to train and 359 to test."""
-  (train, _), (test, _) = _halves(config)
+  (train, _), (test, _) = halves(config)
   return Dataset('digits', Examples(train), Examples(test))
 
 
 def load_labelled(config) -> Dataset:
-  """The same with the label `digit`, the only attribute that they have."""
-  if {name: tuple(values) for name, values in config.attributes.items()} != {'digit': NAMES}:
+  """The same with the label `digit`, the only attribute that they have; its values in any order."""
+  given = {name: tuple(values) for name, values in config.attributes.items()}
+  if set(given) != {'digit'} or sorted(given['digit']) != list(NAMES):
     raise UserError(
-      f'attributes={config.attributes.to_dict()}: digits have one, config.attributes.digit = {NAMES}.'
+      f'attributes={config.attributes.to_dict()}: digits have one, config.attributes.digit = {NAMES} in '
+      'any order.'
     )
-  (train, train_labels), (test, test_labels) = _halves(config)
-  return Dataset('digits', Examples(train, train_labels), Examples(test, test_labels))
+  order = np.array([given['digit'].index(name) for name in NAMES], np.int32)
+  (train, train_labels), (test, test_labels) = halves(config)
+  return Dataset('digits', Examples(train, order[train_labels]), Examples(test, order[test_labels]))
 
 
-def _halves(config):
+def halves(config):
   """((images, labels [N, 1]) to train, the same to test)."""
   from sklearn.datasets import load_digits  # half a second that no other source should pay for
 
