@@ -13,7 +13,13 @@ def built_in(source, a='', b='', **fields):
   return {'data.source': source, 'data.path': '', 'data.a': a, 'data.b': b, **fields}
 
 
+def numbered(attribute, count):
+  return {attribute: tuple(map(str, range(count)))}
+
+
 DIGITS = {'image_size': 8, 'image_channels': 1, 'data.augment': False}
+NAMES = tuple('0123456789')
+LABELLED_DIGITS = DIGITS | {'attributes': {'digit': NAMES}}
 
 DATASETS = {
   # pairs of domains
@@ -31,10 +37,20 @@ DATASETS = {
   'satellite': built_in('terrain', 'satellite', **{'data.mirror': True}),
   'fake': built_in('fake'),
   'digits': built_in('digits', **DIGITS),
-  'labelled_digits': built_in('digits', **DIGITS, attributes={'digit': tuple('0123456789')}),
+  'labelled_digits': built_in('digits', **LABELLED_DIGITS),
+  'held_out_digits': built_in('digits', **LABELLED_DIGITS, **{'data.held_out': 2}),
+  'few_shot_digits': built_in('digits', **LABELLED_DIGITS, **{'data.held_out': 5}),
+  'imbalanced_digits': built_in(
+    'digits', **LABELLED_DIGITS, **{'data.class_counts': (100,) * 5 + (10,) * 5}
+  ),
+  'digit_spaces': built_in(
+    'digit_spaces', **DIGITS, attributes={'digit': (*NAMES, '5 or 6'), 'space': ('a', 'b')}
+  ),
   # points
   'ring8': built_in('toy', 'ring8', vector_size=2),
   'grid25': built_in('toy', 'grid25', vector_size=2),
   'line1': built_in('toy', 'line1', vector_size=1),
   'line4': built_in('toy', 'line4', vector_size=1),
+  'sphere200': built_in('sphere', vector_size=32, attributes=numbered('class', 200)),
+  'modular31': built_in('modular', vector_size=62, attributes=numbered('sum', 31)),
 }
