@@ -5,8 +5,9 @@
   python main.py --mode=evaluate --workdir=<a GAN of digits> --metrics=fd_359@own \\
       --own=runs/classifier-labelled_digits
 
-The network is the one by which images of 8 px are measured (the feature network `own`, docs/classify.md):
-two convolutions, 128 features, a ReLU, dropout 0.5, Adam at 1e-3; 700 steps are 31 epochs of the digits.
+The network is the one by which images of 8 px are measured (the feature network `own`,
+docs/classify.md): two convolutions, 128 features, a ReLU, dropout 0.5, Adam at 1e-3; 700 steps are 31
+epochs of the digits.
 
 Expected: see docs/classify.md; 15 s on one core.
 """
@@ -29,6 +30,7 @@ def get_config(words=''):
   config.model.norm_discriminator = 'batch'  # of dcgan
   config.model.dropout = 0.5
   config.model.activate = True  # a ReLU between the features and a linear head
+  config.model.tied = False  # the centres are the embedding of `pairs`
   config.model.label_space = ''  # the attribute that says which data set an example is from
   config.model.known = {}  # .<its value> = the classes that this data set labels
   config.losses.classify = 'cross_entropy'  # see decoupled_gan/losses/classification
@@ -56,6 +58,7 @@ def linear(config):
   config.model.depth = 0
   config.model.dropout = 0.0
   config.model.activate = False
+  config.num_steps = 5000
 
 
 def tiny(config):
@@ -114,6 +117,18 @@ def points(config):
   config.num_steps = 3000
 
 
+def addition(config):
+  """Of pairs of numbers; sizes as in scripts/modadd.py of KindXiaoming/grow-crystals."""
+  small(config)
+  config.model.backbone = 'pairs'
+  config.model.width = 100
+  config.model.features = 10
+  config.model.dropout = 0.0
+  config.model.activate = False
+  config.batch_size = 128
+  config.num_steps = 6000
+
+
 def episodes(config):
   """Five classes to learn by episodes, five others to be told by five examples each."""
   small(config)
@@ -122,5 +137,9 @@ def episodes(config):
 
 
 VARIANTS = base.variants(mlp, linear, tiny)
-ADJUST = dict.fromkeys(DIGITS, small) | dict.fromkeys(('sphere200', 'modular31'), points)
-ADJUST |= {'digit_spaces': spaces, 'few_shot_digits': episodes}
+ADJUST = dict.fromkeys(DIGITS, small) | {
+  'digit_spaces': spaces,
+  'few_shot_digits': episodes,
+  'modular31': addition,
+  'sphere200': points,
+}

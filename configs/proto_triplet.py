@@ -1,11 +1,11 @@
 """Proto-Triplet and ICNN losses for few-shot learning (Mendez-Ruiz et al., 2023, arXiv 2305.09062).
 
-  python main.py --config=configs/proto_triplet.py --config.data.path=data/miniimagenet  # see docs/data.md
+  python main.py --config=configs/proto_triplet.py --config.data.path=data/miniimagenet
   python main.py --config=configs/proto_triplet.py:few_shot_digits
-  python main.py --config=configs/proto_triplet.py:few_shot_digits,icnn          # or both, or prototypical
+  python main.py --config=configs/proto_triplet.py:few_shot_digits,icnn     # or both, prototypical
 
-Batches are episodes: 20 classes, of each 5 examples to make a prototype of and 15 to be told by it, as the
-official scripts train for 5 shots. Constants are the official code's (maumruiz/FSL-Loss).
+Batches are episodes: 20 classes, of each 5 examples to make a prototype of and 15 to be told by it, as
+the official scripts train for 5 shots. Constants are the official code's (maumruiz/FSL-Loss).
 
 Differs from it: no halving of the rate every 20 epochs.
 

@@ -5,9 +5,9 @@
 
 The head is a group of its own, without weight decay: a decay of the bias would shift what it balances.
 
-Differs from the published setting (SFNet-20, 112 x 96 px, VGGFace2): ResNet-18 at 112 px, 512 features, the
-rate divided by nothing on the way (it falls tenfold three times there). The weight of 50 is the head's own
-default in the official code; its recipe for VGGFace2 says 10.
+Differs from the published setting (SFNet-20, 112 x 96 px, VGGFace2): ResNet-18 at 112 px, 512 features,
+a constant rate (it falls tenfold three times there). The weight of 50 is the head's own default in the
+official code; its recipe for VGGFace2 says 10.
 
 Expected: faces that were never seen are told apart as well as by a margin softmax or better.
 """

@@ -1,4 +1,4 @@
-"""Squentropy: cross-entropy plus the squares of the wrong logits (Hui et al., ICML 2023, arXiv 2302.03952).
+"""Squentropy: cross-entropy plus squares of the wrong logits (Hui et al., ICML 2023, arXiv 2302.03952).
 
   python main.py --config=configs/squentropy.py:labelled_digits
 

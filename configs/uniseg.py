@@ -4,8 +4,9 @@
   python main.py --config=configs/uniseg.py:related   # with relations between classes
   python main.py --config=configs/uniseg.py:softmax   # what they argue against
 
-The paper segments driving scenes of several data sets; here an image has one label, and the data sets are
-two halves of the digits: `a` labels 0 to 6, and `b`, whose greys are inverted, 7, 8, 9 and '5 or 6'.
+The paper segments driving scenes of several data sets; here an image has one label, and the data sets
+are two halves of the digits: `a` labels 0 to 6, and `b`, whose images have a white pixel in a corner,
+7, 8, 9 and '5 or 6'.
 
 Expected: classes that only `a` labels are still told in images of `b`, where softmax has unlearnt them.
 """

@@ -1,10 +1,10 @@
 """Z-loss: of the standardised true logit (de Brebisson and Vincent, 2016, arXiv 1604.08859).
 
   python main.py --config=configs/z_loss.py:labelled_digits
-  python main.py --config=configs/z_loss.py:sphere200,easy     # a smaller b: for the first k, not the first
+  python main.py --config=configs/z_loss.py:sphere200,easy     # a smaller b: for the first k
 
-The paper tunes a and b for each task and each k of top-k; it has no defaults, and b here is 0.7 of what a
-standardised logit can reach. Its way of updating huge layers in O(d^2) is not built.
+The paper tunes a and b for each task and each k of top-k; it has no defaults, and b here is 0.7 of what
+a standardised logit can reach. Its way of updating huge layers in O(d^2) is not built.
 
 Expected: b moves the balance between the first answer and the first five.
 """

@@ -1,4 +1,4 @@
-"""Losses of classes: official arrays and literal numbers, what each must not do, and their one interface."""
+"""Losses of classes: official arrays, literal numbers, what each must not do, their one interface."""
 
 from pathlib import Path
 
@@ -73,7 +73,9 @@ def test_squentropy_leaves_the_true_logit_unsquared_and_notices_a_shift():
   gradient = mean_and_gradient(lambda z: loss.each(z, LABELS), LOGITS)[1]
   plain = mean_and_gradient(lambda z: ce.each(z, LABELS), LOGITS)[1]
   np.testing.assert_allclose(gradient[0, 0], plain[0, 0], rtol=1e-6)
-  np.testing.assert_allclose(loss.each(LOGITS + 1, LABELS) - loss.each(LOGITS, LABELS), [0.5, 1.4], rtol=1e-5)
+  np.testing.assert_allclose(
+    loss.each(LOGITS + 1, LABELS) - loss.each(LOGITS, LABELS), [0.5, 1.4], rtol=1e-5
+  )
   np.testing.assert_allclose(ce.each(LOGITS + 1, LABELS), ce.each(LOGITS, LABELS), rtol=1e-5)
 
 
@@ -149,6 +151,17 @@ def test_sphereface2s_first_bias_for_the_classes_of_vggface2():
 
 
 @pytest.mark.row(71)
+@pytest.mark.parametrize(('count', 'constants'), [(8, {}), (3, {}), (3, {'balance': 0.8, 'scale': 20.0})])
+def test_sphereface2_begins_where_the_true_class_and_the_others_pull_equally_hard(count, constants):
+  loss = chosen('sphereface2', **constants)
+  start = 2 * 0.5**loss.power - 1
+  y, i = (loss.scale * (start + m) + float(loss.initial_bias(count)) for m in (-loss.margin, loss.margin))
+  true = loss.balance / (1 + np.exp(y))
+  others = (1 - loss.balance) * (count - 1) / (1 + np.exp(-i))
+  assert true == pytest.approx(others, rel=1e-4)
+
+
+@pytest.mark.row(71)
 def test_sphereface2s_gradient_passes_the_margin_by_and_does_not_carry_the_slope_of_g():
   """dl/dc = r: of the true class alone (balance 1), dL/dc = -weight sigmoid(-l)."""
   loss = chosen('sphereface2', scale=4.0, margin=0.1, power=2.0, weight=1.0, balance=1.0)
@@ -214,7 +227,9 @@ def test_proto_triplet_and_icnn_are_the_official_ones(case):
   np.testing.assert_allclose(gradient, EPISODE[f'{case}_icnn_grad'], rtol=1e-3, atol=1e-5)
   both = chosen('proto_triplet', shots=2, queries=3, icnn=0.5)
   halves = (value - np.log(EPISODE[f'{case}_score'])) / 2
-  assert mean_and_gradient(lambda x: both(Answer(x), EPISODE_LABELS), x)[0] == pytest.approx(halves, rel=1e-5)
+  assert mean_and_gradient(lambda x: both(Answer(x), EPISODE_LABELS), x)[0] == pytest.approx(
+    halves, rel=1e-5
+  )
 
 
 @pytest.mark.row(83)
@@ -370,9 +385,7 @@ def test_the_filter_keeps_what_lies_near_the_quartiles():
 @pytest.mark.row(100)
 def test_the_z_loss_knows_neither_shift_nor_scale_and_moves_no_logit_in_their_directions():
   loss = chosen('z_loss')
-  np.testing.assert_allclose(
-    loss.each(3.7 * LOGITS - 5, LABELS), loss.each(LOGITS, LABELS), rtol=1e-4
-  )
+  np.testing.assert_allclose(loss.each(3.7 * LOGITS - 5, LABELS), loss.each(LOGITS, LABELS), rtol=1e-4)
   _, gradient = mean_and_gradient(lambda z: loss.each(z, LABELS), LOGITS)
   np.testing.assert_allclose(gradient.sum(1), 0, atol=1e-6)
   np.testing.assert_allclose((gradient * np.asarray(LOGITS)).sum(1), 0, atol=2e-5)
@@ -396,9 +409,7 @@ H_Y = jnp.array([0, 1])
 @pytest.mark.row(104)
 def test_the_harmonic_loss_has_the_official_gradients():
   loss = chosen('harmonic', exponent=2.0)
-  value, (of_x, of_w) = jax.value_and_grad(
-    lambda x, w: loss(Answer(x, w), H_Y).mean(), (0, 1)
-  )(H_X, H_W)
+  value, (of_x, of_w) = jax.value_and_grad(lambda x, w: loss(Answer(x, w), H_Y).mean(), (0, 1))(H_X, H_W)
   assert float(value) == pytest.approx(float(OFFICIAL['harmonic_n2_dx']), rel=1e-5)
   np.testing.assert_allclose(of_x, OFFICIAL['harmonic_n2_dx_grad'], rtol=1e-5, atol=1e-7)
   np.testing.assert_allclose(of_w, OFFICIAL['harmonic_n2_dW_grad'], rtol=1e-5, atol=1e-7)
@@ -416,17 +427,13 @@ def test_the_harmonic_exponent_is_of_distances_not_of_their_squares(exponent, ex
 @pytest.mark.row(104)
 def test_the_official_layers_n_is_half_of_ours_with_its_epsilon():
   scores = chosen('harmonic', exponent=2.0, epsilon=1e-4).scores(Answer(H_X, H_W))
-  np.testing.assert_allclose(
-    jax.nn.softmax(scores)[0], [0.71197982, 0.23204735, 0.05597283], rtol=1e-5
-  )
+  np.testing.assert_allclose(jax.nn.softmax(scores)[0], [0.71197982, 0.23204735, 0.05597283], rtol=1e-5)
 
 
 @pytest.mark.row(104)
 def test_scaling_everything_changes_nothing_and_a_centre_is_a_finite_minimum():
   loss = chosen('harmonic')
-  np.testing.assert_allclose(
-    loss(Answer(7 * H_X, 7 * H_W), H_Y), loss(Answer(H_X, H_W), H_Y), rtol=1e-4
-  )
+  np.testing.assert_allclose(loss(Answer(7 * H_X, 7 * H_W), H_Y), loss(Answer(H_X, H_W), H_Y), rtol=1e-4)
   value, gradient = mean_and_gradient(lambda x: loss(Answer(x, H_W), H_Y), H_W[:2])
   assert value < 1e-6
   assert np.isfinite(gradient).all()
@@ -492,6 +499,19 @@ def test_any_loss_serves_a_head_of_any_network_and_leads_to_its_features(name, c
   scores = jax.eval_shape(lambda: loss.scores(head.apply(variables, x)))
   assert (scores is not None) == loss.has_classes
   assert scores is None or scores.shape == (8, count)
+
+
+@pytest.mark.parametrize('name', CLASSIFICATION)
+def test_a_batch_of_one_has_a_loss_and_a_head(name):
+  """As a run is opened with for use."""
+  loss = chosen(name, **({'icnn': 0.5} if name == 'proto_triplet' else {}))
+  head = Classes(3, loss)
+
+  def value():
+    x = jnp.ones((1, 4))
+    return loss(head.apply(head.init(KEY, x), x), jnp.array([1]), KEY)
+
+  assert jax.eval_shape(value).shape == (1,)
 
 
 @pytest.mark.parametrize('name', [name for name in CLASSIFICATION if 'proto' not in name])

@@ -79,8 +79,8 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
   module, _, function = sources[word].partition(':')
   dataset = getattr(importlib.import_module(f'{__name__}.sources.{module}'), function)(config)
   if config.data.held_out:
-    (values,) = config.attributes.values() if len(config.attributes) == 1 else ((),)
-    dataset = held_out(dataset, config.data.held_out, len(values))
+    classes = max(map(len, config.attributes.values()), default=0)
+    dataset = held_out(dataset, config.data.held_out, classes)
   if config.data.class_counts:
     dataset = thinned(dataset, config.data.class_counts)
   if config.data.limit:

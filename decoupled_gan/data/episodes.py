@@ -34,7 +34,7 @@ class Episodes:
     if self._ways > len(self._classes) or self._size > fewest:
       raise UserError(
         f'data.episode: {self._ways} classes with {settings.shots} + {settings.queries} examples each '
-        f'are asked for, and there are {len(self._classes)} classes, the smallest with {fewest} examples.'
+        f'are asked for, and there are {len(self._classes)} classes, the smallest with {fewest}.'
       )
     self._indices = functools.lru_cache(maxsize=8)(self._draw)
 

@@ -100,7 +100,7 @@ def limited(dataset: Dataset, count: int) -> Dataset:
 
 
 def column(labels: np.ndarray | None, field: str) -> np.ndarray:
-  """The labels [N] of the only attribute; raises UserError, for what `field` asks, if there is not one."""
+  """The labels [N] of the only attribute, for what `field` asks; raises UserError if there are more."""
   if labels is None or labels.shape[1] != 1:
     count = 0 if labels is None else labels.shape[1]
     raise UserError(f'{field} goes by the classes of one attribute, and examples have {count}.')
@@ -128,9 +128,10 @@ def thinned(dataset: Dataset, counts: Sequence[int]) -> Dataset:
 
 def held_out(dataset: Dataset, count: int, classes: int) -> Dataset:
   """Training without the last `count` of the `classes`, testing on all that there is of them."""
+  labels = [column(batch.labels, 'data.held_out') for batch in (dataset.train, dataset.test)]
   if not 0 < count < classes - 1:
     raise UserError(f'data.held_out={count}: of {classes} classes at least two have to be trained on.')
-  sides = [column(batch.labels, 'data.held_out') < classes - count for batch in (dataset.train, dataset.test)]
+  sides = [x < classes - count for x in labels]
   parts = [
     some(batch, np.flatnonzero(~side))
     for batch, side in zip((dataset.train, dataset.test), sides, strict=True)

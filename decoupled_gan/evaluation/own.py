@@ -1,9 +1,9 @@
 """The feature network `own`: a classifier that was trained on the data that is measured.
 
-`--own=<workdir>` (while a run trains: config.evaluation.own) names a run of a method that can `classify`.
-Metrics take its features by `@own`, as in `fd_1k@own` or `kid@own`, and its logits of the first
-attribute where they need classes. Numbers are comparable only where the network is the same: its hash is
-in each line of evaluations.jsonl. A Frechet distance with it is called fd, never fid.
+`--own=<workdir>` (while a run trains: config.evaluation.own) names a run of a method that can
+`classify`. Metrics take its features by `@own`, as in `fd_1k@own` or `kid@own`, and its logits of the
+first attribute where they need classes. Numbers are comparable only where the network is the same: its
+hash is in each line of evaluations.jsonl. A Frechet distance with it is called fd, never fid.
 """
 
 import hashlib

@@ -40,8 +40,8 @@ def prepare(requests: Sequence[Request], own_workdir: str):
   for request in requests:
     if request.metric.needs == ANSWERS:
       raise UserError(
-        f'{request.metric.name} is of what a classifier answers to labelled examples: it goes with a run '
-        'of a method that can classify, not with images.'
+        f'{request.metric.name} is of what a classifier answers to labelled examples: it goes with a '
+        'run of a method that can classify, not with images.'
       )
   own.provide(own_workdir, requests)
 
@@ -102,7 +102,7 @@ def limited(request: Request, count: int | None) -> Request:
 
 
 def generated(name: str, task: Task, function, config: ConfigDict) -> ImageSet:
-  """Images (of a classifier, answers) that `function` makes of indices, in an order of the seed's, in calls of one size."""
+  """Images (of a classifier, answers) that `function` makes of indices, in an order of the seed's."""
   size = -(-GENERATED // jax.device_count()) * jax.device_count()
   # shuffled, so that the first hundred are a fair sample
   order = task.count and np.random.default_rng(config.seed).permutation(task.count)

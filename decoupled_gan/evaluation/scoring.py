@@ -195,8 +195,8 @@ def notes(scores: Sequence[Score]) -> list[str]:
     few = [min(s.count, s.reference_count) for s in scores if s.metric.name == name]
     if few and min(few) < BIASED_BELOW:
       told.append(
-        f'{name.upper()} of fewer than {BIASED_BELOW:,} images ({min(few):,} here) is mostly bias: compare '
-        f'it only with {name.upper()}s of as many, or read KID.'
+        f'{name.upper()} of fewer than {BIASED_BELOW:,} images ({min(few):,} here) is mostly bias: '
+        f'compare it only with {name.upper()}s of as many, or read KID.'
       )
   others = [s for s in scores if s.network != s.metric.network and s.metric.network]
   if others:

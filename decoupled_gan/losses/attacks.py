@@ -1,4 +1,4 @@
-"""Adversarial examples: inputs within a ball around the given ones that make a score as large as it gets.
+"""Adversarial examples: inputs within a ball around the given ones that make a score large.
 
 Projected gradient steps (Madry et al., ICLR 2018, arXiv 1706.06083), in two norms:
 
@@ -101,7 +101,9 @@ def from_config(given, images: bool = True) -> Attack | None:
   if given.norm not in NORMS:
     raise UserError(f'losses.attack.norm={given.norm!r} is unknown; there are {listing(NORMS)}.')
   if given.random_start and (given.norm != 'linf' or given.eps == float('inf')):
-    raise UserError('losses.attack.random_start is from a cube: it goes with norm linf and a finite eps.')
+    raise UserError(
+      'losses.attack.random_start is from a cube: it goes with norm linf and a finite eps.'
+    )
   factor, bounds = (2, (-1.0, 1.0)) if images else (1, (-float('inf'), float('inf')))
   return Attack(
     given.norm, factor * given.eps, factor * given.step, given.steps, given.random_start, bounds

@@ -7,6 +7,6 @@ from decoupled_gan.evaluation.metrics import classification, distribution, paire
 from decoupled_gan.evaluation.metrics.registry import METRICS, Estimate, Metric, Request, metric, parse
 
 __all__ = [
-  'METRICS', 'Estimate', 'Metric', 'Request', 'classification', 'distribution', 'metric', 'paired', 'parse',
-  'perceptual', 'sliced',
+  'METRICS', 'Estimate', 'Metric', 'Request', 'classification', 'distribution', 'metric', 'paired',
+  'parse', 'perceptual', 'sliced',
 ]  # fmt: skip

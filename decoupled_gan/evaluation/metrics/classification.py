@@ -46,7 +46,7 @@ class Response(NamedTuple):
 
 @metric(ANSWERS, 'higher')
 def accuracy(answers: Response, rng) -> Estimate:
-  return mean_of(_rank('accuracy', answers) < 1)
+  return _within(mean_of(_rank('accuracy', answers) < 1))
 
 
 @metric(ANSWERS, 'higher')
@@ -55,12 +55,12 @@ def balanced_accuracy(answers: Response, rng) -> Estimate:
   classes = [right[answers.label == label] for label in np.unique(answers.label)]
   value = float(np.mean([x.mean() for x in classes]))
   error = 1.96 * np.sqrt(sum(x.var() / len(x) for x in classes)) / len(classes)
-  return Estimate(value, value - error, value + error, 'standard error')
+  return _within(Estimate(value, value - error, value + error, 'standard error'))
 
 
 def _top(k: int):
   def among_the_first(answers: Response, rng) -> Estimate:
-    return mean_of(_rank(f'top{k}', answers) < k)
+    return _within(mean_of(_rank(f'top{k}', answers) < k))
 
   metric(ANSWERS, 'higher', name=f'top{k}')(among_the_first)
 
@@ -101,7 +101,7 @@ def five_shot(answers: Response, rng) -> Estimate:
   classes = [x for x in classes if len(x) > SHOTS]
   if len(classes) < 2:
     raise UserError(f'five_shot needs two classes with more than {SHOTS} examples.')
-  return mean_of([_episode(answers.features, classes, rng) for _ in range(EPISODES)])
+  return _within(mean_of([_episode(answers.features, classes, rng) for _ in range(EPISODES)]))
 
 
 @metric(ANSWERS, 'higher')
@@ -133,6 +133,11 @@ def pair_auc(features: np.ndarray, labels: np.ndarray) -> float:
   ranks = rankdata((unit @ unit.T)[i, j])
   count, others = same.sum(), (~same).sum()
   return float((ranks[same].sum() - count * (count + 1) / 2) / (count * others))
+
+
+def _within(estimate: Estimate) -> Estimate:
+  """A share, whose interval does not go beyond what shares can be."""
+  return estimate._replace(low=max(estimate.low, 0.0), high=min(estimate.high, 1.0))
 
 
 def _episode(features: np.ndarray, classes: list[np.ndarray], rng) -> float:

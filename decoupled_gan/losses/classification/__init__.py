@@ -32,13 +32,13 @@ import dataclasses
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.classification.answer import Answer, Classification, index_of, targets_of
 from decoupled_gan.losses.classification.centres import (
+  UNPG,
   Harmonic,
   MarginSoftmax,
   PartialFC,
   SphereFace2,
-  UNPG,
 )
-from decoupled_gan.losses.classification.episodes import Prototypical, ProtoTriplet
+from decoupled_gan.losses.classification.episodes import ProtoTriplet, Prototypical
 from decoupled_gan.losses.classification.logits import (
   SOVR,
   CrossEntropy,
@@ -80,7 +80,5 @@ def choose(losses) -> Classification:
   known = [field.name for field in dataclasses.fields(CLASSIFICATION[name])]
   for constant in given:
     if constant not in known:
-      raise UserError(
-        f'losses.{name}.{constant}: {name} has no such constant; it has {listing(known)}.'
-      )
+      raise UserError(f'losses.{name}.{constant}: {name} has no such constant; it has {listing(known)}.')
   return CLASSIFICATION[name](**given)

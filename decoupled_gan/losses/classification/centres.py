@@ -50,11 +50,12 @@ class SphereFace2(Classification):
     loss    (weight/r) (balance softplus(-l_y) + (1-balance) sum over the others of softplus(l_k))
 
   The gradient is the official code's (ydwen/opensphere): g and the margin are computed without one, so
-  that dl/dc = r rather than r g'(c); published numbers are made so. `weight` is its factor 50. Constants:
-  SFNet-20 on VGGFace2; balance 0.8, scale 64, margin 0.5 for MS1M with IResNet-100.
+  that dl/dc = r rather than r g'(c); published numbers are made so. `weight` is its factor 50.
+  Constants: SFNet-20 on VGGFace2; balance 0.8, scale 64, margin 0.5 for MS1M with IResNet-100.
 
-  *Where we differ*: the centres are normalised here rather than projected back onto the sphere after each
-  step. A weight decay of the bias would undo its meaning: recipes give the head a group without one.
+  *Where we differ*: the centres are normalised here rather than projected back onto the sphere after
+  each step. A weight decay of the bias would undo its meaning: recipes give the head a group without
+  one.
   """
 
   embeds: ClassVar[bool] = True
@@ -87,9 +88,10 @@ class SphereFace2(Classification):
     z = self.balance / ((1 - self.balance) * (count - 1))
     start = 2 * 0.5**self.power - 1
     y, i = (self.scale * (start + m) for m in (-self.margin, self.margin))
-    return jnp.asarray(
-      math.log(2 * z) - i - math.log(1 - z + math.sqrt((1 - z) ** 2 + 4 * z * math.exp(y - i)))
-    )
+    root = math.sqrt((1 - z) ** 2 + 4 * z * math.exp(y - i))
+    if z > 1:  # where 1 - z + root would cancel
+      return jnp.asarray(math.log((root - 1 + z) / 2) - y)
+    return jnp.asarray(math.log(2 * z / (1 - z + root)) - i)
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,8 @@ class UNPG(MarginSoftmax):
   def __call__(self, answer: Answer, labels: Array, key: Array | None = None) -> Array:
     labels = index_of(labels)
     logits = self.logits(cosines(answer.features, answer.centres), labels)
+    if len(labels) < 2:
+      return cross_entropy(logits, labels)
     pairs, kept = self.negatives(answer.features, labels)
     # -1e30, not -inf, whose derivative would be NaN where no pair is kept
     more = jax.nn.logsumexp(jnp.where(kept, self.scale * pairs, -1e30))
@@ -210,12 +214,13 @@ class UNPG(MarginSoftmax):
 class Harmonic(Classification):
   """-ln p_y with p_k in proportion to d_k^-exponent, d_k the distance of features and centre k (eq. 3).
 
-  Scaling features and centres together changes nothing, and a centre is where the loss is least. exponent
-  None is sqrt(F) of F features, as the paper has it.
+  Scaling features and centres together changes nothing, and a centre is where the loss is least.
+  exponent None is sqrt(F) of F features, as the paper has it.
 
-  *Where we differ*: the official layer (KindXiaoming/grow-crystals, DistLayer) raises *squared* distances
-  plus 1e-4 to the power, so that its n is half of ours: n=28 for MNIST's 784 pixels is our exponent 56;
-  `epsilon` is that 1e-4. It expands |w|^2 + |x|^2 - 2wx, which cancels in float32; we subtract first.
+  *Where we differ*: the official layer (KindXiaoming/grow-crystals, DistLayer) raises *squared*
+  distances plus 1e-4 to the power, so that its n is half of ours: n=28 for MNIST's 784 pixels is our
+  exponent 56; `epsilon` is that 1e-4. It expands |w|^2 + |x|^2 - 2wx, which cancels in float32; we
+  subtract first.
   """
 
   embeds: ClassVar[bool] = True

@@ -82,9 +82,10 @@ class Prototypical(Episodic):
 class ProtoTriplet(Episodic):
   """relu(d(q, own prototype) - d(q, another) + margin), Euclidean, and the ICNN loss.
 
-  The other prototype is the nearest, as in the official code, or with negative='mean' the distance is the
-  mean over all others. `icnn` is the share of the ICNN loss, -ln of `icnn_score` over the whole episode
-  of `shots` + `queries` examples a class: 0.5 is the official 'prototriplet,fullicnn', 1 its 'fullicnn'.
+  The other prototype is the nearest, as in the official code, or with negative='mean' the distance is
+  the mean over all others. `icnn` is the share of the ICNN loss, -ln of `icnn_score` over the whole
+  episode of `shots` + `queries` examples a class: 0.5 is the official 'prototriplet,fullicnn', 1 its
+  'fullicnn'.
   """
 
   queries: int = 15
@@ -123,7 +124,7 @@ def icnn_score(features: Array, labels: Array, neighbours: int = 4, within: int 
 
   The official `modified_score`. Over the `neighbours` nearest of each example: how near those of its own
   class are, relative to the nearest of another one among the `within` nearest; how far those of other
-  classes are, relative to the farthest of them; and the share of its own class.
+  classes are, relative to the farthest of them; and the share of its own class. 1 of less than three.
 
   Args:
     features: [N, F].
@@ -131,6 +132,8 @@ def icnn_score(features: Array, labels: Array, neighbours: int = 4, within: int 
     within: examples a class has in the episode.
   """
   count = len(features)
+  if count < 3:
+    return jnp.ones(())
   neighbours = min(neighbours, count - 2)
   within = min(max(within, neighbours), count - 1)
   squared = jnp.square(features[:, None] - features[None]).sum(-1)

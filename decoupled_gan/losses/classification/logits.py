@@ -145,8 +145,9 @@ class ZLoss(OfLogits):
 class Encouraging(OfLogits):
   """-ln p_y + ln(1 - p_y), the second term going on as its tangent from p_y = `log_end` on.
 
-  Below it the derivative by z_y is exactly -1, however well an example is classified already. 0.75 is the
-  default of the official code, 0.5 its careful and 1 its plain form. The loss of sure answers is negative.
+  Below it the derivative by z_y is exactly -1, however well an example is classified already. 0.75 is
+  the default of the official code, 0.5 its careful and 1 its plain form. The loss of sure answers is
+  negative.
 
   *Where we differ*: the official code takes ln max(1 - p, 1e-5), which ends the push above p = 1 - 1e-5;
   here ln(1 - p) comes from the other logits and is exact. With log_end < 1 both are the same.

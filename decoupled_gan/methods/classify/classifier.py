@@ -65,16 +65,11 @@ class Classify(nn.Module):
 
   def error(self, x: Array, labels: Array) -> Array:
     """The mean loss of examples under labels int32 [B, K]."""
-    _, answers = self.classifier(x)
-    key = self.make_rng('noise')
-    losses = [
-      self.loss(answer, self.asked(labels, column), jax.random.fold_in(key, column))
-      for answer, column in zip(answers, self.columns, strict=True)
-    ]
-    return sum(losses).mean()
+    asked = [self.asked(labels, column) for column in self.columns]
+    return self.classifier.error(x, asked, self.make_rng('noise'))
 
   def asked(self, labels: Array, column: int) -> Array:
-    """Labels int32 [B] of one attribute, or its targets [B, K] where data sets know some classes only."""
+    """Labels int32 [B] of one attribute, or its targets [B, K] where data sets differ in classes."""
     own = labels[:, column]
     if self.space < 0:
       return own
@@ -128,10 +123,15 @@ def build(config: ConfigDict) -> Classify:
   loss = classification.choose(config.losses)
   adversary = attacks.from_config(config.losses.attack, images=not config.vector_size)
   _check_robust(config, loss, adversary)
-  counts = tuple(len(config.attributes[name]) - config.data.held_out for name in own)
   model = config.model
+  if model.tied and (model.backbone != 'pairs' or loss.initial_bias(2) is not None):
+    raise UserError(
+      'model.tied makes the embedding of the backbone `pairs` the centres of the classes: it goes with '
+      'that and with a loss without a bias, such as harmonic.'
+    )
+  counts = tuple(len(config.attributes[name]) - config.data.held_out for name in own)
   return Classify(
-    classifier=Classifier(trunk(config), counts, loss, model.dropout, model.activate),
+    classifier=Classifier(trunk(config), counts, loss, model.dropout, model.activate, model.tied),
     loss=loss,
     attributes=tuple(own),
     columns=tuple(map(names.index, own)),
@@ -210,7 +210,8 @@ def sample(gan: Classify, batch: Examples) -> OrderedDict[str, Array]:
 
 def lacks(gan: Classify) -> dict[str, str]:
   """Without an adversary nothing is attacked."""
-  return {} if gan.adversary else {'attack': 'this classifier has no adversary (losses.attack.steps is 0)'}
+  told = 'this classifier has no adversary (losses.attack.steps is 0)'
+  return {} if gan.adversary else {'attack': told}
 
 
 METHOD = Method(
