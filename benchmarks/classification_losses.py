@@ -3,12 +3,12 @@
   python benchmarks/classification_losses.py --folder=runs/classification_losses
   python benchmarks/classification_losses.py --folder=runs/classification_losses --checks=sovr --seeds=2
 
-Each check trains the arms of CHECKS from several seeds by the ordinary trainer, measures them on test
-data by the ordinary metrics, and prints for each arm the mean and its 95 % interval over seeds, and for
-all but the first, which is the baseline, the mean of the differences at equal seeds with theirs.
-Numbers of runs that are in <folder>/scores.json are not made again.
+Each check trains the arms of CHECKS by the ordinary trainer, all seeds in one program, measures each
+seed's network on test data by the ordinary metrics, and prints for each arm the mean and its 95 %
+interval over seeds, and for all but the first, which is the baseline, the mean of the differences at
+equal seeds with theirs. Numbers that are in <folder>/scores.json are not made again.
 
-Where classes are held out, each seed holds out others.
+Where classes are held out, each seed holds out others, and is a run of its own.
 """
 
 import argparse
@@ -29,10 +29,13 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without installation
 
 from decoupled_gan import data
-from decoupled_gan.evaluation import requests
+from decoupled_gan.core import state
+from decoupled_gan.data import Dataset
+from decoupled_gan.evaluation import requests, scoring
 from decoupled_gan.evaluation.tasks import tasks_of
-from decoupled_gan.modes import evaluate, train
-from decoupled_gan.run import inference
+from decoupled_gan.modes import train
+from decoupled_gan.run import experiment, inference, members
+from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
 Scores = dict[str, float]
@@ -46,32 +49,34 @@ class Check:
     arms: {name: (recipe, words)}; the first is the baseline.
     metrics: asked of each task of a run.
     fields: of the config, for all arms.
-    extra: (workdir) -> further numbers.
+    extra: (trained run, dataset) -> further numbers.
     seeds: how many, if nothing else is said.
   """
 
   arms: dict[str, tuple[str, str]]
   metrics: str
   fields: dict = field(default_factory=dict)
-  extra: Callable[[Workdir], Scores] = lambda workdir: {}
+  extra: Callable[[inference.Trained, Dataset], Scores] = lambda trained, dataset: {}
   seeds: int = 5
 
 
-def told(workdir: Workdir, split: str = 'test'):
+def told(trained: inference.Trained, dataset: Dataset, split: str = 'test'):
   """(responses to the examples of a split, their labels) of a run's first task."""
-  trained = inference.load(workdir)
-  dataset = data.load(trained.run.config, trained.run.method.batch)
   examples = getattr(dataset, split)
-  (task, *_) = tasks_of(trained.run, dataset.__class__(dataset.name, dataset.train, examples))
+  (task, *_) = tasks_of(trained.run, Dataset(dataset.name, dataset.train, examples))
   found = requests.generated_images(task, trained.variables, trained.run.config)
-  found.count = len(examples.labels)
-  order = np.random.default_rng(trained.run.config.seed).permutation(found.count)
-  return found.answers(), examples.labels[order], trained
+  order = np.random.default_rng(trained.run.config.seed).permutation(len(examples.labels))
+  return found.answers(), examples.labels[order]
 
 
-def spaces(workdir: Workdir) -> Scores:
+def centres_of(trained: inference.Trained) -> np.ndarray:
+  """[K, F], of the only attribute."""
+  return np.asarray(trained.variables['params']['classifier']['heads_0']['centres'])
+
+
+def spaces(trained: inference.Trained, dataset: Dataset) -> Scores:
   """Accuracy among the ten digits of images by who they look like and who labels their digit."""
-  answers, labels, _ = told(workdir)
+  answers, labels = told(trained, dataset)
   right = answers.logits[:, :10].argmax(1) == labels[:, 0]
   only_a, of_b = labels[:, 0] <= 6, labels[:, 1] == 1
   return {
@@ -82,32 +87,26 @@ def spaces(workdir: Workdir) -> Scores:
   }
 
 
-def centre_images(workdir: Workdir) -> Scores:
+def centre_images(trained: inference.Trained, dataset: Dataset) -> Scores:
   """Mean cosine of a class's centre and its mean image (in [-1, 1])."""
-  _, _, trained = told(workdir)
-  dataset = data.load(trained.run.config, trained.run.method.batch)
   images = data.test_images(dataset.train.x, None, trained.run.config) / 127.5 - 1
-  means = [images[dataset.train.labels[:, 0] == k].mean(0).ravel() for k in range(10)]
-  centres = np.asarray(trained.variables['params']['classifier']['heads_0']['centres'])
-  pairs = zip(centres, means, strict=True)
-  return {
-    'centre and mean image': np.mean([a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in pairs])
-  }
+  means = np.stack([images[dataset.train.labels[:, 0] == k].mean(0).ravel() for k in range(10)])
+  return {'centre and mean image': (unit(centres_of(trained)) * unit(means)).sum(1).mean()}
 
 
-def negatives(workdir: Workdir) -> Scores:
+def negatives(trained: inference.Trained, dataset: Dataset) -> Scores:
   """KS distance of the cosines of features with other classes' centres and with their features."""
-  answers, _, trained = told(workdir, 'train')
-  centres = np.asarray(trained.variables['params']['classifier']['heads_0']['centres'])
-  unit, axes = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (answers.features, centres))
-  other = np.arange(len(axes))[None] != answers.label[:, None]
-  i, j = np.triu_indices(len(unit), 1)
+  answers, _ = told(trained, dataset, 'train')
+  features, centres = unit(answers.features), unit(centres_of(trained))
+  other = np.arange(len(centres))[None] != answers.label[:, None]
+  i, j = np.triu_indices(len(features), 1)
   apart = answers.label[i] != answers.label[j]
-  return {
-    'KS, centres and pairs': stats.ks_2samp(
-      (unit @ axes.T)[other], (unit @ unit.T)[i, j][apart]
-    ).statistic
-  }
+  both = (features @ centres.T)[other], (features @ features.T)[i, j][apart]
+  return {'KS, centres and pairs': stats.ks_2samp(*both).statistic}
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+  return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
 CHECKS = {
@@ -190,11 +189,12 @@ CHECKS = {
 }
 
 
-def make_config(check: Check, arm: str, seed: int):
+def make_config(check: Check, arm: str, seed: int, seeds: int):
   recipe, words = check.arms[arm]
   config = importlib.import_module(f'configs.{recipe}').get_config(words)
   config.update_from_flattened_dict(check.fields)
-  config.seed = seed
+  config.seed, config.seeds = seed, seeds
+  config.steps_per_call = 100
   config.log_every_steps = config.sample_every_steps = config.checkpoint_every_steps = config.num_steps
   if config.data.held_out:
     order = np.random.default_rng(seed).permutation(10)
@@ -202,16 +202,40 @@ def make_config(check: Check, arm: str, seed: int):
   return config
 
 
-def scores_of(check: Check, arm: str, seed: int, workdir: Workdir) -> Scores:
-  """Trains a run and measures it; its folder goes, its numbers stay."""
+def measured(check: Check, config, workdir: Workdir) -> list[Scores]:
+  """Trains a run and measures each of its seeds; its folder goes, the numbers stay."""
   with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-    train.train(make_config(check, arm, seed), workdir)
-    evaluate.evaluate_run(workdir, asked=check.metrics)
-  rows = map(json.loads, (workdir.path / 'evaluations.jsonl').read_text().splitlines())
-  found = {f'{row["metric"]} ({row["task"]})': row['value'] for row in rows}
-  found |= {name: float(value) for name, value in check.extra(workdir).items()}
+    train.train(config, workdir)
+    several = experiment.build(config)
+    with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
+      states = members.each(several, checkpoints.restore(several.abstract_state()))
   shutil.rmtree(workdir.path)
-  return found
+  run = experiment.build(members.config_of(config, 0), train=False)
+  dataset = data.load(config, run.method.batch)
+  return [
+    scores_of(check, inference.Trained(run, state.inference_variables(own), int(own.step)), dataset)
+    for own in states
+  ]
+
+
+def scores_of(check: Check, trained: inference.Trained, dataset: Dataset) -> Scores:
+  """{'<metric> (<task>)': value} of one network, and what the check adds."""
+  config, found = trained.run.config, {}
+  for task in tasks_of(trained.run, dataset):
+    asked = requests.requested(check.metrics, config, None, task)
+    answers = requests.generated_images(task, trained.variables, config)
+    for score in scoring.score(asked, None, answers, None, config.seed):
+      found[f'{score.title} ({task.name})'] = score.estimate.value
+  return found | {name: float(value) for name, value in check.extra(trained, dataset).items()}
+
+
+def all_scores(check: Check, arm: str, seeds: int, workdir: Workdir) -> list[Scores]:
+  """Of each seed from 0 on."""
+  if make_config(check, arm, 0, 1).data.held_out:
+    configs = [make_config(check, arm, seed, 1) for seed in range(seeds)]
+  else:
+    configs = [make_config(check, arm, 0, seeds)]
+  return [scores for config in configs for scores in measured(check, config, workdir)]
 
 
 def interval(values) -> str:
@@ -226,7 +250,7 @@ def interval(values) -> str:
 def report(name: str, check: Check, found: dict[str, list[Scores]]):
   """Prints the table of a check."""
   baseline, *_ = found
-  print(f'\n{name}: {len(found[baseline])} seeds')
+  print(f'\n{name}: {len(found[baseline])} seeds', flush=True)
   for metric in found[baseline][0]:
     print(f'  {metric}')
     values = {arm: np.array([scores[metric] for scores in runs]) for arm, runs in found.items()}
@@ -247,14 +271,13 @@ def main():
   known = json.loads(file.read_text()) if file.exists() else {}
   for name in options.checks.split(','):
     check, found = CHECKS[name], {}
+    seeds = options.seeds or check.seeds
     for arm in check.arms:
-      for seed in range(options.seeds or check.seeds):
-        key = f'{name}/{arm}/{seed}'
-        if key not in known:
-          known[key] = scores_of(check, arm, seed, Workdir(options.folder / 'run'))
-          file.write_text(json.dumps(known, indent=1))
-          print(f'{key}: {known[key]}', flush=True)
-        found.setdefault(arm, []).append(known[key])
+      key = f'{name}/{arm}/{seeds}'
+      if key not in known:
+        known[key] = all_scores(check, arm, seeds, Workdir(options.folder / 'run'))
+        file.write_text(json.dumps(known, indent=1))
+      found[arm] = known[key]
     report(name, check, found)
 
 

@@ -55,14 +55,16 @@ def test_a_batch_of_episodes_has_its_classes_one_after_the_other_and_is_a_functi
     assert len(set(blocks[:, 0])) == 5
   again = np.asarray(next(data.train_batches(dataset, config, 2)).labels)[:, 0]
   np.testing.assert_array_equal(again, third)
+  config.data.augment = True  # which is decoded by threads, not taken from memory
+  threaded = np.asarray(next(data.train_batches(dataset, config, 2)).labels)[:, 0]
+  np.testing.assert_array_equal(threaded, third)
 
 
 def test_episodes_draw_classes_and_examples_without_replacement():
   settings = classifier.get_config().data.episode
   settings.update({'ways': 3, 'shots': 2, 'queries': 2})
   labels = np.repeat(np.arange(5), 6)
-  rows = Episodes(range(30), labels, settings, 0)
-  drawn = np.array([[rows[12 * e + i] for i in range(12)] for e in range(20)])
+  drawn = Episodes(labels, settings, 0).at(np.arange(240).reshape(20, 12))
   assert all(len(set(episode)) == 12 for episode in drawn.tolist())
   classes = labels[drawn].reshape(20, 3, 4)[:, :, 0]
   assert all(len(set(row)) == 3 for row in classes.tolist())

@@ -151,11 +151,14 @@ def test_sphereface2s_first_bias_for_the_classes_of_vggface2():
 
 
 @pytest.mark.row(71)
-@pytest.mark.parametrize(('count', 'constants'), [(8, {}), (3, {}), (3, {'balance': 0.8, 'scale': 20.0})])
+@pytest.mark.parametrize(
+  ('count', 'constants'), [(8, {}), (3, {}), (3, {'balance': 0.8, 'scale': 20.0})]
+)
 def test_sphereface2_begins_where_the_true_class_and_the_others_pull_equally_hard(count, constants):
   loss = chosen('sphereface2', **constants)
   start = 2 * 0.5**loss.power - 1
-  y, i = (loss.scale * (start + m) + float(loss.initial_bias(count)) for m in (-loss.margin, loss.margin))
+  bias = float(loss.initial_bias(count))
+  y, i = (loss.scale * (start + m) + bias for m in (-loss.margin, loss.margin))
   true = loss.balance / (1 + np.exp(y))
   others = (1 - loss.balance) * (count - 1) / (1 + np.exp(-i))
   assert true == pytest.approx(others, rel=1e-4)

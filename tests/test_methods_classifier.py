@@ -323,7 +323,7 @@ def test_folders_have_no_answers_to_measure(digits):
       r"model.backbone='conv4' is for images; for points .* mlp",
     ),
     ('labelled_digits', {'model.label_space': 'space'}, r"model.label_space='space' is no attribute"),
-    ('labelled_digits', {'model.backbone': 'pairs'}, r"model.backbone='pairs' is for points; for images"),
+    ('labelled_digits', {'model.backbone': 'pairs'}, r"'pairs' is for points; for images"),
     ('labelled_digits', {'model.tied': True}, r'model.tied makes the embedding .* such as harmonic'),
     (
       'labelled_digits',

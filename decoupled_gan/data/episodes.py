@@ -6,6 +6,7 @@ after class; episode i is a function of (seed, i). The examples of a class are d
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,20 +16,18 @@ ENDLESS = 2**60  # examples
 
 
 class Episodes:
-  """Rows [i] of an endless sequence of episodes.
+  """Which example stands at each place of an endless sequence of episodes.
 
   Args:
-    rows: random access to examples.
-    labels: int [N], of the rows.
+    labels: int [N], of the examples.
     settings: config.data.episode.
     seed: of the draws.
 
   Raises UserError if there are too few classes, or too few examples of one.
   """
 
-  def __init__(self, rows: Sequence, labels: np.ndarray, settings, seed: int):
-    self._rows, self._seed = rows, seed
-    self._ways, self._size = settings.ways, settings.shots + settings.queries
+  def __init__(self, labels: np.ndarray, settings, seed: int):
+    self._seed, self._ways, self._size = seed, settings.ways, settings.shots + settings.queries
     self._classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     fewest = min(map(len, self._classes))
     if self._ways > len(self._classes) or self._size > fewest:
@@ -36,16 +35,31 @@ class Episodes:
         f'data.episode: {self._ways} classes with {settings.shots} + {settings.queries} examples each '
         f'are asked for, and there are {len(self._classes)} classes, the smallest with {fewest}.'
       )
-    self._indices = functools.lru_cache(maxsize=8)(self._draw)
+    self._drawn = functools.lru_cache(maxsize=8)(self._draw)
 
-  def __len__(self) -> int:
-    return ENDLESS
+  def __getitem__(self, place: int) -> int:
+    episode, within = divmod(place, self._ways * self._size)
+    return int(self._drawn(episode)[within])
 
-  def __getitem__(self, index: int):
-    episode, place = divmod(index, self._ways * self._size)
-    return self._rows[self._indices(episode)[place]]
+  def at(self, places: np.ndarray) -> np.ndarray:
+    """The examples at `places`, an array of any shape."""
+    return np.array([self[int(place)] for place in places.flat]).reshape(places.shape)
 
   def _draw(self, episode: int) -> np.ndarray:
     rng = np.random.default_rng([self._seed, episode])
     classes = rng.choice(len(self._classes), self._ways, replace=False)
     return np.concatenate([rng.choice(self._classes[c], self._size, replace=False) for c in classes])
+
+
+@dataclass(frozen=True, eq=False)
+class InEpisodes:
+  """Rows in the order of episodes."""
+
+  rows: Sequence
+  episodes: Episodes
+
+  def __len__(self) -> int:
+    return ENDLESS
+
+  def __getitem__(self, place: int):
+    return self.rows[self.episodes[place]]

@@ -17,7 +17,7 @@ import numpy as np
 
 from decoupled_gan.core.types import Batch, Pair, present
 from decoupled_gan.data.dataset import Dataset, Images
-from decoupled_gan.data.episodes import ENDLESS, Episodes
+from decoupled_gan.data.episodes import ENDLESS, Episodes, InEpisodes
 from decoupled_gan.data.transforms import augment, resize, stretch
 from decoupled_gan.data.views import column
 from decoupled_gan.errors import UserError
@@ -65,8 +65,7 @@ def train_batches(
   else:
     if config.data.index and 'index' in dataset.kind._fields:
       fields['index'] = np.arange(len(next(iter(fields.values()))), dtype=np.int32)
-    labels = _episodic_labels(fields, config) if config.data.episode.ways else None
-    examples = _examples(Rows(tuple(fields.values())), config, 0, labels)
+    examples = _examples(Rows(tuple(fields.values())), config, 0, _episodes(fields, config))
   batches = examples.batch(local).map(partial(_named, dataset.kind, tuple(fields)))
   batches = batches[process_index::process_count][start_step:]
   threads = config.data.num_threads
@@ -90,6 +89,7 @@ class Resident:
     }
     self._count = len(next(iter(self._fields.values())))
     self._orders: dict[tuple[int, int], np.ndarray] = {}
+    self._episodes = _episodes(self._fields, config)
 
   def __iter__(self):
     return self
@@ -116,6 +116,8 @@ class Resident:
     """Nothing is to be stopped."""
 
   def _indices(self, stream: int, places: np.ndarray) -> np.ndarray:
+    if self._episodes:
+      return self._episodes.at(places)
     epochs, within = np.divmod(places, self._count)
     found = np.empty_like(places)
     for epoch in np.unique(epochs):
@@ -202,30 +204,32 @@ class Rows:
     return tuple(field[index] for field in self.fields)
 
 
-def _episodic_labels(fields: dict, config) -> np.ndarray:
-  """The labels [N] that episodes go by; raises UserError if there are none, or batches do not fit."""
+def _episodes(fields: dict, config) -> Episodes | None:
+  """What config.data.episode asks; raises UserError if there are no labels, or batches do not fit."""
   episode = config.data.episode
+  if not episode.ways:
+    return None
   size = episode.ways * (episode.shots + episode.queries)
   if config.batch_size != size:
     raise UserError(
       f'batch_size={config.batch_size} is no episode of {episode.ways} classes with {episode.shots} + '
       f'{episode.queries} examples each: that is {size}.'
     )
-  return column(fields.get('labels'), 'data.episode')
+  return Episodes(column(fields.get('labels'), 'data.episode'), episode, config.seed % 2**32)
 
 
-def _examples(rows: Rows, config, number: int, labels: np.ndarray | None = None):
+def _examples(rows: Rows, config, number: int, episodes: Episodes | None = None):
   """Endless examples, a grain.MapDataset: tuples of images, uint8 [S, S, C], and what else there is.
 
   Args:
-    labels: of the rows, where examples come in episodes.
+    episodes: the order of the rows, where they come in episodes.
   """
   import grain
 
   # Hashed, so that neighbouring seeds and the two domains share no order and no crop.
   seed = np.random.SeedSequence((config.seed % 2**32, number)).generate_state(1)[0]
-  if labels is not None:
-    examples = grain.MapDataset.source(Episodes(rows, labels, config.data.episode, int(seed)))
+  if episodes:
+    examples = grain.MapDataset.source(InEpisodes(rows, episodes))
     return _prepared(examples.seed(int(seed)), config)
   # repeat() alone claims a length that overflows when batches of one are counted, and `zip` wants
   # both domains to be as long.

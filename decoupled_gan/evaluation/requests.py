@@ -82,9 +82,9 @@ def real_images(task: Task, protocol: protocols.Protocol, config: ConfigDict) ->
 
 
 def generated_images(task: Task, variables, config: ConfigDict, count: int | None = None) -> ImageSet:
-  """What the model generates; `count` limits it."""
+  """What the model generates, limited by `count`; or all that a classifier answers."""
   found = generated(task.name, task, lambda i: task.generate(variables, i), config)
-  if count is not None:
+  if count is not None and not task.answers:
     found.count = count if found.count is None else min(count, found.count)
   return found
 

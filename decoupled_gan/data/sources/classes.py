@@ -88,7 +88,8 @@ def _marked(images: np.ndarray, space: np.ndarray, config) -> ArrayImages:
   """Images of the second space with a white pixel in the corner, where no digit has ink."""
   images = images.copy()
   images[space == 1, 0, 0] = 255
-  return ArrayImages(images, [f'{i:04d}' for i in range(len(images))], config.image_channels)
+  names = [f'{i:04d}' for i in range(len(images))]
+  return ArrayImages(images, names, config.image_channels, resident=True)
 
 
 def _only_attribute(config) -> tuple[str, ...]:
