@@ -13,6 +13,10 @@ def built_in(source, a='', b='', **fields):
   return {'data.source': source, 'data.path': '', 'data.a': a, 'data.b': b, **fields}
 
 
+def numbered(attribute, count):
+  return {attribute: tuple(map(str, range(count)))}
+
+
 CIFAR10 = {'image_size': 32, 'data.augment': False}
 CIFAR10_CLASSES = (
   'airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck',
@@ -23,6 +27,8 @@ IMAGENET = {
   'attributes': {'label': tuple(map(str, range(1000)))},
 }
 DIGITS = {'image_size': 8, 'image_channels': 1, 'data.augment': False}
+NAMES = tuple('0123456789')
+LABELLED_DIGITS = DIGITS | {'attributes': {'digit': NAMES}}
 
 DATASETS = {
   # pairs of domains
@@ -46,13 +52,23 @@ DATASETS = {
   'mnist': tfds('mnist', **{'image_size': 32, 'image_channels': 1, 'data.augment': False}),
   'fake': built_in('fake'),
   'digits': built_in('digits', **DIGITS),
-  'labelled_digits': built_in('digits', **DIGITS, attributes={'digit': tuple('0123456789')}),
   'stacked_digits': built_in(
     'stacked_digits', **{'image_size': 8, 'image_channels': 3, 'data.augment': False}
+  ),
+  'labelled_digits': built_in('digits', **LABELLED_DIGITS),
+  'held_out_digits': built_in('digits', **LABELLED_DIGITS, **{'data.held_out': 2}),
+  'few_shot_digits': built_in('digits', **LABELLED_DIGITS, **{'data.held_out': 5}),
+  'imbalanced_digits': built_in(
+    'digits', **LABELLED_DIGITS, **{'data.class_counts': (100,) * 5 + (10,) * 5}
+  ),
+  'digit_spaces': built_in(
+    'digit_spaces', **DIGITS, attributes={'digit': (*NAMES, '5 or 6'), 'space': ('a', 'b')}
   ),
   # points
   'ring8': built_in('toy', 'ring8', vector_size=2),
   'grid25': built_in('toy', 'grid25', vector_size=2),
   'line1': built_in('toy', 'line1', vector_size=1),
   'line4': built_in('toy', 'line4', vector_size=1),
+  'sphere200': built_in('sphere', vector_size=32, attributes=numbered('class', 200)),
+  'modular31': built_in('modular', vector_size=62, attributes=numbered('sum', 31)),
 }

@@ -39,4 +39,11 @@ def tiny(config):
   config.model.code_size = 6
 
 
-VARIANTS = edgan.VARIANTS | base.variants(tiny)
+def classified(config):
+  """Not in the paper: a classifier of the attributes, whose loss also trains the residual."""
+  config.losses.classify = 'cross_entropy'  # or another of decoupled_gan/losses/classification
+  config.routes.judge.classify = {'classifier': 1.0}
+  config.routes.refine.classify = {'residual': 1.0}
+
+
+VARIANTS = edgan.VARIANTS | base.variants(classified, tiny)

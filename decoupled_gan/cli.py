@@ -56,6 +56,7 @@ flags.DEFINE_bool('largest_batch', False, 'find the largest batch per chip that 
 flags.DEFINE_string('checkpoint', '', "a step, or 'best' (evaluate: or 'all'); the latest when left out")
 flags.DEFINE_string('metrics', '', "what to measure, e.g. kid_1k,fid,psnr; the config's when left out")
 flags.DEFINE_string('protocol', '', "whose numbers; the config's when left out")
+flags.DEFINE_string('own', '', "a classifier's folder: the network `own`; the config's when left out")
 flags.DEFINE_string('real', '', 'a folder of real images')
 flags.DEFINE_string('fake', '', 'a folder of generated images, to be scored without a run')
 flags.DEFINE_string('fakes', '', '<name>=<folder>,<name>=<folder>,...')
@@ -152,7 +153,7 @@ def reconstruct():
 @mode(
   'evaluate',
   'numbers for the checkpoints of a run, or for two folders',
-  reads='workdir checkpoint metrics protocol real fake output',
+  reads='workdir checkpoint metrics protocol own real fake output',
   config='run',
   example='evaluate --workdir=runs/quickstart --checkpoint=all',
 )
@@ -163,7 +164,7 @@ def evaluate():
     if FLAGS.output:
       raise UserError('--output goes with --real and --fake; a run keeps its numbers in its workdir.')
     workdir, what = _workdir(), (_checkpoint('best', 'all'), FLAGS.metrics, FLAGS.protocol)
-    evaluate.evaluate_run(workdir, *what, config=FLAGS.config)
+    evaluate.evaluate_run(workdir, *what, config=FLAGS.config, own=FLAGS.own)
     return
   if not FLAGS.real or not FLAGS.fake:
     raise UserError('--real=<folder> and --fake=<folder> come together: one is scored by the other.')
@@ -171,7 +172,8 @@ def evaluate():
     raise UserError('--output and --workdir both say where the numbers of two folders go: name one.')
   output = Path(FLAGS.workdir, 'evaluations.jsonl') if FLAGS.workdir else FLAGS.output
   where = paths.get(output or 'evaluations.jsonl')
-  evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, FLAGS.metrics, FLAGS.protocol, where)
+  what = FLAGS.metrics, FLAGS.protocol, where, FLAGS.own
+  evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, *what)
 
 
 @mode(

@@ -39,6 +39,8 @@ def get_config() -> ConfigDict:
   config.evaluation.metrics = ()  # (): mae and psnr where there is ground truth, else the protocol's
   config.evaluation.best_metric = ''  # whose best checkpoint is kept; '': the first one evaluated
   config.evaluation.images = 256  # generated of each task while it trains
+  config.evaluation.attack_steps = 20  # of the adversary of a classifier that is trained against one
+  config.evaluation.own = ''  # the workdir of a classifier, which is then the feature network `own`
 
   config.data = ConfigDict()
   config.data.source = ''  # see decoupled_gan.data.SOURCES
@@ -53,6 +55,12 @@ def get_config() -> ConfigDict:
   config.data.index = False  # batches say which examples they are of
   config.data.labels_per_class = 0  # known in training, others become -1; 0: all are known
   config.data.limit = 0  # train on the first so many examples only; 0: all
+  config.data.class_counts = ()  # train on so many examples of each class of the one attribute; (): all
+  config.data.held_out = 0  # the last so many classes of the one attribute are for testing only
+  config.data.episode = ConfigDict()  # batches are episodes of the one attribute, see data/episodes.py
+  config.data.episode.ways = 0  # classes; 0: ordinary batches
+  config.data.episode.shots = 5  # examples of each class that its prototype is made of
+  config.data.episode.queries = 15  # and that are told by the prototypes
   config.data.num_threads = 8  # of decoding and augmentation
   config.data.tile_size = 64  # px, edge of a tile of the built-in terrain
 
@@ -74,10 +82,12 @@ def get_config() -> ConfigDict:
   config.optimizer.range = ()  # (low, high) that parameters are kept in
   config.optimizer.unit_norm = False  # vectors along the last axis keep length 1
   config.optimizer.rows = ()  # the only rows (of the first axis) that move; (): all
+  config.optimizer.sparse_rows = False  # rows whose gradient is exactly 0 stay, and their moments
   config.optimizer_of = ConfigDict()  # .<group>: what differs for one group
 
   config.model = ConfigDict()
   config.losses = ConfigDict()  # constants of losses, where a method has some to choose
+  config.losses.classify = 'cross_entropy'  # what classifiers minimise, see losses/classification
   config.parts = ConfigDict()  # .<group> = pattern of parameters that are a group, see core/parts.py
   config.routes = ConfigDict()  # .<phase>.<loss>.<group> = weight
   config.play = ()  # order of phases where it is not the method's own
@@ -104,8 +114,8 @@ ADDED = {
   'gan': {
     'spectral_updates': 'forward', 'norm_momentum': 0.9, 'width_discriminator': 0, 'hidden': 'input',
     'pool': 'sum', 'gain': 2**0.5, 'head_bias': False, 'attention_size': 0, 'widths': (64, 64),
-      'groups': (8, 8), 'blocks': (1, 1), 'float32_upto': 4, 'activation': 'relu', 'frequencies': 0,
-      'scene': 'plain', 'conditional': True, 'fakes_per_real': 1,
+    'groups': (8, 8), 'blocks': (1, 1), 'float32_upto': 4, 'activation': 'relu', 'frequencies': 0,
+    'scene': 'plain', 'conditional': True, 'fakes_per_real': 1,
   },
 }  # fmt: skip
 """Fields of a method's `config.model` that came later, with what runs did before there was a choice."""

@@ -55,7 +55,7 @@ def network(monkeypatch, tmp_path):
   monkeypatch.setitem(features.NETWORKS, 'means', module)
   monkeypatch.setattr(features, 'extract', extract)
   monkeypatch.setenv('DECOUPLED_GAN_CACHE', str(tmp_path / 'cache'))
-  features.load.cache_clear()
+  features.published.cache_clear()
   return seen
 
 
@@ -183,14 +183,14 @@ def test_what_cannot_be_evaluated_is_told(trained, options, told):
 def test_a_method_without_tasks_is_told(trained, monkeypatch):
   idle = dataclasses.replace(methods.METHODS['toy'], translate=None)
   monkeypatch.setitem(methods.METHODS, 'toy', idle)
-  with pytest.raises(UserError, match="method='toy' makes no images to evaluate: it has none of transl"):
+  with pytest.raises(UserError, match="method='toy' makes nothing to evaluate: it has none of transl"):
     scores(trained)
 
 
 def test_missing_weights_are_stood_in_for_only_where_nothing_was_asked():
   standing_in = requests.available(protocols.PROTOCOLS['nice_gan'].metrics)
   assert [r.title(100) for r in standing_in] == [
-    'kid_100@efficientnet_lite0', 'fid_100@efficientnet_lite0',
+    'kid_100@efficientnet_lite0', 'fd_100@efficientnet_lite0',
   ]  # fmt: skip
 
 
@@ -204,16 +204,16 @@ def folders(tmp_path, real, fake, asked, **options):
 def test_two_folders_of_the_same_kind_are_near_and_of_another_kind_far(tmp_path, capsys):
   for name, images in {'real': noise(40, 0), 'same': noise(40, 1), 'other': noise(40, 2, 128)}.items():
     write(tmp_path / name, images)
-  asked = 'fid@means,kid@means,coverage@means'
+  asked = 'fd@means,kid@means,coverage@means'
   near = folders(tmp_path, tmp_path / 'real', tmp_path / 'same', asked)
   far = folders(tmp_path, tmp_path / 'real', tmp_path / 'other', asked)
   assert near['kid_40@means']['low'] < 0 < near['kid_40@means']['high']
   assert far['kid_40@means']['low'] > near['kid_40@means']['high']
-  assert far['fid_40@means']['value'] > near['fid_40@means']['value']
+  assert far['fd_40@means']['value'] > near['fd_40@means']['value']
   assert far['coverage_40@means']['value'] < near['coverage_40@means']['value']
   told = capsys.readouterr().out
-  assert told.index('kid_40') < told.index('fid_40')  # KID first, whatever was asked first
-  assert 'FID of fewer than 2,000 images (40 here) is mostly bias' in told
+  assert told.index('kid_40') < told.index('fd_40')  # KID first, whatever was asked first
+  assert 'FD of fewer than 2,000 images (40 here) is mostly bias' in told
   assert 'Features of means: not comparable with published numbers, which are made with ince' in told
 
 
@@ -304,8 +304,8 @@ def test_while_it_trains_the_best_checkpoint_is_kept_and_the_curve_drawn(toy, tm
 
 def test_training_with_a_best_metric_that_is_not_measured_is_told_before_it_starts(toy, tmp_path):
   toy.evaluate_every_steps = 2
-  toy.evaluation.best_metric = 'fid@means'
-  with pytest.raises(UserError, match=r"best_metric='fid@means' is not measured .* are mae, psnr"):
+  toy.evaluation.best_metric = 'fd@means'
+  with pytest.raises(UserError, match=r"best_metric='fd@means' is not measured .* are mae, psnr"):
     train.train(toy, Workdir(tmp_path / 'run'))
 
 

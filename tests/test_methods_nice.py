@@ -5,7 +5,6 @@ The reference arrays come from the official networks (tests/fixtures, float32 on
 """
 
 import inspect
-import re
 
 import jax
 import jax.numpy as jnp
@@ -492,7 +491,7 @@ def test_grey_images_give_grey_translations():
 
 
 def test_an_unknown_method_is_told_the_methods_there_are():
-  with pytest.raises(UserError, match="method=.ncie. is unknown; there are .*\\bnice\\b"):
+  with pytest.raises(UserError, match=r'ncie. is unknown; there are .*\bnice\b'):
     methods.get('ncie')
 
 

@@ -13,7 +13,7 @@ from decoupled_gan.evaluation.metrics import registry
   [
     ('kid', 'kid', None, 'inception'),
     ('kid_1k', 'kid', 1000, 'inception'),
-    ('fid_500@efficientnet_lite0', 'fid', 500, 'efficientnet_lite0'),
+    ('fd_500@efficientnet_lite0', 'fd', 500, 'efficientnet_lite0'),
     ('inception_score_50k', 'inception_score', 50_000, 'inception'),
     ('precision_10', 'precision', 10, 'vgg16'),
     (' psnr ', 'psnr', None, ''),
@@ -43,7 +43,7 @@ def test_means_over_images_have_no_number_of_images_in_their_name():
 @pytest.mark.parametrize(
   ('text', 'told'),
   [
-    ('fidd', "no metric 'fidd'; there are coverage, density, fid, "),
+    ('fidd', "no metric 'fidd'; there are accuracy, .*, density, fd, fid, five_shot, "),
     ('fid_1m', "no metric 'fid_1m'"),
     ('psnr@inception', 'psnr takes no feature network; ask for psnr'),
     ('lpips@inception', 'lpips takes no feature network; ask for lpips'),

@@ -6,6 +6,7 @@ climbs its losses when resumed late). It reaches the transformation as the extra
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -141,6 +142,32 @@ def towards_history(weight: float) -> optax.GradientTransformationExtraArgs:
   return optax.GradientTransformationExtraArgs(init, update)
 
 
+def sparse_rows(inner: optax.GradientTransformationExtraArgs) -> optax.GradientTransformationExtraArgs:
+  """A chain that leaves alone the rows (of each array's first axis) whose gradient is exactly 0.
+
+  Neither their parameters nor what the chain keeps for them (moments) change by one bit, as if they had
+  been left out of the arrays: momentum and weight decay do not go on where nothing was asked. What is
+  counted for the whole group, such as Adam's steps, goes on.
+  """
+
+  def update(updates, state, params=None, **extra):
+    touched = jax.tree.map(lambda g: (g != 0).any(tuple(range(1, g.ndim)), keepdims=True), updates)
+    moved, after = inner.update(updates, state, params, **extra)
+    moved = jax.tree.map(lambda rows, u: jnp.where(rows, u, -0.0), touched, moved)  # see only_rows
+    # Of the state, what has the parameters' shape is kept row by row: leaves are pairs for a moment.
+    both = jax.tree.map(lambda new, old: SimpleNamespace(new=new, old=old), after, state)
+    after = optax.tree_map_params(
+      inner,
+      lambda pair, rows: jnp.where(rows, pair.new, pair.old),
+      both,
+      touched,
+      transform_non_params=lambda pair: pair.new,
+    )
+    return moved, after
+
+  return optax.GradientTransformationExtraArgs(inner.init, update)
+
+
 SCALERS = {
   'adam': lambda config: optax.scale_by_adam(config.b1, config.b2, config.eps),
   'adamw': lambda config: optax.scale_by_adam(config.b1, config.b2, config.eps),
@@ -225,7 +252,8 @@ def make_optimizer(
     start = num_steps if config.decay_start_step < 0 else config.decay_start_step
     schedules['learning_rate'] = linear_decay(config.learning_rate, num_steps, start)
   links = [make(config, schedules) for make in LINKS.values()]
-  return optax.chain(*[link for link in links if link is not None])
+  chain = optax.chain(*[link for link in links if link is not None])
+  return sparse_rows(chain) if config.sparse_rows else chain
 
 
 def make_optimizers(

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.types import Aligned, Batch, Examples, Pair
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
 from decoupled_gan.data.pipeline import take, test_batch, test_images, train_batches
-from decoupled_gan.data.views import cropped, forgotten, limited, mirrored
+from decoupled_gan.data.views import cropped, forgotten, held_out, limited, mirrored, thinned
 from decoupled_gan.errors import UserError, listing
 
 __all__ = [
@@ -54,6 +54,9 @@ LABELLED: Mapping[str, str] = {
   'avatars': 'avatars:load',
   'digits': 'digits:load_labelled',
   'fake': 'fake:load_labelled',
+  'digit_spaces': 'classes:load_digit_spaces',
+  'modular': 'classes:load_modular',
+  'sphere': 'classes:load_sphere',
 }
 """Word -> 'module below sources:function'."""
 
@@ -77,6 +80,11 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     )
   module, _, function = sources[word].partition(':')
   dataset = getattr(importlib.import_module(f'{__name__}.sources.{module}'), function)(config)
+  if config.data.held_out:
+    classes = max(map(len, config.attributes.values()), default=0)
+    dataset = held_out(dataset, config.data.held_out, classes)
+  if config.data.class_counts:
+    dataset = thinned(dataset, config.data.class_counts)
   if config.data.limit:
     dataset = limited(dataset, config.data.limit)
   if config.data.labels_per_class:

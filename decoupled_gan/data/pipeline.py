@@ -17,10 +17,10 @@ import numpy as np
 
 from decoupled_gan.core.types import Batch, Pair, present
 from decoupled_gan.data.dataset import Dataset, Images
+from decoupled_gan.data.episodes import ENDLESS, Episodes, InEpisodes
 from decoupled_gan.data.transforms import augment, resize, stretch
+from decoupled_gan.data.views import column
 from decoupled_gan.errors import UserError
-
-ENDLESS = 2**60  # examples
 
 
 def train_batches(
@@ -44,8 +44,8 @@ def train_batches(
     `close()` stops its threads.
 
   Raises:
-    UserError: batch_size is not divisible by process_count; later, from `next`, an image that
-      cannot be decoded.
+    UserError: batch_size is not divisible by process_count, or is no episode of config.data.episode;
+      later, from `next`, an image that cannot be decoded.
   """
   local, rest = divmod(config.batch_size, process_count)
   if rest or not local:
@@ -65,7 +65,7 @@ def train_batches(
   else:
     if config.data.index and 'index' in dataset.kind._fields:
       fields['index'] = np.arange(len(next(iter(fields.values()))), dtype=np.int32)
-    examples = _examples(Rows(tuple(fields.values())), config, 0)
+    examples = _examples(Rows(tuple(fields.values())), config, 0, _episodes(fields, config))
   batches = examples.batch(local).map(partial(_named, dataset.kind, tuple(fields)))
   batches = batches[process_index::process_count][start_step:]
   threads = config.data.num_threads
@@ -89,6 +89,7 @@ class Resident:
     }
     self._count = len(next(iter(self._fields.values())))
     self._orders: dict[tuple[int, int], np.ndarray] = {}
+    self._episodes = _episodes(self._fields, config)
 
   def __iter__(self):
     return self
@@ -115,6 +116,8 @@ class Resident:
     """Nothing is to be stopped."""
 
   def _indices(self, stream: int, places: np.ndarray) -> np.ndarray:
+    if self._episodes:
+      return self._episodes.at(places)
     epochs, within = np.divmod(places, self._count)
     found = np.empty_like(places)
     for epoch in np.unique(epochs):
@@ -201,16 +204,41 @@ class Rows:
     return tuple(field[index] for field in self.fields)
 
 
-def _examples(rows: Rows, config, number: int):
-  """Endless examples, a grain.MapDataset: tuples of images, uint8 [S, S, C], and what else there is."""
+def _episodes(fields: dict, config) -> Episodes | None:
+  """What config.data.episode asks; raises UserError if there are no labels, or batches do not fit."""
+  episode = config.data.episode
+  if not episode.ways:
+    return None
+  size = episode.ways * (episode.shots + episode.queries)
+  if config.batch_size != size:
+    raise UserError(
+      f'batch_size={config.batch_size} is no episode of {episode.ways} classes with {episode.shots} + '
+      f'{episode.queries} examples each: that is {size}.'
+    )
+  return Episodes(column(fields.get('labels'), 'data.episode'), episode, config.seed % 2**32)
+
+
+def _examples(rows: Rows, config, number: int, episodes: Episodes | None = None):
+  """Endless examples, a grain.MapDataset: tuples of images, uint8 [S, S, C], and what else there is.
+
+  Args:
+    episodes: the order of the rows, where they come in episodes.
+  """
   import grain
 
   # Hashed, so that neighbouring seeds and the two domains share no order and no crop.
   seed = np.random.SeedSequence((config.seed % 2**32, number)).generate_state(1)[0]
+  if episodes:
+    examples = grain.MapDataset.source(InEpisodes(rows, episodes))
+    return _prepared(examples.seed(int(seed)), config)
   # repeat() alone claims a length that overflows when batches of one are counted, and `zip` wants
   # both domains to be as long.
   epochs = ENDLESS // len(rows) + 1
   examples = grain.MapDataset.source(rows).seed(int(seed)).shuffle().repeat(epochs)[:ENDLESS]
+  return _prepared(examples, config)
+
+
+def _prepared(examples, config):
   if config.data.augment:
     return examples.random_map(partial(_augmented, config=config))
   return examples.map(partial(_resized, config=config))

@@ -1,4 +1,4 @@
-"""Datasets seen otherwise: cropped, mirrored. Nothing is copied; images change as they are read."""
+"""Datasets seen otherwise: cropped, mirrored, some of the classes. Images change as they are read."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -114,6 +114,54 @@ def limited(dataset: Dataset, count: int) -> Dataset:
     lambda array: array[:count],
   )
   return replace(dataset, train=train)
+
+
+def column(labels: np.ndarray | None, field: str) -> np.ndarray:
+  """The labels [N] of the only attribute, for what `field` asks; raises UserError if there are more."""
+  if labels is None or labels.shape[1] != 1:
+    count = 0 if labels is None else labels.shape[1]
+    raise UserError(f'{field} goes by the classes of one attribute, and examples have {count}.')
+  return labels[:, 0]
+
+
+def some(batch: Batch, which: np.ndarray) -> Batch:
+  """The examples `which` of a dataset's `batch`."""
+  return changed(batch, lambda images: Some(images, which), lambda array: array[which])
+
+
+def thinned(dataset: Dataset, counts: Sequence[int]) -> Dataset:
+  """The first counts[k] training examples of each class k."""
+  labels = column(dataset.train.labels, 'data.class_counts')
+  found = np.bincount(labels, minlength=len(counts))
+  if len(found) != len(counts) or (found < counts).any() or min(counts) < 1:
+    raise UserError(
+      f'data.class_counts={tuple(counts)} has to have a number for each class, from 1 to how many '
+      f'training examples there are: {tuple(found.tolist())}.'
+    )
+  kept = [np.flatnonzero(labels == k)[:count] for k, count in enumerate(counts)]
+  notes = (*dataset.notes, f'training examples a class: {", ".join(map(str, counts))}')
+  return replace(dataset, train=some(dataset.train, np.sort(np.concatenate(kept))), notes=notes)
+
+
+def held_out(dataset: Dataset, count: int, classes: int) -> Dataset:
+  """Training without the last `count` of the `classes`, testing on all that there is of them."""
+  labels = [column(batch.labels, 'data.held_out') for batch in (dataset.train, dataset.test)]
+  if not 0 < count < classes - 1:
+    raise UserError(f'data.held_out={count}: of {classes} classes at least two have to be trained on.')
+  sides = [x < classes - count for x in labels]
+  parts = [
+    some(batch, np.flatnonzero(~side))
+    for batch, side in zip((dataset.train, dataset.test), sides, strict=True)
+  ]
+  test = type(dataset.train)(*[_joined(*both) for both in zip(*parts, strict=True)])
+  notes = (*dataset.notes, f'the last {count} of {classes} classes are for testing only')
+  return replace(dataset, train=some(dataset.train, np.flatnonzero(sides[0])), test=test, notes=notes)
+
+
+def _joined(a, b):
+  if a is None:
+    return None
+  return np.concatenate([a, b]) if isinstance(a, np.ndarray) else Joined((a, b))
 
 
 def mirrored(dataset: Dataset) -> Dataset:

@@ -8,22 +8,53 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from decoupled_gan.data.transforms import resize
-from decoupled_gan.evaluation import metrics, scoring
+from decoupled_gan.errors import UserError, listing
+from decoupled_gan.evaluation import metrics, own, scoring
 from decoupled_gan.evaluation.metrics import protocols
-from decoupled_gan.evaluation.metrics.registry import FEATURES, Request
+from decoupled_gan.evaluation.metrics.registry import ANSWERS, FEATURES, METRICS, Request
 from decoupled_gan.evaluation.scoring import ImageSet
 from decoupled_gan.evaluation.tasks import Task
 from decoupled_gan.pretrained import efficientnet, features
 
 PAIRED = ('mae', 'psnr')  # what is measured if nothing is asked and the truth is known
+CLASSIFIED = ('accuracy', 'calibration_error')  # and of a classifier
+EMBEDDED = ('five_shot', 'verification_auc')  # and of one without classes of its own
+FRECHET = ('fid', 'fd')
 
 
 def requested(asked: str, config: ConfigDict, protocol: protocols.Protocol, task: Task):
   """The requests of --metrics, else of the config, else those that suit the task."""
   names = asked.split(',') if asked else config.evaluation['metrics']
+  if task.answers:
+    usual = CLASSIFIED if task.answers == 'classes' else EMBEDDED
+    return _answerable(parsed(names or usual), task)
   names = names or (PAIRED if task.truth else task.metrics)
   requests = parsed(names) if names else available(protocol.metrics)
+  prepare(requests, config.evaluation.own)
   scoring.networks(requests)  # told now if one is missing, not after an hour
+  return requests
+
+
+def prepare(requests: Sequence[Request], own_workdir: str):
+  """Makes the network `own` known; raises UserError for a request that is not of images."""
+  for request in requests:
+    if request.metric.needs == ANSWERS:
+      raise UserError(
+        f'{request.metric.name} is of what a classifier answers to labelled examples: it goes with a '
+        'run of a method that can classify, not with images.'
+      )
+  own.provide(own_workdir, requests)
+
+
+def _answerable(requests: list[Request], task: Task) -> list[Request]:
+  """The requests of a classifier; raises UserError for one of images."""
+  for request in requests:
+    if request.metric.needs != ANSWERS:
+      known = [name for name, metric in METRICS.items() if metric.needs == ANSWERS]
+      raise UserError(
+        f'{request.metric.name} is of images, and {task.name} is told by a classifier: ask for '
+        f'{listing(known, 30)}.'
+      )
   return requests
 
 
@@ -32,13 +63,17 @@ def available(names: Sequence[str]) -> list[Request]:
   requests = []
   for request in parsed(names):
     missing = request.metric.needs == FEATURES and not features.available(request.network)
-    network = efficientnet.NAME if missing else request.network
-    requests.append(Request(request.metric, request.count, network))
+    if missing:
+      found = METRICS['fd'] if request.metric.name == 'fid' else request.metric
+      request = Request(found, request.count, efficientnet.NAME)
+    requests.append(request)
   return requests
 
 
 def real_images(task: Task, protocol: protocols.Protocol, config: ConfigDict) -> ImageSet:
-  """The reference of the protocol, at its size."""
+  """The reference of the protocol, at its size; none for a classifier, which is measured by labels."""
+  if task.answers:
+    return ImageSet(task.name, lambda indices: [], 0)
   images = task.real[protocol.reference]
   name = f'{task.name} real ({protocol.reference})'
   if protocol.reference_size == 'own' or config.vector_size:
@@ -47,9 +82,9 @@ def real_images(task: Task, protocol: protocols.Protocol, config: ConfigDict) ->
 
 
 def generated_images(task: Task, variables, config: ConfigDict, count: int | None = None) -> ImageSet:
-  """What the model generates; `count` limits it."""
+  """What the model generates, limited by `count`; or all that a classifier answers."""
   found = generated(task.name, task, lambda i: task.generate(variables, i), config)
-  if count is not None:
+  if count is not None and not task.answers:
     found.count = count if found.count is None else min(count, found.count)
   return found
 
@@ -67,7 +102,7 @@ def limited(request: Request, count: int | None) -> Request:
 
 
 def generated(name: str, task: Task, function, config: ConfigDict) -> ImageSet:
-  """Images that `function` makes of indices, in an order of the seed's, in calls of one size."""
+  """Images (of a classifier, answers) that `function` makes of indices, in an order of the seed's."""
   size = -(-task.size // jax.device_count()) * jax.device_count()
   # shuffled, so that the first hundred are a fair sample
   order = task.count and np.random.default_rng(config.seed).permutation(task.count)
@@ -84,4 +119,4 @@ def generated(name: str, task: Task, function, config: ConfigDict) -> ImageSet:
 def parsed(names: Sequence[str]) -> list[Request]:
   """Requests in the order of `names`, KID before FID."""
   requests = [metrics.parse(name) for name in names]
-  return sorted(requests, key=lambda request: request.metric.name == 'fid')
+  return sorted(requests, key=lambda request: request.metric.name in FRECHET)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
@@ -15,13 +16,14 @@ from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation.metrics import registry
 from decoupled_gan.evaluation.metrics.protocols import Protocol, network_input
 from decoupled_gan.evaluation.metrics.registry import (
+  ANSWERS,
   FEATURES,
   IMAGES,
   MODES,
   POINTS,
   Estimate,
   Request,
-)  # fmt: skip
+)
 from decoupled_gan.machine import cache
 from decoupled_gan.pretrained import features, lpips
 
@@ -36,7 +38,7 @@ class ImageSet:
 
   Attributes:
     name: in progress bars and errors.
-    read: indices -> images uint8 [H, W, C], of any sizes.
+    read: indices -> images uint8 [H, W, C], of any sizes; or what a classifier answers to each example.
     count: how many there are; None: no end.
     lasting: the images are the same in the next process: features are cached by content.
   """
@@ -61,6 +63,10 @@ class ImageSet:
         )
       self._images = np.stack(found)
     return self._images[:count]
+
+  def answers(self):
+    """All that a classifier answers, as one NamedTuple of arrays [N, ...]."""
+    return jax.tree.map(lambda *rows: np.stack(rows), *self._iterate(self.count, 'answers'))
 
   def features(self, network: features.Network, resize: str, count: int) -> dict[str, np.ndarray]:
     """What `network` makes of the first `count`; see features.extract."""
@@ -136,6 +142,8 @@ def score(
   law: Law | None = None,
 ) -> list[Score]:
   """Each request's number. Raises UserError where there are too few images, no truth or no law."""
+  if any(request.metric.needs == ANSWERS for request in requests):
+    return _of_answers(requests, fake, seed)
   found = networks(requests)
   counts = [_count(request, fake) for request in requests]
   largest: dict[str, int] = {}
@@ -195,6 +203,16 @@ def _check_kind(metric: registry.Metric, real: ImageSet, law: Law | None):
     )
 
 
+def _of_answers(requests: Sequence[Request], told: ImageSet, seed: int) -> list[Score]:
+  """Each request's number of what a classifier answers."""
+  answers, scores = told.answers(), []
+  for request in requests:
+    estimate = request.metric.function(answers, np.random.default_rng(seed))
+    count = told.count
+    scores.append(Score(request.title(count), estimate, request.metric, count, count, '', ''))
+  return scores
+
+
 def networks(requests: Sequence[Request]) -> dict[str, features.Network]:
   """The feature networks that `requests` need; raises UserError if one cannot be had."""
   names = {r.network for r in requests if r.metric.needs == FEATURES}
@@ -204,13 +222,14 @@ def networks(requests: Sequence[Request]) -> dict[str, features.Network]:
 def notes(scores: Sequence[Score]) -> list[str]:
   """What a reader of the numbers should know."""
   told = []
-  few = [min(s.count, s.reference_count) for s in scores if s.metric.name == 'fid']
-  if few and min(few) < BIASED_BELOW:
-    told.append(
-      f'FID of fewer than {BIASED_BELOW:,} images ({min(few):,} here) is mostly bias: compare it only '
-      'with FIDs of as many, or read KID.'
-    )
-  others = [s for s in scores if s.network != s.metric.network]
+  for name in ('fid', 'fd'):
+    few = [min(s.count, s.reference_count) for s in scores if s.metric.name == name]
+    if few and min(few) < BIASED_BELOW:
+      told.append(
+        f'{name.upper()} of fewer than {BIASED_BELOW:,} images ({min(few):,} here) is mostly bias: '
+        f'compare it only with {name.upper()}s of as many, or read KID.'
+      )
+  others = [s for s in scores if s.network != s.metric.network and s.metric.network]
   if others:
     ours, published = {s.network for s in others}, {s.metric.network for s in others}
     told.append(

@@ -17,6 +17,7 @@ from decoupled_gan.data.dataset import Law
 from decoupled_gan.data.views import Some
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation.metrics import paired
+from decoupled_gan.evaluation.metrics.classification import Response
 from decoupled_gan.machine import sharding
 
 MATCHED_IMAGES = 500  # of each domain, for the means and variances of the matching baseline
@@ -31,7 +32,8 @@ class Task:
     generate: (variables, indices int [n]) -> uint8 [n, S, S, C], or points float32 [n, D]. A function
       of its arguments alone:
       index i is the i-th test input of a translator or editor, and the seed of a sample from noise.
-      n is always the same, and a multiple of the number of devices.
+      n is always the same, and a multiple of the number of devices. Of a classifier: a list of n
+      responses.
     count: indices are below it; None where they have no end.
     real: {'test': Images, 'train': Images}, real images of the kind that is generated.
     truth: indices -> uint8 [n, S, S, C], what should have been generated; None where nobody knows.
@@ -39,6 +41,8 @@ class Task:
     law: what the real ones are drawn from, where it is known.
     metrics: what is measured if nothing is asked; (): what the protocol says.
     size: how many are generated in a call, or a few more so that the devices divide it.
+    answers: '' where images are generated; else what a classifier answers by: 'classes', or 'features'
+      where it has no classes of its own.
   """
 
   name: str
@@ -50,6 +54,7 @@ class Task:
   law: Law | None = None
   metrics: tuple[str, ...] = ()
   size: int = 16
+  answers: str = ''
 
 
 def tasks_of(run, dataset) -> list[Task]:
@@ -59,11 +64,13 @@ def tasks_of(run, dataset) -> list[Task]:
     'edit': of_editor,
     'draw': of_generator,
     'reconstruct': of_reconstruction,
+    'classify': of_classifier,
+    'attack': of_attacked,
   }
   found = [task for ability, of in kinds.items() if run.able(ability) for task in of(run, dataset)]
   if not found:
     raise UserError(
-      f'method={run.config.method!r} makes no images to evaluate: it has none of {listing(kinds)}.'
+      f'method={run.config.method!r} makes nothing to evaluate: it has none of {listing(kinds)}.'
     )
   return found
 
@@ -176,6 +183,39 @@ def of_reconstruction(run, dataset) -> list[Task]:
 
   real = {'test': dataset.test.x, 'train': dataset.train.x}
   return [Task('rebuilt', generate, len(dataset.test.x), real, truth=inputs)]
+
+
+def of_classifier(run, dataset) -> list[Task]:
+  """A task for each attribute that a method with `classify` tells: the test examples."""
+  return _told(run, dataset, '', lambda variables, x, labels: x)
+
+
+def of_attacked(run, dataset) -> list[Task]:
+  """The same of test examples as the run's own adversary moves them, config.evaluation.attack_steps."""
+  steps = run.config.evaluation.attack_steps
+  adversary = run.compiled(run.method.attack, steps, noise=lambda *_: jax.random.key(0))
+  return _told(run, dataset, ' attacked', adversary)
+
+
+def _told(run, dataset, suffix: str, prepared: Callable) -> list[Task]:
+  """Tasks `<attribute><suffix>`; prepared: (variables, x, labels) -> the x that is told."""
+  forward, test, made = run.compiled(run.method.classify), dataset.test, []
+  names = sorted(run.config.attributes)
+  for name in run.gan.attributes:
+    labels = test.labels[:, names.index(name)]
+
+    def generate(variables, indices, name=name, labels=labels):
+      x = test.x[indices] if isinstance(test.x, np.ndarray) else data.test_images(
+        test.x, indices.tolist(), run.config
+      )  # fmt: skip
+      x, given = sharding.shard_whole(run.mesh, (x, test.labels[indices]))
+      features, logits = forward(variables, prepared(variables, x, given))[name]
+      logits = [None] * len(indices) if logits is None else np.asarray(logits)
+      return [Response(*row) for row in zip(np.asarray(features), logits, labels[indices], strict=True)]
+
+    kind = 'classes' if run.gan.loss.has_classes else 'features'
+    made.append(Task(f'{name}{suffix}', generate, len(labels), {}, answers=kind))
+  return made
 
 
 def _direction(run, dataset, direction: str) -> Task:

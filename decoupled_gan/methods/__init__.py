@@ -16,6 +16,7 @@ METHODS: dict[str, str | Method] = {
   'edgan_aligned': 'translate.edgan_aligned',
   'stylegan2': 'noise.stylegan2',
   'glead': 'encode.glead',
+  'classifier': 'classify.classifier',
 }
 """Name -> module below this package, or a Method."""
 

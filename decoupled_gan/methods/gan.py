@@ -30,6 +30,7 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
+from decoupled_gan.losses.classification import CLASSIFICATION
 from decoupled_gan.networks import heads, staged
 from decoupled_gan.terms import consistency, fakes, outputs, penalties, tempered  # noqa: F401
 
@@ -157,6 +158,8 @@ def _check_constants(constants: Mapping[str, Mapping]):
   made = {name: list(inspect.signature(make).parameters) for name, make in ADVERSARIAL.items()}
   known = made | terms.constants_of()
   for name, given in constants.items():
+    if name in CLASSIFICATION:  # checked where one is chosen
+      continue
     if name not in known:
       raise UserError(f'losses.{name}: there is no such term; there are {listing(sorted(known), 80)}.')
     for constant in given:

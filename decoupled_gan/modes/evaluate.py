@@ -28,6 +28,7 @@ def evaluate_run(
   asked: str = '',
   protocol: str = '',
   config: ConfigDict | None = None,
+  own: str = '',
 ):
   """Scores checkpoints of a run.
 
@@ -36,12 +37,14 @@ def evaluate_run(
     asked: metrics, separated by commas; '' for the config's.
     protocol: a word of PROTOCOLS; '' for the config's.
     config: the run's, with fields changed for this time; as it was saved if None.
+    own: the workdir of the classifier that is the feature network `own`; '' for the config's.
   """
   run = inference.open_run(workdir, config)
   if config is not None:
     for field, (old, new) in workdir.changes(config).items():
       print(f'changed   {field}: {old!r} -> {new!r}')
   config = run.config
+  config.evaluation.own = own or config.evaluation.own
   chosen = protocols.get(protocol or config.evaluation['protocol'])
   dataset = data.load(config, run.method.batch)
   tasks = [
@@ -63,7 +66,9 @@ def evaluate_run(
     table.report(rows, scoring.notes(everything), title, chosen, path)
 
 
-def evaluate_folders(real: str, fake: str, asked: str, protocol: str, output: Path, seed: int = 0):
+def evaluate_folders(
+  real: str, fake: str, asked: str, protocol: str, output: Path, own: str = '', seed: int = 0
+):
   """Scores the images of the folder `fake` against those of `real`; pairs have equal names."""
   chosen = protocols.get(protocol or defaults.get_config().evaluation.protocol)
   images = {'real': _folder('real', real), 'fake': _folder('fake', fake)}
@@ -71,6 +76,7 @@ def evaluate_folders(real: str, fake: str, asked: str, protocol: str, output: Pa
   names = [_stems(x) for x in images.values()]
   truth = sets['real'] if names[0] == names[1] else None
   wanted = requests.parsed(asked.split(',')) if asked else requests.available(chosen.metrics)
+  requests.prepare(wanted, own)
   scores = scoring.score(wanted, sets['real'], sets['fake'], chosen, seed, truth)
   rows = [table.row_of(s, chosen, 'folders', fake, None, seed) | {'real': real} for s in scores]
   table.report(rows, scoring.notes(scores), f'{fake} against {real}', chosen, output)

@@ -11,6 +11,7 @@ from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.linear import Embed
 from decoupled_gan.layers.linear import Linear as Dense
 from decoupled_gan.layers.minibatch import MinibatchDiscrimination
+from decoupled_gan.losses.classification import Answer, Classification
 
 
 class Verdict(NamedTuple):
@@ -173,3 +174,20 @@ def make_head(
   if name in OF_LABELS and not counts:
     raise UserError(f'model.head={name!r} needs labels: name some of the data in config.attributes.')
   return HEADS[name](outputs, counts, getattr(backbone, 'last', Last()))
+
+
+class Classes(nn.Module):
+  """Features [B, F] -> an Answer: what a loss of classes has to learn of `count` classes."""
+
+  count: int
+  loss: Classification
+
+  @nn.compact
+  def __call__(self, features: Array) -> Answer:
+    features = features.astype(jnp.float32)
+    found = {
+      'centres': lambda key: self.loss.initial_centres(key, self.count, features.shape[-1]),
+      'bias': lambda key: self.loss.initial_bias(self.count),
+    }
+    there = {name: jax.eval_shape(make, jax.random.key(0)) is not None for name, make in found.items()}
+    return Answer(features, *[self.param(n, make) if there[n] else None for n, make in found.items()])

@@ -22,12 +22,12 @@ BATCH = 32  # images a call, at least one for each device
 
 @dataclass(frozen=True, eq=False)
 class Network:
-  """A frozen network with its published weights.
+  """A frozen network: published, or a classifier that one trained oneself (`own`).
 
   Attributes:
     name: as it stands behind the @ of a metric.
     input_size: px, square.
-    sha256: of the file that the weights come from.
+    sha256: of the file that the weights come from; of one's own, of the weights.
     apply: (variables, images [N, S, S, 3] in 0..255) -> {'features': [N, D], 'logits': [N, K]}
       where the network has logits.
     variables: what `apply` needs.
@@ -45,16 +45,33 @@ NETWORKS = {
 }  # each has NAME, INPUT_SIZE, SHA256, build() and load()
 
 
+OWN = 'own'
+_provided: dict[str, Network] = {}
+
+
+def provide(network: Network):
+  """Makes a network known by its name, in place of what went by it before."""
+  _provided[network.name] = network
+
+
+def load(name: str) -> Network:
+  """The network `name`; raises UserError if there is none or its weights cannot be had."""
+  return _provided[name] if name in _provided else published(name)
+
+
 def available(name: str) -> bool:
   """Whether the network works at once: its weights lie there, or come with a package."""
   return name == efficientnet.NAME or weights.path_of(NETWORKS[name].FILE).is_file()
 
 
 @functools.cache
-def load(name: str) -> Network:
-  """The network `name`; raises UserError if there is none or its weights cannot be had."""
+def published(name: str) -> Network:
+  if name == OWN:
+    raise UserError(
+      'the feature network `own` is a classifier of yours, which has to be named: see evaluation.own.'
+    )
   if name not in NETWORKS:
-    raise UserError(f'there is no feature network {name!r}; there are {listing(NETWORKS)}.')
+    raise UserError(f'there is no feature network {name!r}; there are {listing([*NETWORKS, OWN])}.')
   module = NETWORKS[name]
   network = module.build()
   variables = module.load()

@@ -20,18 +20,21 @@ TRIPLES, TEST_TRIPLES = 50_000, 10_000
 
 def load(config) -> Dataset:
   """1,438 digits to train and 359 to test."""
-  (train, _), (test, _) = _halves(config)
+  (train, _), (test, _) = halves(config)
   return Dataset('digits', Examples(train), Examples(test))
 
 
 def load_labelled(config) -> Dataset:
-  """The same with the label `digit`, the only attribute that they have."""
-  if {name: tuple(values) for name, values in config.attributes.items()} != {'digit': NAMES}:
+  """The same with the label `digit`, the only attribute that they have; its values in any order."""
+  given = {name: tuple(values) for name, values in config.attributes.items()}
+  if set(given) != {'digit'} or sorted(given['digit']) != list(NAMES):
     raise UserError(
-      f'attributes={config.attributes.to_dict()}: digits have one, config.attributes.digit = {NAMES}.'
+      f'attributes={config.attributes.to_dict()}: digits have one, config.attributes.digit = {NAMES} in '
+      'any order.'
     )
-  (train, train_labels), (test, test_labels) = _halves(config)
-  return Dataset('digits', Examples(train, train_labels), Examples(test, test_labels))
+  order = np.array([given['digit'].index(name) for name in NAMES], np.int32)
+  (train, train_labels), (test, test_labels) = halves(config)
+  return Dataset('digits', Examples(train, order[train_labels]), Examples(test, order[test_labels]))
 
 
 def load_stacked(config) -> Dataset:
@@ -44,7 +47,7 @@ def load_stacked(config) -> Dataset:
     stacked = np.moveaxis(images.array[..., 0][which], 1, -1)
     return ArrayImages(stacked, [f'{i:05d}' for i in range(count)], resident=True)
 
-  (digits, labels), (test, _) = _halves(config)
+  (digits, labels), (test, _) = halves(config)
   law = Triples(digits.array[..., 0], labels[:, 0])
   return Dataset(
     'stacked digits, 1,000 modes',
@@ -88,7 +91,7 @@ def _flat(images: np.ndarray) -> np.ndarray:
   return images.reshape(len(images), -1) / 96.0
 
 
-def _halves(config):
+def halves(config):
   """((images, labels [N, 1]) to train, the same to test)."""
   from sklearn.datasets import load_digits  # half a second that no other source should pay for
 

@@ -3,10 +3,17 @@
 registry.py says how a metric is added and asked for, protocols.py what a paper's numbers mean.
 """
 
-from decoupled_gan.evaluation.metrics import distribution, paired, perceptual, points, sliced
+from decoupled_gan.evaluation.metrics import (
+  classification,
+  distribution,
+  paired,
+  perceptual,
+  points,
+  sliced,
+)
 from decoupled_gan.evaluation.metrics.registry import METRICS, Estimate, Metric, Request, metric, parse
 
 __all__ = [
-  'METRICS', 'Estimate', 'Metric', 'Request', 'distribution', 'metric', 'paired', 'parse',
-  'perceptual', 'points', 'sliced',
+  'METRICS', 'Estimate', 'Metric', 'Request', 'classification', 'distribution', 'metric', 'paired',
+  'parse', 'perceptual', 'points', 'sliced',
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Distances between two sets of images, seen by a feature network.
 
   fid                       Heusel et al., NeurIPS 2017: Frechet distance of two normal distributions
+  fd                        the same in the features of any other network than Inception
   kid                       Binkowski et al., ICLR 2018: unbiased MMD^2, cubic kernel
   inception_score           Salimans et al., NeurIPS 2016: of generated images alone, 10 splits
   precision, recall         Kynkaanniemi et al., NeurIPS 2019: 3 nearest neighbours
@@ -46,7 +47,17 @@ def kid(real, fake, protocol, rng) -> Estimate:
 @metric(FEATURES, 'lower', 'inception')
 def fid(real, fake, protocol, rng) -> Estimate:
   """With the covariances' denominator of `protocol.fid_ddof`."""
-  x, y = _features('fid', 2, real, fake)
+  return _frechet('fid', real, fake, protocol, rng)
+
+
+@metric(FEATURES, 'lower')
+def fd(real, fake, protocol, rng) -> Estimate:
+  """As `fid`, in the features that stand behind the @."""
+  return _frechet('fd', real, fake, protocol, rng)
+
+
+def _frechet(name: str, real, fake, protocol, rng) -> Estimate:
+  x, y = _features(name, 2, real, fake)
 
   def distance(x, y):
     return frechet_distance(x, y, protocol.fid_ddof)

@@ -15,7 +15,8 @@ import numpy as np
 
 from decoupled_gan.errors import UserError, listing
 
-FEATURES, IMAGES, PAIRS, POINTS, MODES = 'features', 'images', 'pairs', 'points', 'modes'
+FEATURES, IMAGES, PAIRS, ANSWERS = 'features', 'images', 'pairs', 'answers'
+POINTS, MODES = 'points', 'modes'
 
 
 class Estimate(NamedTuple):
@@ -39,7 +40,8 @@ class Metric:
       'images': (real, fake, rng) -> Estimate; uint8 [N, S, S, C];
       'pairs': (images, truth) -> float [N], a number for each image; uint8 [N, S, S, C];
       'points': (real, fake, rng) -> Estimate; float32 [N, D];
-      'modes': (law, fake) -> Estimate; law as data.dataset.Law, of images uint8 or points float32.
+      'modes': (law, fake) -> Estimate; law as data.dataset.Law, of images uint8 or points float32;
+      'answers': (answers, rng) -> Estimate; a Response of arrays, see classification.py.
     needs: see above.
     network: whose weights published numbers are made with; only 'features' metrics take another
       one. '' if there is none.
@@ -55,10 +57,11 @@ class Metric:
   @property
   def counted(self) -> bool:
     """Whether the number of images belongs into the name: means over images do not depend on it."""
-    return self.needs != PAIRS
+    return self.needs not in (PAIRS, ANSWERS)
 
 
 METRICS: dict[str, Metric] = {}
+INCEPTION = 'inception'
 
 
 def metric(needs: str, better: str, network: str = '', name: str = ''):
@@ -106,9 +109,20 @@ def parse(text: str) -> Request:
   found = METRICS[name]
   if network and found.needs != FEATURES:
     raise UserError(f'{text}: {name} takes no feature network; ask for {whole}.')
+  asked = network or found.network
+  if name == 'fid' and asked != INCEPTION:
+    raise UserError(
+      f"{text}: FID is the Frechet distance of Inception's features; of others it is called fd: ask for "
+      f'{whole.replace("fid", "fd", 1)}@{asked}.'
+    )
+  if name == 'fd' and asked in ('', INCEPTION):
+    raise UserError(
+      f'{text}: say of which features, as in {whole}@efficientnet_lite0 or {whole}@own; of those of '
+      f'Inception it is called {whole.replace("fd", "fid", 1)}.'
+    )
   if count is not None and (not found.counted or count < 1):
     raise UserError(f'{text}: {name} takes no such number of images; ask for {name}.')
-  return Request(found, count, network or found.network)
+  return Request(found, count, asked)
 
 
 def mean_of(scores: np.ndarray) -> Estimate:

@@ -26,6 +26,9 @@ Adam is optax's; TensorFlow 1 adds epsilon before the bias correction, which mat
 below 1e-6 only.
 """
 
+import functools
+from collections.abc import Callable
+
 from jax.lax import stop_gradient
 
 from decoupled_gan.core.types import Array, Losses
@@ -83,8 +86,16 @@ def judge(gan: Decoupled, batch) -> Losses:
 def refine(gan: Decoupled, batch) -> Losses:
   """Add what makes the reconstruction look real: trains the residual."""
 
-  def adversarial():
-    rebuilt, code = stop_gradient(gan.rebuild(batch))
-    return logistic(gan.judge(batch, rebuilt + gan.correct(batch, code)), True)
+  image = refined(gan, batch)
+  return {'adversarial': lambda: logistic(gan.judge(batch, image()), True)}
 
-  return {'adversarial': adversarial}
+
+def refined(gan: Decoupled, batch) -> Callable[[], Array]:
+  """The reconstruction, a constant, and the residual: made once, when a loss first looks at it."""
+
+  @functools.cache
+  def image():
+    rebuilt, code = stop_gradient(gan.rebuild(batch))
+    return rebuilt + gan.correct(batch, code)
+
+  return image

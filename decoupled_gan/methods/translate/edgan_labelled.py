@@ -5,6 +5,9 @@
   discriminator          sees labels after its first layer
   latent_discriminator   tells codes from U(-1, 1); in the official code nothing trains against it, so
                          that it changes no image. It is there if the table has `judge.latent`.
+  classifier             tells the attributes of an image; no part of the paper. It is there if the table
+                         has `judge.classify`, learns by real images (config.losses.classify), and leads
+                         the residual by `refine.classify`: its images are to show their labels
 
 Training never asks for another label than the image's own; editing does, at inference.
 """
@@ -21,8 +24,12 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, Losses
 from decoupled_gan.errors import UserError
+from decoupled_gan.losses import classification
 from decoupled_gan.losses.adversarial import logistic
+from decoupled_gan.losses.classification import CLASSIFICATION, Classification
 from decoupled_gan.methods.translate import edgan
+from decoupled_gan.networks import dcgan
+from decoupled_gan.networks.classifier import Classifier
 from decoupled_gan.networks.edgan import PUBLISHED_STD, CodeJudge, Decoder, Encoder, Judge, check_size
 
 
@@ -41,6 +48,7 @@ class LabelledEDGAN(edgan.Decoupled, nn.Module):
   has_residual: bool = True
   std: float | None = PUBLISHED_STD
   dtype: Any = jnp.float32
+  loss: Classification = CLASSIFICATION['cross_entropy']()
 
   def setup(self):
     counts = tuple(len(values) for _, values in self.attributes)
@@ -51,6 +59,8 @@ class LabelledEDGAN(edgan.Decoupled, nn.Module):
       self.residual = Decoder(*decoding, norm=True, dtype=self.dtype)
     self.discriminator = Judge(counts, self.width, self.dtype)
     self.latent_discriminator = CodeJudge()
+    trunk = dcgan.Discriminator(self.image_size, self.width, dtype=self.dtype)
+    self.classifier = Classifier(trunk, counts, self.loss)
 
   def truth(self, batch: Examples) -> Array:
     return batch.x
@@ -65,6 +75,10 @@ class LabelledEDGAN(edgan.Decoupled, nn.Module):
   def judge(self, batch: Examples, images: Array) -> Array:
     return self.discriminator(images, batch.labels)
 
+  def recognise(self, images: Array, labels: Array) -> Array:
+    """The classifier's loss of images under labels [B, K]."""
+    return self.classifier.error(images, list(labels.T), self.make_rng('noise'))
+
 
 def judge(gan: LabelledEDGAN, batch: Examples) -> Losses:
   """Tell real images from generated ones, and codes from uniform noise."""
@@ -75,7 +89,19 @@ def judge(gan: LabelledEDGAN, batch: Examples) -> Losses:
     real_logits, fake_logits = gan.latent_discriminator(prior), gan.latent_discriminator(code)
     return logistic(real_logits, True) + logistic(fake_logits, False)
 
-  return edgan.judge(gan, batch) | {'latent': latent}
+  return edgan.judge(gan, batch) | {
+    'latent': latent,
+    'classify': lambda: gan.recognise(batch.x, batch.labels),
+  }
+
+
+def refine(gan: LabelledEDGAN, batch: Examples) -> Losses:
+  """Add what makes the reconstruction look real, and like its labels: trains the residual."""
+  image = edgan.refined(gan, batch)
+  return {
+    'adversarial': lambda: logistic(gan.judge(batch, image()), True),
+    'classify': lambda: gan.recognise(image(), batch.labels),
+  }
 
 
 def build(config: ConfigDict) -> LabelledEDGAN:
@@ -97,6 +123,7 @@ def build(config: ConfigDict) -> LabelledEDGAN:
     std=None if config.model.he_init else PUBLISHED_STD,
     dtype=jnp.dtype(config.compute_dtype),
     has_residual=config.model.residual,
+    loss=classification.choose(config.losses),
   )
 
 
@@ -122,7 +149,7 @@ def edit(gan: LabelledEDGAN, images: Array, labels: Array) -> Array:
 
 METHOD = Method(
   batch=Examples,
-  objectives={'reconstruct': edgan.reconstruct, 'judge': judge, 'refine': edgan.refine},
+  objectives={'reconstruct': edgan.reconstruct, 'judge': judge, 'refine': refine},
   build=build,
   sample=sample,
   edit=edit,

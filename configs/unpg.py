@@ -1,0 +1,29 @@
+"""UNPG: pairs of the batch as further negatives (Jung et al., BMVC 2022, arXiv 2203.11593).
+
+  python main.py --config=configs/unpg.py --config.data.path=data/faces            # see docs/data.md
+  python main.py --config=configs/unpg.py:held_out_digits
+  python main.py --config=configs/unpg.py:held_out_digits,cosface                   # without the pairs
+
+Differs from the published setting: ResNet-18 at 112 px, a constant rate, no warm-up of three epochs.
+
+Expected: faces that were never seen are told apart a little better than without the pairs.
+"""
+
+from configs import base, classifier
+
+
+def get_config(words=''):
+  config = classifier.get_config()
+  classifier.faces(config)
+  config.losses.classify = 'unpg'
+  config.losses.unpg = {'kind': 'cosface', 'margin': 0.5, 'scale': 64.0, 'width': 1.5}  # head.zoo.yaml
+  config.losses.margin_softmax = {'kind': 'cosface', 'margin': 0.5, 'scale': 64.0}
+  return base.apply(config, words, VARIANTS, classifier.ADJUST)
+
+
+def cosface(config):
+  """The same margin softmax alone."""
+  config.losses.classify = 'margin_softmax'
+
+
+VARIANTS = classifier.VARIANTS | base.variants(cosface)
