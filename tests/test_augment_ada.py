@@ -1,4 +1,4 @@
-"""ADA against arrays of the official code: each transform, the composition, its gradient, random draws."""
+"""ADA against arrays of the official code: transforms, compositions, gradient, recorded draws."""
 
 import functools
 from dataclasses import dataclass
@@ -152,9 +152,7 @@ def test_recorded_draws_give_the_official_images():
 
 @pytest.mark.row(10)
 def test_the_filters_are_the_official_ones():
-  np.testing.assert_allclose(
-    np.array(wavelets.SYM6) / sum(wavelets.SYM6), SINGLE['Hz_geom'], atol=1e-7
-  )
+  np.testing.assert_allclose(np.array(wavelets.SYM6) / sum(wavelets.SYM6), SINGLE['Hz_geom'], atol=1e-7)
   np.testing.assert_allclose(wavelets.bands(), SINGLE['Hz_fbank'], atol=1e-7)
   np.testing.assert_allclose(wavelets.bands().sum(1), [1, 0, 0, 0], atol=1e-9)
 

@@ -1,4 +1,4 @@
-"""The filters of ADA: sym6 for resampling, and four bands made of sym2 (Karras et al., 2020, appendix B).
+"""The filters of ADA: sym6 to resample, four bands of sym2 (Karras et al., 2020, appendix B).
 
 Daubechies' least asymmetric wavelets, to 10 digits: numbers of the textbooks, not of an implementation.
 """

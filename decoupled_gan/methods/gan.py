@@ -23,12 +23,13 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from decoupled_gan import augment, terms
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
 from decoupled_gan.networks import heads
-from decoupled_gan.terms import Scene, check_constants, offered, penalties  # noqa: F401
+from decoupled_gan.terms import augmentation, entropy, mixing, penalties  # noqa: F401
 
 BACKBONES = ('mlp', 'dcgan')
 """Modules of networks/ with `generator(config)` and `discriminator(config)`."""
@@ -44,6 +45,8 @@ class GAN(nn.Module):
     prior_name: of PRIORS.
     adversarial: what the two minimise.
     constants: {term: {constant: value}} that differ from the papers'.
+    view: what the discriminator sees of examples.
+    predictor: of what the view drew, where a row asks it.
   """
 
   generator: nn.Module
@@ -52,6 +55,8 @@ class GAN(nn.Module):
   prior_name: str
   adversarial: Adversarial
   constants: Mapping[str, Mapping[str, Any]]
+  view: augment.View
+  predictor: nn.Module
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
@@ -63,32 +68,37 @@ class GAN(nn.Module):
 
   def judge(self, x: Array, labels: Array | None) -> heads.Verdict:
     """The discriminator's verdict on examples, as it sees them."""
-    return self.discriminator(x, labels)
+    return self.verdict(self.view(x), labels)
+
+  def verdict(self, seen: augment.Seen, labels: Array | None) -> heads.Verdict:
+    """The discriminator's verdict on what it sees."""
+    return terms.judged(self.discriminator, seen, labels)
 
 
 def discriminate(gan: GAN, batch: Examples) -> dict:
   """Tell real examples from fakes: trains the discriminator."""
-  scene = Scene(gan, batch, frozen=True)
+  scene = terms.Scene(gan, batch, frozen=True)
 
   def adversarial():
+    gan.view.watch(scene.on_real)
     return gan.adversarial.discriminate(scene.on_real, scene.on_fake)
 
-  return {'adversarial': adversarial, **offered('discriminate', scene, gan.constants)}
+  return {'adversarial': adversarial, **terms.offered('discriminate', scene, gan.constants)}
 
 
 def generate(gan: GAN, batch: Examples) -> dict:
   """Make what counts as real: trains the generator."""
-  scene = Scene(gan, batch, frozen=False)
+  scene = terms.Scene(gan, batch, frozen=False)
 
   def adversarial():
     return gan.adversarial.generate(scene.on_fake, scene.on_real if gan.adversarial.pairs else None)
 
-  return {'adversarial': adversarial, **offered('generate', scene, gan.constants)}
+  return {'adversarial': adversarial, **terms.offered('generate', scene, gan.constants)}
 
 
 def regularise(gan: GAN, batch: Examples) -> dict:
   """Terms at steps of their own: trains the discriminator."""
-  return offered('regularise', Scene(gan, batch, frozen=True), gan.constants)
+  return terms.offered('regularise', terms.Scene(gan, batch, frozen=True), gan.constants)
 
 
 def build(config: ConfigDict) -> GAN:
@@ -101,8 +111,6 @@ def build(config: ConfigDict) -> GAN:
   ):
     if value not in known:
       raise UserError(f'{field}={value!r} is unknown; there are {listing(known, 40)}.')
-  constants = {name: x.to_dict() for name, x in losses.items() if isinstance(x, ConfigDict)}
-  check_constants(constants)
   backbone = importlib.import_module(f'decoupled_gan.networks.{model.backbone}')
   counts = tuple(len(config.attributes[name]) for name in sorted(config.attributes))
   generator = backbone.generator(config)
@@ -115,7 +123,9 @@ def build(config: ConfigDict) -> GAN:
     z_dim=model.z_dim,
     prior_name=model.prior,
     adversarial=ADVERSARIAL[losses.adversarial],
-    constants=constants,
+    constants=terms.constants_of(config),
+    view=augment.build(config),
+    predictor=augment.predictor(config),
   )
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.networks.told import Told
 
 
 class Verdict(NamedTuple):
@@ -47,14 +48,29 @@ HEADS = {'linear': Linear, 'projection': Projection}
 
 
 class Discriminator(nn.Module):
-  """A backbone with a head: examples (and labels) to a Verdict."""
+  """A backbone with a head: examples (and labels, and what it is told beside) to a Verdict."""
 
   backbone: nn.Module
   head: nn.Module
 
-  def __call__(self, x: Array, labels: Array | None = None) -> Verdict:
-    features = self.backbone(x, labels)
-    return Verdict(self.head(features, labels), features)
+  def setup(self):
+    self.told = Told()
+
+  def __call__(self, x: Array, labels: Array | None = None, told: Array | None = None) -> Verdict:
+    return self.conclude(self.features(x, labels), labels, told)
+
+  def features(self, x: Array, labels: Array | None = None) -> Array:
+    """What the head sees."""
+    return self.backbone(x, labels)
+
+  def conclude(
+    self, features: Array, labels: Array | None = None, told: Array | None = None
+  ) -> Verdict:
+    """The verdict on features; `told` adds outputs of its own to the head's."""
+    outputs = self.head(features, labels)
+    if told is not None:
+      outputs += self.told(told, features.astype(jnp.float32))
+    return Verdict(outputs, features)
 
 
 def make_head(name: str, outputs: int, counts: tuple[int, ...]) -> nn.Module:

@@ -10,11 +10,14 @@ import functools
 import inspect
 import zlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
+from ml_collections import ConfigDict
 
+from decoupled_gan.augment.seen import Seen
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError, listing
 
@@ -48,8 +51,10 @@ class Scene:
   """
 
   def __init__(self, gan, batch: Examples, frozen: bool):
-    self.gan, self.frozen = gan, frozen
+    self.gan, self.frozen, self._made = gan, frozen, {}
     self.real, self.labels, self.index = batch
+    if frozen and gan.view.pseudo:
+      self.real = gan.view.disguise(self.real, self.generated('pseudo'), self.key('disguise'))
 
   @functools.cached_property
   def _key(self) -> Array:
@@ -70,15 +75,33 @@ class Scene:
     fake = self.gan.generator(self.z, self.labels)
     return stop_gradient(fake) if self.frozen else fake
 
+  def generated(self, name: str) -> Array:
+    """Other fakes, of latents that belong to `name`."""
+    return self.gan.generator(self.gan.prior(self.key(name), len(self.real)), self.labels)
+
+  @functools.cached_property
+  def seen_real(self) -> Seen:
+    """`real` as the discriminator sees it, see augment/."""
+    return self.gan.view(self.real, self.view_key('seen_real'))
+
+  @functools.cached_property
+  def seen_fake(self) -> Seen:
+    """`fake` as the discriminator sees it."""
+    return self.gan.view(self.fake, self.view_key('seen_fake'))
+
+  def view_key(self, name: str) -> Array | None:
+    """The key of a view, none where examples are seen as they are."""
+    return None if self.gan.view.plain else self.key(name)
+
   @functools.cached_property
   def judged_real(self):
     """What the discriminator says of `real`: a Verdict, see networks/heads.py."""
-    return self.gan.judge(self.real, self.labels)
+    return self.gan.verdict(self.seen_real, self.labels)
 
   @functools.cached_property
   def judged_fake(self):
     """What the discriminator says of `fake`."""
-    return self.gan.judge(self.fake, self.labels)
+    return self.gan.verdict(self.seen_fake, self.labels)
 
   @property
   def on_real(self) -> Array:
@@ -92,9 +115,13 @@ class Scene:
 
   @functools.cached_property
   def critic(self) -> Callable[[Array], Array]:
-    """x -> outputs [B, K]: the discriminator as a pure function, whose statistics stay as they are."""
+    """x -> outputs [B, K]: the discriminator as a pure function, whose statistics stay as they are.
+
+    It sees x through the view, so that a slope is one of examples before their augmentation.
+    """
     module, variables = self.gan.discriminator.unbind()
-    return lambda x: module.apply(variables, x, self.labels).outputs
+    lens = self.gan.view.lens(self.view_key('critic'))
+    return lambda x: judged(functools.partial(module.apply, variables), lens(x), self.labels).outputs
 
   @functools.cached_property
   def between(self) -> Array:
@@ -102,8 +129,32 @@ class Scene:
     share = jax.random.uniform(self.key('between'), self._one_each())
     return self.real + share * (self.fake - self.real)
 
+  def once(self, name: str, make: Callable[[], Any]):
+    """What `make` gives, made when it is first asked for: what terms share beside the above."""
+    if name not in self._made:
+      self._made[name] = make()
+    return self._made[name]
+
+  def recall(self, name: str, first: Array) -> Array:
+    """What was last remembered under `name`, `first` at first; it is saved with the run."""
+    if self.gan.is_initializing():
+      self.gan.put_variable('terms', name, first)
+    return self.gan.get_variable('terms', name, first)
+
+  def remember(self, name: str, value: Array):
+    """Keeps `value`, as a constant, for the steps to come."""
+    if self.gan.is_mutable_collection('terms') and not self.gan.is_initializing():
+      self.gan.put_variable('terms', name, stop_gradient(value))
+
   def _one_each(self) -> tuple[int, ...]:
     return (len(self.real), *[1] * (self.real.ndim - 1))
+
+
+def judged(discriminator: Callable, seen: Seen, labels: Array | None):
+  """The Verdict of `discriminator` on what it sees, with what it is told of that."""
+  if seen.told is None:
+    return discriminator(seen.x, labels)
+  return discriminator(seen.x, labels, seen.told)
 
 
 def slopes(critic: Callable[[Array], Array], x: Array) -> Array:
@@ -123,8 +174,12 @@ def offered(phase: str, scene: Scene, constants: Mapping[str, Mapping]) -> dict[
   }
 
 
-def check_constants(constants: Mapping[str, Mapping]):
-  """Raises UserError for constants of a term that there is not, or that a term does not have."""
+def constants_of(config: ConfigDict) -> dict[str, dict]:
+  """{term: {constant: value}} of `config.losses`.
+
+  Raises UserError for constants of a term that there is not, or that a term does not have.
+  """
+  constants = {name: x.to_dict() for name, x in config.losses.items() if isinstance(x, ConfigDict)}
   known = {name: function for terms in TERMS.values() for name, function in terms.items()}
   for name, given in constants.items():
     if name not in known:
@@ -135,3 +190,4 @@ def check_constants(constants: Mapping[str, Mapping]):
         raise UserError(
           f'losses.{name}.{constant}: {name} has no such constant; it has {listing(parameters)}.'
         )
+  return constants
