@@ -44,23 +44,4 @@ def _rename(rows, old, new):
   del rows[old]
 
 
-VARIANTS)
-
-
-def mixed(config):
-  """The published rows, in place of `adversarial` and `r1`: what there is without a variant."""
-  for phase, group in (('discriminate', 'discriminator'), ('generate', 'generator')):
-    rows = config.routes[phase]
-    rows.mixed_adversarial = rows.pop('adversarial')
-    rows.adaptive_mix = {group: 1.0}
-  config.routes.regularise.mixed_r1 = config.routes.regularise.pop('r1')
-
-
-def plain(config):
-  """The adversarial loss and R1 of the images themselves."""
-  for phase in ('discriminate', 'generate'):
-    config.routes[phase].adversarial = config.routes[phase].pop('mixed_adversarial')
-  config.routes.regularise.r1 = config.routes.regularise.pop('mixed_r1')
-
-
 VARIANTS = base.variants(plain, glead.tiny)
