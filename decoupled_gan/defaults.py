@@ -85,6 +85,21 @@ def get_config() -> ConfigDict:
   config.optimizer.sparse_rows = False  # rows whose gradient is exactly 0 stay, and their moments
   config.optimizer_of = ConfigDict()  # .<group>: what differs for one group
 
+  config.augment = ConfigDict()  # what a discriminator sees of examples, see decoupled_gan/augment
+  config.augment.pipeline = ''  # ada, diffaugment or diffusion; several with commas; '': as they are
+  config.augment.pseudo = False  # fakes stand in for real examples with probability p: APA
+  config.augment.p = 0.0  # strength of ada, diffusion and pseudo, at first
+  config.augment.target = 0.6  # of the mean sign of D on reals, which moves p; 0: p stays
+  config.augment.interval = 4  # steps from one move of p to the next
+  config.augment.kimg = 500.0  # thousands of images in which p can go from 0 to 1
+  config.augment.groups = 'bgc'  # of ada's transforms
+  config.augment.policy = ('color', 'translation', 'cutout')  # of diffaugment
+  config.augment.t_min = 10  # of diffusion: steps of the chain at p = 0
+  config.augment.t_max = 1000  # and at p = 1
+  config.augment.noise = 0.05  # sigma
+  config.augment.times = 'priority'  # or uniform
+  config.augment.tell_time = True  # the discriminator is told how many steps
+
   config.model = ConfigDict()
   config.losses = ConfigDict()  # constants of losses, where a method has some to choose
   config.losses.classify = 'cross_entropy'  # what classifiers minimise, see losses/classification

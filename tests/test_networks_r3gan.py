@@ -102,7 +102,7 @@ def test_the_official_arrays_give_the_official_images_and_outputs(z):
 def test_the_generators_loss_and_its_gradients_are_the_official_ones(z):
   def loss(params):
     fake = judge(official('D'), GENERATOR.apply({'params': params}, z))
-    return ADVERSARIAL['relativistic'].generate(fake, judge(official('D'), image('real')))
+    return ADVERSARIAL['relativistic']().generate(fake, judge(official('D'), image('real')))
 
   value, gradients = jit(jax.value_and_grad(loss), quick=True)(official('G'))
   assert float(value) == pytest.approx(ARRAYS['g_loss'], rel=1e-5)
@@ -119,7 +119,7 @@ def test_the_discriminators_losses_and_their_gradients_are_the_official_ones():
       real=image('real'), fake=image('fake'), critic=critic, witness=critic
     )  # fmt: skip
     terms = [TERMS['discriminate'][name](scene) for name in ('r1', 'r2')]
-    return [ADVERSARIAL['relativistic'].discriminate(critic(scene.real), critic(scene.fake)), *terms]
+    return [ADVERSARIAL['relativistic']().discriminate(critic(scene.real), critic(scene.fake)), *terms]
 
   def total(params):
     adversarial, r1, r2 = losses(params)

@@ -13,8 +13,8 @@ A step is one update of the discriminator with a fresh real batch; the critic st
 forward pass, two batches a step), their recipes say so.
 """
 
+import functools
 import importlib
-import inspect
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -25,14 +25,22 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from decoupled_gan import terms
+from decoupled_gan import augment, terms
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
-from decoupled_gan.losses.classification import CLASSIFICATION
 from decoupled_gan.networks import heads, staged
-from decoupled_gan.terms import consistency, fakes, outputs, penalties, tempered  # noqa: F401
+from decoupled_gan.terms import (  # noqa: F401
+  augmentation,
+  consistency,
+  entropy,
+  fakes,
+  mixing,
+  outputs,
+  penalties,
+  tempered,
+)
 
 BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan', 'improved', 'maxout')
 """Modules of networks/ with `generator(config)` and `discriminator(config)`, see networks/staged.py."""
@@ -54,6 +62,8 @@ class GAN(nn.Module):
     constants: {term or scene: {constant: value}} that differ from the papers'.
     spectral_updates: of SPECTRAL_UPDATES.
     fakes_per_real: how many fakes the generator learns from for each real example of a batch.
+    view: what the discriminator sees of examples, see augment/.
+    predictor: of what the view drew, where a row asks it.
   """
 
   generator: nn.Module
@@ -63,6 +73,8 @@ class GAN(nn.Module):
   adversarial: Adversarial
   scene: str
   constants: Mapping[str, Mapping[str, Any]]
+  view: augment.View
+  predictor: nn.Module | None
   spectral_updates: str = 'forward'
   fakes_per_real: int = 1
 
@@ -75,20 +87,18 @@ class GAN(nn.Module):
     told = jnp.array([terms.SCENES[self.scene].told] * len(normal))
     return terms.tell(PRIORS[self.prior_name](normal), told if told.size else None)
 
-  def judge(
-    self, x: Array, labels: Array | None, condition: Array | None = None, learning: bool = False
-  ) -> heads.Verdict:
-    """The discriminator's verdict on examples, as it sees them.
+  def judge(self, x: Array, labels: Array | None) -> heads.Verdict:
+    """The discriminator's verdict on examples, as it sees them."""
+    return self.verdict(self.view(x), labels)
 
-    Args:
-      condition: numbers that it is told, see terms.tell.
-      learning: whether these are the real examples that it learns from.
-    """
-    x = terms.tell(x, condition)
+  def verdict(
+    self, seen: augment.Seen, labels: Array | None, learning: bool = False
+  ) -> heads.Verdict:
+    """The discriminator's verdict on what it sees; `learning`: on the real examples it learns from."""
     if learning or self.spectral_updates == 'forward':
-      return self.discriminator(x, labels)
+      return terms.judged(self.discriminator, seen, labels)
     judge = nn.map_variables(lambda module, *args: module(*args), 'spectral', mutable=False)
-    return judge(self.discriminator, x, labels)
+    return terms.judged(functools.partial(judge, self.discriminator), seen, labels)
 
 
 def discriminate(gan: GAN, batch: Examples) -> dict:
@@ -96,6 +106,7 @@ def discriminate(gan: GAN, batch: Examples) -> dict:
   scene = terms.stage(gan, batch, frozen=True)
 
   def adversarial():
+    gan.view.watch(scene.on_real)
     return gan.adversarial.discriminate(scene.on_real, scene.on_fake)
 
   return {'adversarial': adversarial, **terms.offered('discriminate', scene)}
@@ -128,13 +139,13 @@ def build(config: ConfigDict) -> GAN:
   ):
     if value not in known:
       raise UserError(f'{field}={value!r} is unknown; there are {listing(known, 40)}.')
-  if model.fakes_per_real != 1 and ADVERSARIAL[losses.adversarial].pairs:
+  constants = terms.constants_of(config)
+  adversarial = ADVERSARIAL[losses.adversarial](**constants.get(losses.adversarial, {}))
+  if model.fakes_per_real != 1 and adversarial.pairs:
     raise UserError(
       f'losses.adversarial={losses.adversarial!r} holds each fake against a real example: '
       f'model.fakes_per_real={model.fakes_per_real} must be 1.'
     )
-  constants = {name: x.to_dict() for name, x in losses.items() if isinstance(x, ConfigDict)}
-  _check_constants(constants)
   backbone = importlib.import_module(f'decoupled_gan.networks.{model.backbone}')
   network, counts = backbone.discriminator(config), staged.counts_of(config)
   size = config.vector_size or math.prod(image_shape(config)) * config.image_channels
@@ -145,28 +156,14 @@ def build(config: ConfigDict) -> GAN:
     ),
     z_dim=model.z_dim or size,
     prior_name=model.prior,
-    adversarial=ADVERSARIAL[losses.adversarial](**constants.get(losses.adversarial, {})),
+    adversarial=adversarial,
     scene=model.scene,
     constants=constants,
     spectral_updates=model.spectral_updates,
     fakes_per_real=model.fakes_per_real,
+    view=augment.build(config),
+    predictor=augment.predictor(config),
   )
-
-
-def _check_constants(constants: Mapping[str, Mapping]):
-  """Raises UserError for constants of something that there is not, or that it does not have."""
-  made = {name: list(inspect.signature(make).parameters) for name, make in ADVERSARIAL.items()}
-  known = made | terms.constants_of()
-  for name, given in constants.items():
-    if name in CLASSIFICATION:  # checked where one is chosen
-      continue
-    if name not in known:
-      raise UserError(f'losses.{name}: there is no such term; there are {listing(sorted(known), 80)}.')
-    for constant in given:
-      if constant not in known[name]:
-        raise UserError(
-          f'losses.{name}.{constant}: {name} has no such constant; it has {listing(known[name])}.'
-        )
 
 
 def sample(gan: GAN, batch: Examples) -> OrderedDict[str, Array]:

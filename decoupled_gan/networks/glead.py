@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.layers.equalised import EqualisedConv
+from decoupled_gan.networks.heads import Verdict
 from decoupled_gan.networks.stylegan2 import Discriminator, Pyramid
 
 
@@ -78,15 +79,23 @@ class TaskedDiscriminator(nn.Module):
     self.backbone = Discriminator(self.pyramid, self.group_size)
     self.decoder = Decoder(self.pyramid, self.decoder_size, self.generator_channels, self.w_dim)
 
-  def __call__(self, images: Array) -> Array:
-    """Logits [B, 1] alone."""
-    return self.backbone(images)[0]
+  def __call__(self, images: Array, labels: None = None, told: Array | None = None) -> Verdict:
+    """Logits [B, 1] without a code."""
+    return self.conclude(self.features(images), None, told)
+
+  def features(self, images: Array, labels: None = None) -> Array:
+    """What the logits come from, [B, 4, 4, channels]."""
+    return self.backbone.features(images)[4]
+
+  def conclude(self, features: Array, labels: None = None, told: Array | None = None) -> Verdict:
+    """The verdict on such features."""
+    return self.backbone.conclude(features, told)
 
   def decode(self, images: Array) -> Code:
     """The code alone, of each image alone."""
     return self.decoder(self.backbone.features(images))
 
-  def judge_and_decode(self, images: Array) -> tuple[Array, Code]:
-    """Logits [B, 1] and the code."""
-    logits, features = self.backbone(images)
-    return logits, self.decoder(features)
+  def judge_and_decode(self, images: Array) -> tuple[Verdict, Code]:
+    """The verdict and the code."""
+    features = self.backbone.features(images)
+    return self.backbone.conclude(features[4]), self.decoder(features)

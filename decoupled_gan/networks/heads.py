@@ -12,6 +12,7 @@ from decoupled_gan.layers.linear import Embed
 from decoupled_gan.layers.linear import Linear as Dense
 from decoupled_gan.layers.minibatch import MinibatchDiscrimination
 from decoupled_gan.losses.classification import Answer, Classification
+from decoupled_gan.networks.told import Told
 
 
 class Verdict(NamedTuple):
@@ -140,10 +141,16 @@ OF_LABELS = ('projection', 'bilinear')
 
 
 class Discriminator(nn.Module):
-  """A backbone with a head: examples (and labels) to a Verdict. It can be cut as its backbone can."""
+  """A backbone with a head: examples (and labels, and what it is told beside) to a Verdict.
+
+  It can be cut as its backbone can.
+  """
 
   backbone: nn.Module
   head: nn.Module
+
+  def setup(self):
+    self.told = Told()
 
   @nn.nowrap
   def stages(self) -> tuple[str, ...]:
@@ -151,15 +158,33 @@ class Discriminator(nn.Module):
     return self.backbone.stages()
 
   def __call__(
-    self, x: Array, labels: Array | None = None, upto: str | None = None, from_: str | None = None
+    self,
+    x: Array,
+    labels: Array | None = None,
+    told: Array | None = None,
+    upto: str | None = None,
+    from_: str | None = None,
   ) -> Verdict | Array:
     """The Verdict on x; with `upto`, what that stage gives."""
     features = self.backbone(x, labels, upto=upto, from_=from_)
-    return Verdict(self.head(features, labels), features) if upto is None else features
+    return self.conclude(features, labels, told) if upto is None else features
+
+  def features(self, x: Array, labels: Array | None = None) -> Array:
+    """What the head sees."""
+    return self.backbone(x, labels)
 
   def outputs(self, x: Array, labels: Array | None = None) -> dict[str, Array]:
     """{stage: what it gives}, of all stages of the backbone."""
     return self.backbone.outputs(x, labels)
+
+  def conclude(
+    self, features: Array, labels: Array | None = None, told: Array | None = None
+  ) -> Verdict:
+    """The verdict on features; `told` adds outputs of its own to the head's."""
+    outputs = self.head(features, labels)
+    if told is not None:
+      outputs += self.told(told, features.astype(jnp.float32))
+    return Verdict(outputs, features)
 
 
 def make_head(

@@ -2,7 +2,8 @@
 
 A generator of two layers of 1200 ReLU and a sigmoid; a discriminator of two layers of 240 maxout units,
 each the largest of 5 linear pieces, with dropout: inputs are kept with probability 0.8, those of other
-layers with 0.5, and what is kept is scaled up. Kernels are uniform, +-0.05 and +-0.005. `model.width` is the 240.
+layers with 0.5, and what is kept is scaled up. Kernels are uniform, +-0.05 and +-0.005.
+`model.width` is the 240.
 
 *Where we differ*: images are in [-1, 1] and tanh(x / 2) is their sigmoid; the last bias begins at 0
 rather than at the logit of the pixels' means; latents are of U(-1, 1) rather than +-sqrt 3; there is no

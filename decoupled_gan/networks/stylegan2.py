@@ -25,6 +25,8 @@ from decoupled_gan.layers.equalised import (
   unit_normal,
 )
 from decoupled_gan.layers.resample import upsample
+from decoupled_gan.networks.heads import Verdict
+from decoupled_gan.networks.told import Told
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,11 @@ class Discriminator(nn.Module):
 
   def __call__(self, x: Array) -> tuple[Array, dict[int, Array]]:
     features = self.features(x)
-    return self.b4(features[4].astype(jnp.float32)), features
+    return self.conclude(features[4]).outputs, features
+
+  def conclude(self, x: Array, told: Array | None = None) -> Verdict:
+    """From features [B, 4, 4, channels] to logits, and the vectors [B, channels] they come from."""
+    return self.b4(x.astype(jnp.float32), told)
 
   def features(self, x: Array) -> dict[int, Array]:
     """Those of each image alone: only the logits depend on the others of the batch."""
@@ -232,15 +238,20 @@ class Discriminator(nn.Module):
 
 
 class Epilogue(nn.Module):
-  """[B, 4, 4, channels] -> logits [B, 1], float32."""
+  """[B, 4, 4, channels] -> logits [B, 1], float32, with the vectors [B, channels] they come from.
+
+  Where it is told numbers, the logits are those vectors' product with what it makes of them.
+  """
 
   pyramid: Pyramid
   group_size: int
 
   @nn.compact
-  def __call__(self, x: Array) -> Array:
+  def __call__(self, x: Array, told: Array | None = None) -> Verdict:
     channels = x.shape[-1]
     x = append_deviation(x, self.group_size)
     x = EqualisedConv(channels, clamp=self.pyramid.clamp, name='conv')(x)
     x = EqualisedDense(channels, 'lrelu', name='fc')(x.reshape(x.shape[0], -1))
-    return EqualisedDense(1, name='out')(x)
+    if told is None:
+      return Verdict(EqualisedDense(1, name='out')(x), x)
+    return Verdict(Told(name='told')(told, x), x)

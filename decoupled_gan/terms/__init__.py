@@ -13,14 +13,19 @@ import functools
 import inspect
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
+from ml_collections import ConfigDict
 
+from decoupled_gan.augment.seen import Seen
 from decoupled_gan.core.state import clock
 from decoupled_gan.core.types import Array, Examples
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import UserError, listing
+from decoupled_gan.losses.adversarial import ADVERSARIAL
+from decoupled_gan.losses.classification import CLASSIFICATION
 
 TERMS: dict[str, dict[str, Callable]] = {'discriminate': {}, 'generate': {}, 'regularise': {}}
 """{phase: {name: term(scene, **constants)}}."""
@@ -58,8 +63,10 @@ class Scene:
   """The condition under which data is drawn, after training."""
 
   def __init__(self, gan, batch: Examples, frozen: bool):
-    self.gan, self.frozen, self.condition = gan, frozen, None
+    self.gan, self.frozen, self.condition, self._made = gan, frozen, None, {}
     self.real, self.labels, self.index = batch
+    if frozen and gan.view.pseudo:
+      self.real = gan.view.disguise(self.real, self.generated('pseudo'), self.key('disguise'))
 
   @functools.cached_property
   def _key(self) -> Array:
@@ -100,15 +107,37 @@ class Scene:
     fake = self.gan.generator(tell(z, condition), labels)
     return stop_gradient(fake) if self.frozen else fake
 
+  def generated(self, name: str) -> Array:
+    """Other fakes, of latents that belong to `name`."""
+    return self.draw(self.gan.prior(self.key(name), len(self.real)))
+
+  @functools.cached_property
+  def seen_real(self) -> Seen:
+    """`real` as the discriminator sees it, see augment/."""
+    return self.gan.view(self.real, self.view_key('seen_real'))
+
+  @functools.cached_property
+  def seen_fake(self) -> Seen:
+    """`fake` as the discriminator sees it."""
+    return self.gan.view(self.fake, self.view_key('seen_fake'))
+
+  def view_key(self, name: str) -> Array | None:
+    """The key of a view, none where examples are seen as they are."""
+    return None if self.gan.view.plain else self.key(name)
+
   @functools.cached_property
   def fake(self) -> Array:
     """What it makes of `z`."""
     return self.draw(self.z)
 
-  def judge(self, x: Array, learning: bool = False):
-    """What the discriminator says of examples: a Verdict, see networks/heads.py."""
-    condition, labels = self.told_to(x)
-    return self.gan.judge(x, labels, condition, learning)
+  def judge(self, x: Array):
+    """What the discriminator says of x, in a view of its own: a Verdict, see networks/heads.py."""
+    return self.verdict(self.gan.view(x))
+
+  def verdict(self, seen: Seen, learning: bool = False):
+    """What it says of what it sees; `learning`: whether of the real examples that it learns from."""
+    condition, labels = self.told_to(seen.x)
+    return self.gan.verdict(told_of(seen, condition), labels, learning)
 
   def layers(self, x: Array) -> dict[str, Array]:
     """{stage: what it gives} of the discriminator's backbone on examples, see networks/staged.py."""
@@ -117,12 +146,12 @@ class Scene:
   @functools.cached_property
   def judged_real(self):
     """What it says of `real`."""
-    return self.judge(self.real, learning=self.frozen)
+    return self.verdict(self.seen_real, learning=self.frozen)
 
   @functools.cached_property
   def judged_fake(self):
     """What it says of `fake`."""
-    return self.judge(self.fake)
+    return self.verdict(self.seen_fake)
 
   @property
   def on_real(self) -> Array:
@@ -138,8 +167,9 @@ class Scene:
   def critic(self) -> Callable[..., Array]:
     """x (and a condition that is not the scene's) -> outputs: the discriminator as a pure function.
 
-    Its statistics stay as they are. x may be the first rows only. Raises UserError if it normalises by
-    its batch: it would be another function than the one that learns, and not one of each example.
+    It sees x through the view, so that a slope is one of examples before their augmentation. Its
+    statistics stay as they are. x may be the first rows only. Raises UserError if it normalises by its
+    batch: it would be another function than the one that learns, and not one of each example.
     """
     module, variables = self.gan.discriminator.unbind()
     if 'batch_stats' in variables:
@@ -147,10 +177,11 @@ class Scene:
         'a term on the slope of the discriminator needs one that treats each example on its own, and '
         "this one has batch normalisation: choose another model.norm_discriminator, such as 'none'."
       )
+    lens, apply = self.gan.view.lens(self.view_key('critic')), functools.partial(module.apply, variables)
 
     def outputs(x: Array, condition: Array | None = self.condition) -> Array:
       given = [None if rows is None else rows[: len(x)] for rows in (condition, self.labels)]
-      return module.apply(variables, tell(x, given[0]), given[1]).outputs
+      return judged(apply, told_of(lens(x), given[0]), given[1]).outputs
 
     return outputs
 
@@ -170,6 +201,12 @@ class Scene:
   def between(self) -> Array:
     """Points on the lines from real to fake, one number of U(0, 1) for each example."""
     return self.real + self.uniform('between', self.one_each) * (self.fake - self.real)
+
+  def once(self, name: str, make: Callable[[], Any]):
+    """What `make` gives, made when it is first asked for: what terms share beside the above."""
+    if name not in self._made:
+      self._made[name] = make()
+    return self._made[name]
 
   def recall(self, name: str, first: Array) -> Array:
     """What was last remembered under `name`, `first` at first; it is saved with the run."""
@@ -206,6 +243,18 @@ def tell(x: Array, numbers: Array | None) -> Array:
   return jnp.concatenate([x, jnp.broadcast_to(planes, (*x.shape[:-1], planes.shape[-1]))], -1)
 
 
+def told_of(seen: Seen, numbers: Array | None) -> Seen:
+  """What is seen, with numbers [B, n] told by `tell`."""
+  return seen._replace(x=tell(seen.x, numbers))
+
+
+def judged(discriminator: Callable, seen: Seen, labels: Array | None):
+  """The Verdict of `discriminator` on what it sees, with what it is told of that."""
+  if seen.told is None:
+    return discriminator(seen.x, labels)
+  return discriminator(seen.x, labels, seen.told)
+
+
 def slopes(critic: Callable[[Array], Array], x: Array) -> Array:
   """|grad D| at each x, [B]: over all axes but the first, of the sum of an example's outputs.
 
@@ -228,9 +277,30 @@ def offered(phase: str, scene: Scene) -> dict[str, Callable]:
   }
 
 
-def constants_of() -> dict[str, list[str]]:
-  """{term or scene: the constants that it has}."""
+def constants_of(config: ConfigDict) -> dict[str, dict]:
+  """{term, scene or loss: {constant: value}} of `config.losses`.
+
+  Raises UserError for constants of something that there is not, or that it does not have.
+  """
+  constants = {name: x.to_dict() for name, x in config.losses.items() if isinstance(x, ConfigDict)}
+  known = _known()
+  for name, given in constants.items():
+    if name in CLASSIFICATION:  # checked where one is chosen
+      continue
+    if name not in known:
+      raise UserError(f'losses.{name}: there is no such term; there are {listing(sorted(known), 80)}.')
+    for constant in given:
+      if constant not in known[name]:
+        raise UserError(
+          f'losses.{name}.{constant}: {name} has no such constant; it has {listing(known[name])}.'
+        )
+  return constants
+
+
+def _known() -> dict[str, list[str]]:
+  """{term, scene or adversarial loss: the constants that it has}."""
+  made = {name: list(inspect.signature(make).parameters) for name, make in ADVERSARIAL.items()}
   known = {name: function for terms in TERMS.values() for name, function in terms.items()}
   own = {name: list(inspect.signature(function).parameters)[1:] for name, function in known.items()}
   scenes = {name: list(inspect.signature(scene).parameters)[3:] for name, scene in SCENES.items()}
-  return own | scenes
+  return made | own | scenes

@@ -19,25 +19,26 @@ default is "Ours*" (the paper's GLeaD+GGDR), not "Ours".
 
 The rebuilding generator is the live one, not its average, with fresh noise; the code's w serves all
 its layers. Its blocks up to r_g, its constant and its mapping take no part. The decoder is not run when
-the generator trains.
+the generator trains. Under augmentation, which no published run has, images are judged as augmented and
+decoded as they are, in two passes: the generator cannot rebuild what it never makes.
 """
 
 import dataclasses
+import functools
 from collections import OrderedDict
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import Array, Examples, Losses
+from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError
-from decoupled_gan.losses.adversarial import logistic
 from decoupled_gan.losses.pixels import cosine, mse
 from decoupled_gan.methods.noise import stylegan2
 from decoupled_gan.methods.noise.stylegan2 import StyleGAN2
 from decoupled_gan.networks.glead import Code, TaskedDiscriminator
+from decoupled_gan.networks.heads import Verdict
 from decoupled_gan.pretrained import lpips
 
 
@@ -61,8 +62,7 @@ class GLeaD(StyleGAN2):
     return TaskedDiscriminator(self.pyramid, self.group_size, self.decoder_size, channels, self.w_dim)
 
   def __call__(self, real: Examples):
-    z = jnp.zeros((real.x.shape[0], self.z_dim))
-    return self.generator(z, noise='none'), self.discriminator.judge_and_decode(real.x)
+    return super().__call__(real), self.discriminator.decode(real.x)
 
   def rebuild(self, code: Code, noise: str) -> Array:
     """Images [B, S, S, C] by the generator's blocks larger than r_g."""
@@ -83,22 +83,55 @@ class GLeaD(StyleGAN2):
     return x if x.shape == shape else jax.image.resize(x, shape, 'bilinear', antialias=False)
 
 
-def discriminate(gan: GLeaD, real: Examples) -> Losses:
+class DecodedScene(stylegan2.StyledScene):
+  """A scene of constant fakes, with the codes of its images and the features that fakes came from.
+
+  Codes are of images as they are: the discriminator's judgement alone sees them augmented.
+  """
+
+  @functools.cached_property
+  def _drawn(self) -> tuple[Array, dict[int, Array]]:
+    styles = self.gan.styles(len(self.real))
+    return stop_gradient(self.gan.generator.synthesis.features(styles, self.gan.noise))
+
+  @property
+  def fake(self) -> Array:
+    return self._drawn[0]
+
+  @property
+  def fake_features(self) -> dict[int, Array]:
+    """{size: [B, size, size, channels]} of the generator."""
+    return self._drawn[1]
+
+  @functools.cached_property
+  def decoded_fake(self) -> tuple[Verdict, Code]:
+    return self._decoded(self.fake, 'seen_fake')
+
+  @functools.cached_property
+  def decoded_real(self) -> tuple[Verdict, Code]:
+    return self._decoded(self.real, 'seen_real')
+
+  def _decoded(self, images: Array, seen: str) -> tuple[Verdict, Code]:
+    if self.gan.view.plain:  # one pass of the discriminator is enough
+      return self.gan.discriminator.judge_and_decode(images)
+    return self.gan.verdict(getattr(self, seen)), self.gan.discriminator.decode(images)
+
+  judged_fake = property(lambda self: self.decoded_fake[0])
+  judged_real = property(lambda self: self.decoded_real[0])
+
+
+def discriminate(gan: GLeaD, real: Examples) -> dict:
   """Tell real images from drawn ones, and decode both: trains the discriminator."""
-  fake, features = stop_gradient(
-    gan.generator.synthesis.features(gan.styles(len(real.x)), gan.noise)
-  )
-  fake_logits, fake_code = gan.discriminator.judge_and_decode(fake)
-  real_logits, real_code = gan.discriminator.judge_and_decode(real.x)
-  return {
-    'adversarial': logistic(real_logits, True) + logistic(fake_logits, False),
-    'reconstruct': lambda: gan.reconstruction(real_code, real.x),
-    'reconstruct_fake': lambda: gan.reconstruction(fake_code, fake),
-    'match': lambda: gan.mismatch(fake_code, features),
+  scene = DecodedScene(gan, real, frozen=True)
+  _ = scene.decoded_fake  # first, as ever: sums of gradients then stay what they were to the last bit
+  return stylegan2.telling(scene) | {
+    'reconstruct': lambda: gan.reconstruction(scene.decoded_real[1], scene.real),
+    'reconstruct_fake': lambda: gan.reconstruction(scene.decoded_fake[1], scene.fake),
+    'match': lambda: gan.mismatch(scene.decoded_fake[1], scene.fake_features),
   }
 
 
-def regularise(gan: GLeaD, real: Examples) -> Losses:
+def regularise(gan: GLeaD, real: Examples) -> dict:
   """R1 and, in the published settings, the reconstruction of real images once more."""
 
   def reconstruct():

@@ -15,7 +15,11 @@ that are not finite are replaced as in the official code (optimizer.clean_gradie
 deviation) are those of the global batch rather than of a device's part of it.
 """
 
+import functools
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -23,13 +27,16 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
+from decoupled_gan import augment, terms
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, Losses
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.equalised import NOISE
-from decoupled_gan.losses.adversarial import logistic
+from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
 from decoupled_gan.machine.sharding import spread
+from decoupled_gan.networks.heads import Verdict
 from decoupled_gan.networks.stylegan2 import Discriminator, Generator, Pyramid
+from decoupled_gan.terms import augmentation, mixing  # noqa: F401
 
 
 class StyleGAN2(nn.Module):
@@ -40,6 +47,7 @@ class StyleGAN2(nn.Module):
     noise: of the synthesis in training, 'random'; 'const' or 'none' make it deterministic.
     path_decay: of the running average of path lengths.
     path_shrink: the path length is measured on a batch smaller by this factor.
+    adversarial, view, predictor, constants: as the generic method has them (gan.py).
   """
 
   pyramid: Pyramid
@@ -51,6 +59,10 @@ class StyleGAN2(nn.Module):
   noise: str = 'random'
   path_decay: float = 0.01
   path_shrink: int = 2
+  adversarial: Adversarial = ADVERSARIAL['non_saturating']()
+  view: augment.View = field(default_factory=augment.View)
+  predictor: nn.Module | None = None
+  constants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
   def setup(self):
     self.generator = Generator(self.pyramid, self.w_dim, self.mapping_layers)
@@ -64,7 +76,17 @@ class StyleGAN2(nn.Module):
   def __call__(self, real: Examples):
     """Calls every network once: what `init` runs."""
     z = jnp.zeros((real.x.shape[0], self.z_dim))
-    return self.generator(z, noise='none'), self.discriminator(real.x)
+    verdict = self.judge(real.x)
+    predicted = self.predictor(verdict.features) if self.predictor else None
+    return self.generator(z, noise='none'), verdict, predicted
+
+  def judge(self, x: Array, labels: None = None) -> Verdict:
+    """The discriminator's verdict on images, as it sees them."""
+    return self.verdict(self.view(x), labels)
+
+  def verdict(self, seen: augment.Seen, labels: None = None, learning: bool = False) -> Verdict:
+    """The discriminator's verdict on what it sees."""
+    return terms.judged(self.discriminator, seen, labels)
 
   def latents(self, count: int) -> Array:
     """Standard normal z [count, z_dim], sharded as the batch is."""
@@ -89,7 +111,7 @@ class StyleGAN2(nn.Module):
 
 
 class JudgeOnly(nn.Module):
-  """The discriminator's logits [B, 1], without its features."""
+  """The discriminator as the other methods have it: (images, labels, told) -> Verdict; no labels yet."""
 
   pyramid: Pyramid
   group_size: int
@@ -97,14 +119,38 @@ class JudgeOnly(nn.Module):
   def setup(self):
     self.backbone = Discriminator(self.pyramid, self.group_size)
 
-  def __call__(self, images: Array) -> Array:
-    return self.backbone(images)[0]
+  def __call__(self, images: Array, labels: None = None, told: Array | None = None) -> Verdict:
+    return self.conclude(self.features(images), None, told)
+
+  def features(self, images: Array, labels: None = None) -> Array:
+    """What the logits come from, [B, 4, 4, channels]."""
+    return self.backbone.features(images)[4]
+
+  def conclude(self, features: Array, labels: None = None, told: Array | None = None) -> Verdict:
+    """The verdict on such features."""
+    return self.backbone.conclude(features, told)
 
 
-def generate(gan: StyleGAN2, real: Examples) -> Losses:
+class StyledScene(terms.Scene):
+  """A scene whose fakes are drawn from styles."""
+
+  @functools.cached_property
+  def fake(self) -> Array:
+    fake = self.generated('fake')
+    return stop_gradient(fake) if self.frozen else fake
+
+  def generated(self, name: str) -> Array:
+    return self.gan.generator.synthesis(self.gan.styles(len(self.real)), self.gan.noise)
+
+
+def generate(gan: StyleGAN2, real: Examples) -> dict:
   """Draw images that count as real: trains the generator."""
-  fake = gan.generator.synthesis(gan.styles(len(real.x)), gan.noise)
-  return {'adversarial': logistic(gan.discriminator(fake), True)}
+  scene = StyledScene(gan, real, frozen=False)
+
+  def adversarial():
+    return gan.adversarial.generate(scene.on_fake, None)
+
+  return {'adversarial': adversarial, **terms.offered('generate', scene)}
 
 
 def path_length(gan: StyleGAN2, real: Examples) -> Losses:
@@ -124,18 +170,31 @@ def path_length(gan: StyleGAN2, real: Examples) -> Losses:
   return {'path_length': ((lengths - average) ** 2).mean()}
 
 
-def discriminate(gan: StyleGAN2, real: Examples) -> Losses:
+def discriminate(gan: StyleGAN2, real: Examples) -> dict:
   """Tell real images from drawn ones: trains the discriminator."""
-  fake = stop_gradient(gan.generator.synthesis(gan.styles(len(real.x)), gan.noise))
-  real_logits, fake_logits = gan.discriminator(real.x), gan.discriminator(fake)
-  return {'adversarial': logistic(real_logits, True) + logistic(fake_logits, False)}
+  return telling(StyledScene(gan, real, frozen=True))
 
 
-def regularise(gan: StyleGAN2, real: Examples) -> Losses:
+def telling(scene: StyledScene) -> dict:
+  """What `discriminate` offers in a scene."""
+  gan = scene.gan
+
+  def adversarial():
+    gan.view.watch(scene.on_real)
+    return gan.adversarial.discriminate(scene.on_real, scene.on_fake)
+
+  return {'adversarial': adversarial, **terms.offered('discriminate', scene)}
+
+
+def regularise(gan: StyleGAN2, real: Examples) -> dict:
   """R1 (Mescheder et al., ICML 2018): the mean squared norm of the logit's gradient on real images."""
-  discriminator, variables = gan.discriminator.unbind()
-  gradient = jax.grad(lambda x: discriminator.apply(variables, x).sum())(real.x)
-  return {'r1': (gradient**2).sum((1, 2, 3)).mean()}
+  scene = StyledScene(gan, real, frozen=True)
+
+  def r1():
+    gradient = jax.grad(lambda x: scene.critic(x).sum())(scene.real)
+    return (gradient**2).sum((1, 2, 3)).mean()
+
+  return terms.offered('regularise', scene) | {'r1': r1}
 
 
 def fields(config: ConfigDict) -> dict:
@@ -153,7 +212,13 @@ def fields(config: ConfigDict) -> dict:
     clamp=model.clamp or None,
   )
   names = ('z_dim', 'w_dim', 'mapping_layers', 'group_size', 'mixing', 'noise')
-  return {'pyramid': pyramid, **{name: model[name] for name in names}}
+  return {
+    'pyramid': pyramid,
+    **{name: model[name] for name in names},
+    'view': augment.build(config),
+    'predictor': augment.predictor(config),
+    'constants': terms.constants_of(config),
+  }
 
 
 def build(config: ConfigDict) -> StyleGAN2:
