@@ -1,4 +1,4 @@
-"""PatchGAN, the discriminator of patches (Isola et al., CVPR 2017), and the one of pixels.
+"""PatchGAN, the discriminator of patches (Isola et al., CVPR 2017).
 
 A fully convolutional network gives a map of logits, each of which sees a patch: 70x70 px with the three
 strided layers of pix2pix, CycleGAN and CUT (a 30x30 map of 256 px). Borders are zeros. With `antialias`
@@ -61,25 +61,3 @@ def _check(shape: tuple[int, int], layers: int):
     raise UserError(
       f'image_size={min(shape)} is too small for model.d_layers={layers}: the smallest is {smallest}.'
     )
-
-
-class PixelGAN(nn.Module):
-  """Images [B, H, W, C] -> a logit for each pixel on its own [B, H, W, 1], float32."""
-
-  width: int = 64
-  norm: str = 'instance'
-  initial: str = 'normal'
-  own_statistics: bool = False
-  dtype: Any = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    biased = self.norm == 'instance'
-    conv = functools.partial(
-      Conv, kernel_size=1, dtype=self.dtype, kernel_init=INITS[self.initial],
-      bias_init=nn.initializers.zeros,
-    )  # fmt: skip
-    x = nn.leaky_relu(conv(self.width, name='conv_0')(x), 0.2)
-    x = conv(2 * self.width, use_bias=biased, name='conv_1')(x)
-    x = nn.leaky_relu(normaliser(self.norm, self.own_statistics, 'norm_1')(x), 0.2)
-    return conv(1, use_bias=biased, name='logits')(x).astype(jnp.float32)
