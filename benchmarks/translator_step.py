@@ -1,10 +1,12 @@
-"""One training step of CycleGAN or U-GAT-IT, ours beside the official architecture in PyTorch, float32, CPU.
+"""A training step of CycleGAN or U-GAT-IT, ours beside PyTorch with the official architecture, on the
+CPU.
 
   python benchmarks/translator_step.py --method=cyclegan --image_size=256 --width=64 --steps=4
   python benchmarks/translator_step.py --method=ugatit --image_size=256 --width=64
 
-The networks of the other side are written anew from the papers' tables (their number of parameters is the
-official one) in the official step: CycleGAN's with pool, U-GAT-IT's light form with rho's projection.
+The networks of the other side are written anew from the papers' tables (their number of parameters is
+the official one) in the official step: CycleGAN's with pool, U-GAT-IT's light form with rho's
+projection.
 """
 
 import functools
@@ -16,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
-import turns
+import turns  # noqa: E402
 
 
 def ours(options):
@@ -211,7 +213,8 @@ def ugatit_step(width):
       model, n = [], 3
       for i in range(layers - 1):
         m, stride = width * 2**i, 1 if i == layers - 2 else 2
-        model += [nn.ReflectionPad2d(1), spectral_norm(nn.Conv2d(n, m, 4, stride)), nn.LeakyReLU(0.2, True)]
+        conv = spectral_norm(nn.Conv2d(n, m, 4, stride))
+        model += [nn.ReflectionPad2d(1), conv, nn.LeakyReLU(0.2, True)]
         n = m
       self.model, self.attention = nn.Sequential(*model), Attention(n, spectral_norm)
       self.head = nn.Sequential(nn.ReflectionPad2d(1), spectral_norm(nn.Conv2d(n, 1, 4, bias=False)))

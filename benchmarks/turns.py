@@ -1,7 +1,7 @@
-"""Two programs that make the same step take turns, so that a machine whose speed drifts is fair to both.
+"""Programs that make the same step take turns, so that a machine whose speed drifts is fair to all.
 
-Each has a process of its own. A maker is a function of the options that gives (step, facts): step() makes
-one step (its first call compiles), facts() what else is to be told, at the end.
+Each has a process of its own. A maker is a function of the options that gives (step, facts): step()
+makes one step (its first call compiles), facts() what else is to be told, at the end.
 """
 
 import argparse
@@ -58,7 +58,9 @@ def measure(makers: Mapping[str, Callable], options) -> dict[str, dict]:
   for _ in range(options.steps):
     for name in makers:
       seconds[name].append(ask(name, 'step'))
-  found = {name: {'seconds': seconds[name], 'first': first[name]} | ask(name, 'facts') for name in makers}
+  found = {
+    name: {'seconds': seconds[name], 'first': first[name], **ask(name, 'facts')} for name in makers
+  }
   for pipe in pipes.values():
     pipe.send('leave')
   return found

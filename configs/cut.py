@@ -4,12 +4,12 @@
   python main.py --config=configs/cut.py:horse2zebra,fast          # FastCUT
   python main.py --config=configs/cut.py:terrain,small             # minutes on a CPU
 
-Data: any two folders of images; a run translates a to b, or b to a with --config.data.direction=b_to_a. The
-rate is constant for half of 400 epochs (FastCUT: 150 of 200) and falls towards 0; an epoch is a 400th (200th)
-of `num_steps`.
+Data: any two folders of images; a run translates a to b, or b to a with --config.data.direction=b_to_a.
+The rate is constant for half of 400 epochs (FastCUT: 150 of 200) and falls towards 0; an epoch is a
+400th (200th) of `num_steps`.
 
-Expected (FID that is remembered from the paper's Table 1, not looked up): horse to zebra 45.5, cat to dog
-76.2; FastCUT 73.4 and 94.0.
+Expected (FID that is remembered from the paper's Table 1, not looked up): horse to zebra 45.5, cat to
+dog 76.2; FastCUT 73.4 and 94.0.
 
 Cost: 11.4 M parameters in the generator, 2.8 M in the discriminator, 0.6 M in the projector.
 """

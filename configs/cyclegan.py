@@ -4,12 +4,14 @@
   python main.py --config=configs/cyclegan.py:terrain,small        # minutes on a CPU
 
 Data: any two folders of images. The rate is constant for 100 epochs and falls to 0 in 100 more, once an
-epoch; an epoch is a two-hundredth of `num_steps` here: set num_steps to 200 times the larger domain's images.
+epoch; an epoch is a two-hundredth of `num_steps` here: set num_steps to 200 times the larger domain's
+images.
 
-Expected (NICE-GAN's paper, FID / KID x 100 against the test images): horse to zebra 95.98 / 3.24, zebra to
-horse 156.19 / 5.54, cat to dog 125.30 / 6.93, dog to cat 119.32 / 4.93.
+Expected (NICE-GAN's paper, FID / KID x 100 against the test images): horse to zebra 95.98 / 3.24, zebra
+to horse 156.19 / 5.54, cat to dog 125.30 / 6.93, dog to cat 119.32 / 4.93.
 
-Cost: 22.8 M parameters in the generators, 5.5 M in the discriminators, 57 + 3 GMAC for one pass of each.
+Cost: 22.8 M parameters in the generators, 5.5 M in the discriminators, 57 + 3 GMAC for one pass of
+each.
 """
 
 from configs import base

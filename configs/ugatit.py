@@ -6,12 +6,12 @@
 Without a variant the light form, which NICE-GAN's paper compares with; `full` has a style that is made
 from all features, and 0.56 billion parameters in its two generators.
 
-Expected, light (NICE-GAN's paper, FID / KID x 100 against the test images): cat to dog 64.36 / 2.49, dog to
-cat 80.75 / 3.22, horse to zebra 113.44 / 5.13, zebra to horse 145.47 / 3.39. Full, remembered from its own
-paper and not looked up: KID x 100 of selfie to anime 11.61.
+Expected, light (NICE-GAN's paper, FID / KID x 100 against the test images): cat to dog 64.36 / 2.49,
+dog to cat 80.75 / 3.22, horse to zebra 113.44 / 5.13, zebra to horse 145.47 / 3.39. Full, remembered
+from its own paper and not looked up: KID x 100 of selfie to anime 11.61.
 
-Cost, light: 21.2 M parameters in the generators, 112.8 M in the discriminators, 105 + 16 GMAC for a pass of
-all of them.
+Cost, light: 21.2 M parameters in the generators, 112.8 M in the discriminators, 105 + 16 GMAC for a
+pass of all of them.
 """
 
 from configs import base

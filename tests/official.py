@@ -88,7 +88,7 @@ class Official:
 
   def state(self):
     zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self.run.abstract_state())
-    state = translators._with(zeros, self.variables('before'), self.run)
+    state = translators.filled(zeros, self.variables('before'), self.run)
     return jax.tree.map(jnp.array, state)  # copies: the step reuses their buffers
 
   @functools.cached_property

@@ -1,8 +1,9 @@
 """The names and layouts of the official CycleGAN, pix2pix and CUT, and ours; see layouts.py.
 
-Official: junyanz/pytorch-CycleGAN-and-pix2pix and taesungp/contrastive-unpaired-translation. Each network
-is a file `<epoch>_net_<network>.pth` of one state dict. Theirs is named by what it maps: G_A makes b out of
-a, and D_A judges b. CUT's fixed filters are tensors there (CONSTANTS), and arithmetic here.
+Official: junyanz/pytorch-CycleGAN-and-pix2pix and taesungp/contrastive-unpaired-translation. Each
+network is a file `<epoch>_net_<network>.pth` of one state dict. Theirs is named by what it maps: G_A
+makes b out of a, and D_A judges b. CUT's fixed filters are tensors there (CONSTANTS), and arithmetic
+here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,13 @@ from ml_collections import ConfigDict
 from decoupled_gan.errors import UserError
 from decoupled_gan.interop import layouts
 from decoupled_gan.interop.layouts import (
-  DECONV, LINEAR, Entry, Table, batch_norm, below, layer,
+  DECONV,
+  LINEAR,
+  Entry,
+  Table,
+  batch_norm,
+  below,
+  layer,
 )  # fmt: skip
 from decoupled_gan.machine import pytorch_file
 
@@ -168,7 +175,8 @@ def _judged(networks: Mapping) -> Mapping:
 
 
 def read_files(path: Path, config: ConfigDict) -> tuple[dict[str, dict], int]:
-  """({network: state dict}, 0) of a folder of `latest_net_*.pth`, or beside the file `<epoch>_net_*.pth`.
+  """({network: state dict}, 0) of a folder of latest_net_*.pth, or of a file <epoch>_net_*.pth and its
+  kin.
 
   The official code has no step in its files. Where there is one G only, as models to translate with are
   handed out, it is cyclegan's G_A.

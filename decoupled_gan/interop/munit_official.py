@@ -1,7 +1,7 @@
 """The names and layouts of the official MUNIT, and ours; see layouts.py.
 
-Official: NVlabs/MUNIT, in a folder `gen_<step>.pt` and `dis_<step>.pt`, each {'a': ..., 'b': ...} of state
-dicts. Its adaptive normalisation has buffers that it never reads (CONSTANTS).
+Official: NVlabs/MUNIT, in a folder `gen_<step>.pt` and `dis_<step>.pt`, each {'a': ..., 'b': ...} of
+state dicts. Its adaptive normalisation has buffers that it never reads (CONSTANTS).
 """
 
 import re
@@ -62,7 +62,8 @@ def tables(config: ConfigDict) -> dict[str, Table]:
 def constants(config: ConfigDict) -> dict[str, dict[str, np.ndarray]]:
   """{official network: {key: array}}: buffers of the adaptive normalisation, as they are at first."""
   features = (4 * config.model.width,)
-  buffers = {'running_mean': np.zeros(features, np.float32), 'running_var': np.ones(features, np.float32)}
+  mean, var = np.zeros(features, np.float32), np.ones(features, np.float32)
+  buffers = {'running_mean': mean, 'running_var': var}
   each = {
     f'dec.model.0.model.{i}.model.{j}.norm.{name}': x
     for i in range(config.model.blocks)
@@ -86,10 +87,10 @@ def configure(networks: Mapping[str, Mapping[str, np.ndarray]], config: ConfigDi
 
 
 def read_files(path: Path, config: ConfigDict) -> tuple[dict[str, dict], int]:
-  """({network: state dict}, step) of a folder's newest files, or of the file `gen_<step>.pt` and its pair."""
+  """({network: state dict}, step) of a folder's newest files, or of a file gen_<step>.pt and its pair."""
   files = sorted(path.glob('gen_*.pt')) if path.is_dir() else [path]
   if not files or not files[-1].name.startswith('gen_'):
-    raise UserError(f'--input={path} has no gen_<step>.pt: name a folder of the official MUNIT with one.')
+    raise UserError(f'--input={path} has no gen_<step>.pt, as the official MUNIT saves them.')
   networks = {}
   for kind in ('gen', 'dis'):
     file = files[-1].with_name(files[-1].name.replace('gen_', f'{kind}_'))

@@ -49,7 +49,7 @@ class Architecture:
     except KeyError as error:
       raise UserError(
         f'This is not an official NICE-GAN checkpoint: it has no {error}; it has '
-        f'{listing(networks)}.'
+        f'{listing(networks)}. Another method\'s needs its recipe, as in --config=ugatit.'
       ) from None
     full = hidden.shape[0] != hidden.shape[1]
     return cls(

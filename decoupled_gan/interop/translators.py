@@ -1,8 +1,8 @@
 """Official checkpoints of translators that hold networks only, to runs of ours and back.
 
-Their names, layouts and files are in a module each (FORMATS). What a checkpoint does not hold (optimizers,
-image pools, often the step) begins anew; a network that is missing in it, such as the discriminators of a
-model that was handed out to translate with, begins as in a fresh run.
+Their names, layouts and files are in a module each (FORMATS). What a checkpoint does not hold
+(optimizers, image pools, often the step) begins anew; a network that is missing in it, such as the
+discriminators of a model that was handed out to translate with, begins as in a fresh run.
 """
 
 from collections.abc import Mapping
@@ -44,11 +44,12 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
   if not path or not place.exists():
     raise UserError(f'--input={path!r} is neither a file nor a folder.')
   networks, step = form.read_files(place, config)
+  _recognise(networks, form.tables(config), path, config.method)
   try:
     form.configure(networks, config)
-  except (KeyError, TypeError, AttributeError) as error:
+  except KeyError as error:
     raise UserError(
-      f'--input={path} does not look like a checkpoint of {config.method}: there is no {error} in '
+      f'--input={path} does not look like a checkpoint of {config.method}: there is no tensor {error} in '
       f'{listing(networks)}. --config names the recipe that it is for.'
     ) from None
   run = experiment.build(config)
@@ -61,14 +62,25 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
     name: {key: x for key, x in tensors.items() if key not in fixed.get(name, {})}
     for name, tensors in networks.items()
   }
-  layouts.check(networks, {**dict.fromkeys(networks, {}), **layouts.write(_variables(fresh), tables)})
-  state = _with(fresh, layouts.read(networks, tables), run).replace(step=np.int32(step))
+  expected = {name: {} for name in networks} | layouts.write(variables_of(fresh), tables)
+  layouts.check(networks, expected)
+  state = filled(fresh, layouts.read(networks, tables), run).replace(step=np.int32(step))
   workdir.create()
   workdir.save_config(config)
   with Checkpoints(workdir.checkpoints) as checkpoints:
     checkpoints.save(step, jax.tree.map(jax.numpy.asarray, state), config)
   begun = f'; {listing(missing)} not there, begun anew' if missing else ''
   print(f'{path}: {listing(tables)} of {config.method}, step {step}, is now {workdir.path}{begun}')
+
+
+def _recognise(networks: Mapping, tables: Mapping, path: str, method: str):
+  """Raises UserError unless all of the networks are official ones of the method."""
+  strange = sorted(set(networks) - set(tables))
+  if strange:
+    raise UserError(
+      f'--input={path} does not look like a checkpoint of {method}, whose networks are '
+      f'{listing(tables)}: it has {listing(strange)}. --config names the recipe that it is for.'
+    )
 
 
 def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
@@ -78,7 +90,7 @@ def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
   form, run = FORMATS[config.method], experiment.build(config)
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     state = checkpoints.restore_networks(run.abstract_state(), step)
-  networks = layouts.write(_variables(state), form.tables(config))
+  networks = layouts.write(variables_of(state), form.tables(config))
   for name, tensors in form.constants(config).items():
     networks[name] |= tensors
   target = paths.get(path or workdir.path / 'official')
@@ -86,13 +98,14 @@ def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
   print(f'step {int(state.step)} of {workdir.path} is now {target}')
 
 
-def _variables(state: TrainState) -> dict:
+def variables_of(state: TrainState) -> dict:
+  """{collection: variables}, the parameters as networks take them."""
   return {'params': parts.join(state.params, state.parts), **state.stats}
 
 
-def _with(fresh: TrainState, variables: Mapping, run) -> TrainState:
+def filled(fresh: TrainState, variables: Mapping, run) -> TrainState:
   """`fresh` with `variables` in place of its own, in its copies too."""
-  flat = flatten_dict(_variables(fresh)) | flatten_dict(variables)
+  flat = flatten_dict(variables_of(fresh)) | flatten_dict(variables)
   merged = unflatten_dict(flat)
   params = parts.split(merged.pop('params'), run.parts)
   copies = {name: params[copy.of] for name, copy in run.copies.items()}

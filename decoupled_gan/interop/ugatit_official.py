@@ -1,7 +1,7 @@
 """The names and layouts of the official PyTorch U-GAT-IT, and ours; see layouts.py.
 
-Official: znxlwm/UGATIT-pytorch, one file `<dataset>_params_latest.pt` of the state dicts of genA2B, genB2A
-and disGA, disGB, disLA, disLB (global and local; no optimizers).
+Official: znxlwm/UGATIT-pytorch, one file `<dataset>_params_latest.pt` of the state dicts of genA2B,
+genB2A and disGA, disGB, disLA, disLB (global and local; no optimizers).
 """
 
 import re
@@ -15,7 +15,16 @@ from ml_collections import ConfigDict
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.interop import layouts
 from decoupled_gan.interop.layouts import (
-  CHANNELS, CONV, FLAT, LINEAR, SAME, Entry, Table, below, layer, spectral,
+  CHANNELS,
+  CONV,
+  FLAT,
+  LINEAR,
+  SAME,
+  Entry,
+  Table,
+  below,
+  layer,
+  spectral,
 )  # fmt: skip
 from decoupled_gan.machine import pytorch_file
 

@@ -83,7 +83,8 @@ mixed_normalise.defvjp(_mixed_forward, _mixed_backward)
 
 
 def _rho(layer: nn.Module, logits, rho: float, channels: int) -> Array:
-  """The mixture's weights [2, C]: of logits [C, 2] or of one rho [C], as official checkpoints have them.
+  """The mixture's weights [2, C], of logits [C, 2] or of one rho [C]: as official checkpoints have
+  them.
 
   `logits` and `rho` are what they begin with.
   """
@@ -189,8 +190,8 @@ class TorchBatchNorm(nn.Module):
 
   While the collection 'batch_stats' is mutable (training), it normalises by the batch's mean and biased
   variance, and moves the averages `mean` and `var` by a tenth of the way to the batch's mean and
-  *unbiased* variance (flax stores the biased one); `count` is how often. Otherwise it normalises by those
-  averages or, if `own_statistics`, each image by its own: what training at batch size 1 does.
+  *unbiased* variance (flax stores the biased one); `count` is how often. Otherwise it normalises by
+  those averages or, if `own_statistics`, each image by its own: what training at batch size 1 does.
 
   Attributes:
     own_statistics: see above.

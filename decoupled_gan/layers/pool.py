@@ -1,8 +1,8 @@
-"""The image pool: fakes of earlier steps, so that a discriminator does not forget what it learnt of them.
+"""The image pool: fakes of earlier steps, so that a discriminator does not forget what they taught it.
 
 Shrivastava et al., CVPR 2017, section 2.3, as CycleGAN (Zhu et al., ICCV 2017) has it. The images are a
-variable in the collection 'pool': state without gradients that is updated within the step, and saved with
-the run. (The official code does not save its pools.)
+variable in the collection 'pool': state without gradients that is updated within the step, and saved
+with the run. (The official code does not save its pools.)
 """
 
 import flax.linen as nn
@@ -17,8 +17,9 @@ def exchange(
 ) -> tuple[Array, Array, Array]:
   """Puts images into a pool, one after the other, and takes as many out: (images out, held, count).
 
-  While the pool is not full an image is stored and given back. After that it is given back and not stored
-  if its chance is 0.5 at most; else it changes places with a stored one, which may be of this very batch.
+  While the pool is not full an image is stored and given back. After that it is given back and not
+  stored if its chance is 0.5 at most; else it changes places with a stored one, which may be of this
+  very batch.
 
   Args:
     held: [P, H, W, C], of which the first `count` are stored images.
@@ -44,7 +45,7 @@ def exchange(
 
 
 class ImagePool(nn.Module):
-  """Images [B, H, W, C] -> as many, some of them older; constants. A size of 0 gives them back as they are.
+  """Images [B, H, W, C] -> as many, some of them older; constants. A size of 0 changes nothing.
 
   Attributes:
     size: how many are kept.

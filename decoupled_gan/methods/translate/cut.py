@@ -1,21 +1,22 @@
-"""CUT and FastCUT: Contrastive Learning for Unpaired Image-to-Image Translation (Park, Efros, Zhang, Zhu,
-ECCV 2020, arXiv 2007.15651), by the official code.
+"""CUT and FastCUT: Contrastive Learning for Unpaired Image-to-Image Translation (Park, Efros, Zhang,
+Zhu, ECCV 2020, arXiv 2007.15651), by the official code.
 
 One direction, a to b: one generator, one discriminator. What holds the content is that a patch of the
-output, in the features of the generator's own first half, is nearer to the patch of the input at its place
-than to the input's other patches.
+output, in the features of the generator's own first half, is nearer to the patch of the input at its
+place than to the input's other patches.
 
   paper                    here
   G, D, H_l                generator, discriminator, projector (two linear layers for each tap)
   L_PatchNCE(G, H, X)      nce          of images of a and their translations
   L_PatchNCE(G, H, Y)      nce_identity of images of b and what the generator makes of them (CUT only)
 
-The official losses are 0.5 (nce + nce_identity) for CUT, and 10 nce for FastCUT, which instead mirrors the
-input at every second step: G must do the same with a mirrored image (`losses.flip`). Patches are at places
-drawn for each tap, without replacement, the same ones for all images of a batch and for input and output.
+The official losses are 0.5 (nce + nce_identity) for CUT, and 10 nce for FastCUT, which instead mirrors
+the input at every second step: G must do the same with a mirrored image (`losses.flip`). Patches are at
+places drawn for each tap, without replacement, the same ones for all images of a batch and for input
+and output.
 
-Where we differ: the generator makes its fakes again in the second phase, with the same parameters; nothing
-drops the crops of augmentation while the rate decays, as the official loader does.
+Where we differ: the generator makes its fakes again in the second phase, with the same parameters;
+nothing drops the crops of augmentation while the rate decays, as the official loader does.
 """
 
 from collections import OrderedDict

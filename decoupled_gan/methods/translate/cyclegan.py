@@ -1,7 +1,7 @@
 """CycleGAN: Unpaired Image-to-Image Translation (Zhu, Park, Isola, Efros, ICCV 2017, arXiv 1703.10593).
 
-Two generators between domains a and b, two discriminators of patches; what was translated and translated
-back should be what it was.
+Two generators between domains a and b, two discriminators of patches; what was translated and
+translated back should be what it was.
 
   paper                 here
   G: X -> Y, F: Y -> X  generator.b, generator.a     (a generator is named by what it makes)
@@ -10,13 +10,13 @@ back should be what it was.
   L_cyc                 cycle
   L_identity            identity                     (section 5.2; on by default in the official code)
 
-The official step makes the fakes once: the generators learn by them, then the discriminators by the same
-ones, mixed with older ones from a pool. Both updates are functions of the parameters before the step, so
-that one phase with two columns of the table is the official step exactly: one forward pass, two backward
-passes. The losses are summed over the domains.
+The official step makes the fakes once: the generators learn by them, then the discriminators by the
+same ones, mixed with older ones from a pool. Both updates are functions of the parameters before the
+step, so that one phase with two columns of the table is the official step exactly: one forward pass,
+two backward passes. The losses are summed over the domains.
 
-Where we differ: the pool is saved with the run, and resuming is exact; both domains come once before either
-starts again (the official loader draws b at random, with replacement).
+Where we differ: the pool is saved with the run, and resuming is exact; both domains come once before
+either starts again (the official loader draws b at random, with replacement).
 """
 
 import functools

@@ -1,8 +1,8 @@
 """MUNIT: Multimodal Unsupervised Image-to-Image Translation (Huang, Liu, Belongie, Kautz, ECCV 2018,
 arXiv 1804.04732), by its official code.
 
-An image is content, which the domains share, and style, which they do not: a translation keeps the content
-and draws a style of the other domain from N(0, I), so that one image has many.
+An image is content, which the domains share, and style, which they do not: a translation keeps the
+content and draws a style of the other domain from N(0, I), so that one image has many.
 
   official code         here
   gen_a.enc_content     content.a
@@ -11,11 +11,11 @@ and draws a style of the other domain from N(0, I), so that one image has many.
   recon_x, recon_s      reconstruct, style
   recon_c, recon_x_cyc  content, cycle   (cycle has no row as published)
 
-The discriminators are trained first, on fakes of other styles than the generators' in the same step. The
-target of the content loss is not a constant, as in the official code.
+The discriminators are trained first, on fakes of other styles than the generators' in the same step.
+The target of the content loss is not a constant, as in the official code.
 
-Where we differ: `translate` draws an image's style from the bits of its pixels and `model.style_seed`, so
-that a translation is a function of the image (the official test draws anew). No perceptual loss: its
+Where we differ: `translate` draws an image's style from the bits of its pixels and `model.style_seed`,
+so that a translation is a function of the image (the official test draws anew). No perceptual loss: its
 published weight is 0.
 """
 
@@ -66,7 +66,8 @@ class MUNIT(nn.Module):
   def prior(self, images: Pair) -> Pair:
     """Styles [B, S] of N(0, I), for images of each domain."""
     keys = jax.random.split(self.make_rng('noise'))
-    return Pair(*[jax.random.normal(k, (len(x), self.style_size)) for k, x in zip(keys, images, strict=True)])
+    draw = lambda key, x: jax.random.normal(key, (len(x), self.style_size))  # noqa: E731
+    return Pair(*map(draw, keys, images))
 
   def own_styles(self, images: Array) -> Array:
     """Styles [B, S] of N(0, I), each a function of its image and of `style_seed`."""
@@ -130,7 +131,8 @@ def sample(gan: MUNIT, real: Pair) -> OrderedDict[str, Pair]:
   """The columns of a sample grid: two styles of the translation, and the image rebuilt."""
   content, style = gan.content(real), gan.style(real)
   styles = jax.tree.map(gan.own_styles, real.swapped)
-  one, other = (gan.decoder(content.swapped, jax.tree.map(lambda s: w * s, styles)) for w in (1, -1))
+  one = gan.decoder(content.swapped, styles)
+  other = gan.decoder(content.swapped, jax.tree.map(jnp.negative, styles))
   return OrderedDict(
     input=real,
     translation=one.swapped,  # beside the input it was made from

@@ -1,17 +1,17 @@
 """pix2pix: Image-to-Image Translation with Conditional Adversarial Networks (Isola, Zhu, Zhou, Efros,
 CVPR 2017, arXiv 1611.07004), by its official code.
 
-Pairs of an input x and a target y: a generator is near y by L1 and convinces a discriminator of patches,
-which sees the input beside the image.
+Pairs of an input x and a target y: a generator is near y by L1 and convinces a discriminator of
+patches, which sees the input beside the image.
 
   paper          here
   L_cGAN(G, D)   discriminate/adversarial (D), translate/adversarial (G; non-saturating)
   L_L1(G)        translate/l1, weight 100
 
-The official step makes the fake once, updates D, then G by the new D. Here the generator runs once in each
-phase with the same parameters and, by the stream `step`, the same dropout: the same fake. Its running
-statistics are moved in `translate` only, once a step; the discriminator's by each of its three calls (fake,
-real; fake), as there.
+The official step makes the fake once, updates D, then G by the new D. Here the generator runs once in
+each phase with the same parameters and, by the stream `step`, the same dropout: the same fake. Its
+running statistics are moved in `translate` only, once a step; the discriminator's by each of its three
+calls (fake, real; fake), as there.
 
 Where we differ: translating drops nothing (the official test keeps dropout as its only noise, unless
 `--eval`); `model.test_statistics` says by which statistics batch normalisation goes then: 'image', each
@@ -41,7 +41,7 @@ FEWEST_DOWNS = 5
 
 
 class Pix2Pix(nn.Module):
-  """`generator`: (input, track=...) -> image. `discriminator`: input and image, in channels -> logits."""
+  """`generator`: (input, track=...) -> image. `discriminator`: both, as channels -> logits."""
 
   generator: nn.Module
   discriminator: nn.Module

@@ -1,8 +1,8 @@
 """U-GAT-IT (Kim, Kim, Kang, Lee, ICLR 2020, arXiv 1907.10830), by its official PyTorch code.
 
 Unpaired translation with attention by class activation maps (CAM) in generators and discriminators, a
-normalisation whose mixture of instance and layer statistics is learnt (AdaLIN), and a global and a local
-discriminator for each domain. NICE-GAN came out of it.
+normalisation whose mixture of instance and layer statistics is learnt (AdaLIN), and a global and a
+local discriminator for each domain. NICE-GAN came out of it.
 
   paper, official code         here
   G_{s->t}: genA2B, genB2A     generator.b, generator.a     (a generator is named by what it makes)
@@ -12,11 +12,11 @@ discriminator for each domain. NICE-GAN came out of it.
   L_cam^{s->t}                 cam: source images against those of the target domain
   rho in [0, 1]                the part `rho`, whose optimizer has range = (0, 1)
 
-Losses are means over a discriminator's map, summed over domains, discriminators and outputs. Each training
-forward of a discriminator is one power iteration of its spectral norms: three a step.
+Losses are means over a discriminator's map, summed over domains, discriminators and outputs. Each
+training forward of a discriminator is one power iteration of its spectral norms: three a step.
 
-Where we differ: fakes are constants for the discriminators (the official code throws those gradients away);
-the rate is a function of the step (the official code decays twice on resuming).
+Where we differ: fakes are constants for the discriminators (the official code throws those gradients
+away); the rate is a function of the step (the official code decays twice on resuming).
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""The networks of MUNIT (Huang, Liu, Belongie, Kautz, ECCV 2018, arXiv 1804.04732), by its official code.
+"""The networks of MUNIT (Huang, Liu, Belongie, Kautz, ECCV 2018, arXiv 1804.04732), by official code.
 
   Content        images -> where things are, [B, H/4, W/4, 4w]; instance normalisation
   StyleEncoder   images -> how things look, a vector; no normalisation, which would take it away

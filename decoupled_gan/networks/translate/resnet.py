@@ -8,10 +8,10 @@
                  up_1 3x3, w       to [H, W]
                  output 7x7, tanh
 
-with normalisation and ReLU after every convolution but the last. Any size that 4 divides. CycleGAN halves
-by strides and doubles by transposed convolutions; with `antialias` (CUT, Park et al., ECCV 2020) the
-convolutions keep the size and fixed filters change it. As in the official code a convolution has a bias
-before an instance normalisation, where it does nothing, and none before a batch normalisation.
+with normalisation and ReLU after every convolution but the last. Any size that 4 divides. CycleGAN
+halves by strides and doubles by transposed convolutions; with `antialias` (CUT, Park et al., ECCV 2020)
+the convolutions keep the size and fixed filters change it. As in the official code a convolution has a
+bias before an instance normalisation, where it does nothing, and none before a batch normalisation.
 """
 
 import functools

@@ -1,13 +1,13 @@
-"""The networks of U-GAT-IT (Kim, Kim, Kang, Lee, ICLR 2020, arXiv 1907.10830), by the official PyTorch code.
+"""The networks of U-GAT-IT (Kim, Kim, Kang, Lee, ICLR 2020, arXiv 1907.10830), by official code.
 
   Generator      images -> stem, down_0, down_1, block_i -> attention by class activation -> style
                  -> adaptive_i (AdaLIN blocks with one gamma and beta) -> up_0, up_1 (LIN) -> tanh
   Discriminator  images -> strided convolutions -> attention by class activation -> a map of logits
 
-The attention multiplies features by the raw weights with which their averages and maxima are scored: two
-logits for each image. Where we differ in form, with the same numbers: the 1x1 convolution of the features
-times both weights is one of the features with the weighted halves added, half the work; and a convolution
-of an image whose pixels were doubled is written over the small image (`conv_doubled`).
+The attention multiplies features by the raw weights with which their averages and maxima are scored:
+two logits for each image. Where we differ in form, with the same numbers: the 1x1 convolution of the
+features times both weights is one of the features with the weighted halves added, half the work; and a
+convolution of an image whose pixels were doubled is written over the small image (`conv_doubled`).
 
 `iterate` of the discriminator: whether a training call is a power iteration of its spectral norms.
 """
