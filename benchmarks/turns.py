@@ -1,7 +1,9 @@
 """Programs that make the same step take turns, so that a machine whose speed drifts is fair to all.
 
 Each has a process of its own. A maker is a function of the options that gives (step, facts): step()
-makes one step (its first call compiles), facts() what else is to be told, at the end.
+makes one step (its first call compiles), facts() what else is to be told, at the end. CPU seconds are
+of all threads: what to go by where others use the machine too, but not for a program that waits by
+spinning.
 """
 
 import argparse
@@ -24,17 +26,19 @@ def serve(make: Callable, options, pipe):
   """A worker: answers 'step' with its seconds, and 'facts' with what is known at the end."""
   os.environ['JAX_PLATFORMS'] = 'cpu'
   step, facts = make(options)
-  compile_peak = None
+  compile_peak, cpu = None, []
   while (order := pipe.recv()) != 'leave':
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), time.process_time()
     if order == 'step':
       step()
       pipe.send(time.perf_counter() - start)
+      cpu.append(time.process_time() - spent)
       if compile_peak is None:  # the first step compiles
         compile_peak = peak_gib()
         Path('/proc/self/clear_refs').write_text('5')  # resets the peak
     else:
-      pipe.send({'peak_gib': peak_gib(), 'compile_peak_gib': compile_peak, **facts()})
+      known = {'peak_gib': peak_gib(), 'compile_peak_gib': compile_peak, 'cpu_seconds': cpu[1:]}
+      pipe.send(known | facts())
 
 
 def measure(makers: Mapping[str, Callable], options) -> dict[str, dict]:

@@ -87,7 +87,7 @@ def configure(networks: Mapping[str, Mapping[str, np.ndarray]], config: ConfigDi
 
 
 def read_files(path: Path, config: ConfigDict) -> tuple[dict[str, dict], int]:
-  """({network: state dict}, step) of a folder's newest files, or of a file gen_<step>.pt and its pair."""
+  """({network: state dict}, step) of a folder's newest files, or of a file gen_<step>.pt."""
   files = sorted(path.glob('gen_*.pt')) if path.is_dir() else [path]
   if not files or not files[-1].name.startswith('gen_'):
     raise UserError(f'--input={path} has no gen_<step>.pt, as the official MUNIT saves them.')

@@ -49,7 +49,7 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
     form.configure(networks, config)
   except KeyError as error:
     raise UserError(
-      f'--input={path} does not look like a checkpoint of {config.method}: there is no tensor {error} in '
+      f'--input={path} does not look like a checkpoint of {config.method}: there is no {error} in '
       f'{listing(networks)}. --config names the recipe that it is for.'
     ) from None
   run = experiment.build(config)
