@@ -54,7 +54,7 @@ def official(options):
   """(step(), facts) of PyTorch."""
   import torch
 
-  torch.set_num_threads(os.cpu_count())
+  torch.set_num_threads(len(os.sched_getaffinity(0)))
   shape = (2, options.batch_size, 3, options.image_size, options.image_size)
   a, b = torch.rand(shape) * 2 - 1
   make = {'cyclegan': cyclegan_step, 'ugatit': ugatit_step}[options.method]

@@ -98,7 +98,7 @@ def speeds(output: Path, turns_: int) -> dict[str, dict]:
   path = output / 'speed.json'
   if not path.exists():
     makers = dict(zip(RECIPES, (nice, cyclegan, cut, ugatit), strict=True))
-    found = turns.measure(makers, argparse.Namespace(steps=turns_))
+    found = turns.measure(makers, argparse.Namespace(steps=turns_, cores=0))
     path.write_text(json.dumps(found, indent=1) + '\n')
   return json.loads(path.read_text())
 

@@ -25,6 +25,8 @@ def peak_gib() -> float:
 def serve(make: Callable, options, pipe):
   """A worker: answers 'step' with its seconds, and 'facts' with what is known at the end."""
   os.environ['JAX_PLATFORMS'] = 'cpu'
+  if options.cores:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
   step, facts = make(options)
   compile_peak, cpu = None, []
   while (order := pipe.recv()) != 'leave':
@@ -45,7 +47,7 @@ def measure(makers: Mapping[str, Callable], options) -> dict[str, dict]:
   """{name: its figures}: seconds of the steps after the first one, `first` and what the facts say.
 
   Args:
-    options: `steps` of them is how many turns there are.
+    options: `steps`, how many turns there are; `cores`, how many a worker may use (0: all).
   """
   context, pipes = multiprocessing.get_context('spawn'), {}
   for name, make in makers.items():
@@ -73,15 +75,15 @@ def measure(makers: Mapping[str, Callable], options) -> dict[str, dict]:
 def compared(found: Mapping[str, Mapping], ours: str, theirs: str) -> dict:
   """Medians and the ratio of each turn, with their spread."""
   result = {}
+  for kind in ('seconds', 'cpu_seconds'):
+    of = {name: found[name][kind] for name in (ours, theirs)}
+    ratios = [a / b for a, b in zip(of[ours], of[theirs], strict=True)]
+    for name, values in (*of.items(), ('ratio', ratios)):
+      result[f'{kind} {name}'] = statistics.median(values)
+      result[f'{kind} {name} range'] = f'{min(values):.2f}..{max(values):.2f}'
   for name in (ours, theirs):
-    seconds = found[name]['seconds']
-    result[f'{name}_seconds'] = statistics.median(seconds)
-    result[f'{name}_range'] = f'{min(seconds):.2f}..{max(seconds):.2f}'
-    result[f'{name}_peak_gib'] = found[name]['peak_gib']
-  ratios = [a / b for a, b in zip(found[ours]['seconds'], found[theirs]['seconds'], strict=True)]
-  result['ratio_median'] = statistics.median(ratios)
-  result['ratio_range'] = f'{min(ratios):.2f}..{max(ratios):.2f}'
-  result['compile_seconds'] = found[ours]['first'] - result[f'{ours}_seconds']
+    result[f'{name} peak_gib'] = found[name]['peak_gib']
+  result['compile_seconds'] = found[ours]['first'] - result[f'seconds {ours}']
   result['compile_peak_gib'] = found[ours]['compile_peak_gib']
   return result
 
@@ -89,7 +91,7 @@ def compared(found: Mapping[str, Mapping], ours: str, theirs: str) -> dict:
 def told(result: Mapping, path: str = ''):
   """Prints the figures, and keeps them in the JSON file `path` if there is one."""
   for name, value in result.items():
-    print(f'{name:18} {value:.4g}' if isinstance(value, float) else f'{name:18} {value}')
+    print(f'{name:26} {value:.4g}' if isinstance(value, float) else f'{name:26} {value}')
   if path:
     Path(path).write_text(json.dumps(result, indent=2) + '\n')
 
@@ -99,5 +101,6 @@ def parser(title: str) -> argparse.ArgumentParser:
   made = argparse.ArgumentParser(description=title)
   made.add_argument('--batch_size', type=int, default=1)
   made.add_argument('--steps', type=int, default=4)
+  made.add_argument('--cores', type=int, default=0, help='that each side may use; 0: all')
   made.add_argument('--json', default='', help='a file for the figures')
   return made
