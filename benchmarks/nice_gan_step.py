@@ -3,29 +3,26 @@
   python benchmarks/nice_gan_step.py --image_size=128 --width=32 --batch_size=4 --steps=4 \
     --official=<checkout of alpc91/NICE-GAN-pytorch> --json=step.json
 
-Each side has a process of its own; they take turns, a step each, so that a machine whose speed drifts
-is fair to both. The official networks run in a step written from the paper's facts (D, then G with the
-updated D; Adam with coupled weight decay). `limit_seconds` is the time that our FLOPs would take at the
-rate of one large float32 matrix product. `peak_gib` is the resident memory while steps are made,
-`compile_peak_gib` that of the first call.
+Each side has a process of its own; they take turns (turns.py). The official networks run in a step
+written from the paper's facts (D, then G with the updated D; Adam with coupled weight decay).
+`limit_seconds` is the time that our FLOPs would take at the rate of one large float32 matrix product.
+`peak_gib` is the resident memory while steps are made, `compile_peak_gib` that of the first call.
 """
 
-import argparse
 import itertools
-import json
-import multiprocessing
 import os
-import statistics
 import sys
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
+
+import turns  # noqa: E402
 
 
 def ours(options):
   """(step(), facts) of this project; the first call of step compiles."""
-  sys.path.insert(0, str(ROOT))
   import jax
   import jax.numpy as jnp
   import numpy as np
@@ -79,7 +76,7 @@ def official(options):
   import torch
   from torch.utils.flop_counter import FlopCounterMode
 
-  torch.set_num_threads(os.cpu_count())
+  torch.set_num_threads(len(os.sched_getaffinity(0)))
   size, width = options.image_size, options.width
   generators = [networks.ResnetGenerator(3, 3, width, 6, size, light=True) for _ in range(2)]
   discriminators = [networks.Discriminator(3, width, options.depth) for _ in range(2)]
@@ -122,85 +119,19 @@ def official(options):
   return step, facts
 
 
-def peak_gib() -> float:
-  """This process's largest resident memory since it was last reset, in GiB (Linux)."""
-  lines = Path('/proc/self/status').read_text().splitlines()
-  return next(int(line.split()[1]) for line in lines if line.startswith('VmHWM')) / 2**20
-
-
-def serve(make, options, pipe):
-  """A worker: answers 'step' with its seconds, and 'facts' with what is known at the end."""
-  os.environ['JAX_PLATFORMS'] = 'cpu'
-  step, facts = make(options)
-  compile_peak = None
-  while (order := pipe.recv()) != 'leave':
-    start = time.perf_counter()
-    if order == 'step':
-      step()
-      pipe.send(time.perf_counter() - start)
-      if compile_peak is None:  # the first step compiles
-        compile_peak = peak_gib()
-        Path('/proc/self/clear_refs').write_text('5')  # resets the peak
-    else:
-      pipe.send({'peak_gib': peak_gib(), 'compile_peak_gib': compile_peak, **facts()})
-
-
-def measure(options) -> dict:
-  """All figures; those of the official code only if its checkout is given."""
-  makers = {'ours': ours} | ({'official': official} if options.official else {})
-  context, pipes = multiprocessing.get_context('spawn'), {}
-  for name, make in makers.items():
-    pipes[name], theirs = context.Pipe()
-    context.Process(target=serve, args=(make, options, theirs), daemon=True).start()
-
-  def ask(name, order):
-    pipes[name].send(order)
-    return pipes[name].recv()
-
-  first = {name: ask(name, 'step') for name in makers}
-  seconds = {name: [] for name in makers}
-  for _ in range(options.steps):
-    for name in makers:
-      seconds[name].append(ask(name, 'step'))
-  medians = {name: statistics.median(values) for name, values in seconds.items()}
-  facts = {name: ask(name, 'facts') for name in makers}
-  for pipe in pipes.values():
-    pipe.send('leave')
-  result = {
-    'ours_seconds': medians['ours'],
-    'compile_seconds': first['ours'] - medians['ours'],
-    'peak_gib': facts['ours']['peak_gib'],
-    'compile_peak_gib': facts['ours']['compile_peak_gib'],
-    'flops_ours': facts['ours']['flops_ours'],
-    'limit_seconds': facts['ours']['flops_ours'] / facts['ours']['matrix_rate'],
-  }
-  if options.official:
-    ratios = [a / b for a, b in zip(seconds['ours'], seconds['official'], strict=True)]
-    result |= {
-      'official_seconds': medians['official'],
-      'ratio_median': statistics.median(ratios),
-      'official_peak_gib': facts['official']['peak_gib'],
-      'flops_official': facts['official']['flops_official'],
-    }
-  return result
-
-
 def main():
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = turns.parser(__doc__.splitlines()[0])
   parser.add_argument('--image_size', type=int, default=128)
   parser.add_argument('--width', type=int, default=32)
   parser.add_argument('--depth', type=int, default=7)
-  parser.add_argument('--batch_size', type=int, default=4)
-  parser.add_argument('--steps', type=int, default=4)
   parser.add_argument('--compute_dtype', default='float32')
   parser.add_argument('--official', default='', help='a checkout of the official repository')
-  parser.add_argument('--json', default='', help='a file for the figures')
   options = parser.parse_args()
-  result = measure(options)
-  for name, value in result.items():
-    print(f'{name:18} {value:.4g}')
-  if options.json:
-    Path(options.json).write_text(json.dumps(result, indent=2) + '\n')
+  found = turns.measure({'ours': ours} | ({'official': official} if options.official else {}), options)
+  facts = {key: x for of in found.values() for key, x in of.items() if key.startswith('flops')}
+  facts['limit_seconds'] = facts['flops_ours'] / found['ours']['matrix_rate']
+  result = turns.compared(found, 'ours', 'official') if options.official else found['ours']
+  turns.told(result | facts, options.json)
 
 
 if __name__ == '__main__':

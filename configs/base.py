@@ -41,6 +41,25 @@ def apply(config, words, variants, adjust=None):
   return config
 
 
+def small_translator(config, averaged=('generator',)):
+  """A size at which translators train in minutes on a CPU, that of the quickstart; 64 px.
+
+  Args:
+    averaged: the groups that translate, of which averages are kept.
+  """
+  config.image_size = 64
+  config.batch_size = 4
+  config.num_steps = 1400
+  config.model.width = 16
+  config.model.blocks = 4
+  config.optimizer.learning_rate = 2e-4
+  config.optimizer.decay_start_step = -1  # so short a run wants all of it
+  for group in averaged:
+    config.copies[group] = {'halflife_kimg': 0.5}
+  config.sample_every_steps = 400
+  config.checkpoint_every_steps = 200
+
+
 def instead(rows, old, new):
   """Gives the cells of the row `old` to a row `new` in its place."""
   rows[new] = rows[old]

@@ -223,9 +223,12 @@ def plan():
   example='import --input=cat2dog_params_latest.pt --workdir=runs/official',
 )
 def import_():
-  from decoupled_gan.interop import nice_checkpoint, stylegan2_checkpoint
+  from decoupled_gan.interop import nice_checkpoint, stylegan2_checkpoint, translators
 
-  reader = stylegan2_checkpoint if FLAGS.input.endswith('.npz') else nice_checkpoint
+  if FLAGS.input.endswith('.npz'):
+    reader = stylegan2_checkpoint
+  else:
+    reader = translators if FLAGS.config.method in translators.FORMATS else nice_checkpoint
   reader.import_checkpoint(FLAGS.input, FLAGS.config, _workdir())
 
 

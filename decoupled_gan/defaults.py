@@ -47,10 +47,11 @@ def get_config() -> ConfigDict:
   config.data.path = ''
   config.data.a = ''
   config.data.b = ''
-  config.data.direction = 'a_to_b'  # of side-by-side pairs: which half is the input
+  config.data.direction = 'a_to_b'  # or b_to_a: the domains (of pairs: input and target) exchanged
   config.data.augment = True
   config.data.stretch = False  # each image's values to 0..255 first, as scipy's imresize did
   config.data.center_crop = False  # to a square before resizing, which otherwise ignores the aspect
+  config.data.interpolation = 'bilinear'  # or bicubic: how images are resized
   config.data.mirror = False  # train on left-right mirrored images as well: twice as many
   config.data.index = False  # batches say which examples they are of
   config.data.labels_per_class = 0  # known in training, others become -1; 0: all are known
@@ -76,8 +77,10 @@ def get_config() -> ConfigDict:
   config.optimizer.clip_gradient = 0.0  # the group's gradient is cut to this norm; 0: not
   config.optimizer.clip_gradient_each = 0.0  # the gradient of each array is
   config.optimizer.historical = 0.0  # weight of |p - mean of p so far|^2, the mean a constant
-  # linear decay to 0 from there to num_steps; -1: none
+  # linear decay to 0 from there to decay_end_step; -1: none
   config.optimizer.decay_start_step = config_dict.FieldReference(-1)
+  config.optimizer.decay_end_step = config_dict.FieldReference(-1)  # -1: num_steps
+  config.optimizer.decay_every_steps = config_dict.FieldReference(1)  # it changes so often: an epoch
   config.optimizer.clip_weights = 0.0  # parameters stay within -+ this after the update; 0: anywhere
   config.optimizer.range = ()  # (low, high) that parameters are kept in
   config.optimizer.unit_norm = False  # vectors along the last axis keep length 1

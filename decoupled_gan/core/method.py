@@ -49,6 +49,7 @@ class Method:
       of its own is initialised by it; another one by what the table asks of its objectives.
     sample: (gan, batch) -> {column: images} of the sample grid.
     translate: (gan, images, target domain 'a' or 'b') -> images.
+    targets: the domains that `translate` can make; of Aligned batches that is 'b', their target.
     edit: (gan, images, labels) -> images.
     style, draw: (gan, z, truncation) -> codes [B, D]; (gan, codes, noise) -> images or points.
     conditional: whether `draw` takes labels [B, K] as well, where a run has attributes.
@@ -64,6 +65,7 @@ class Method:
   build: Callable
   sample: Callable
   translate: Callable | None = None
+  targets: tuple[str, ...] = ('a', 'b')
   edit: Callable | None = None
   style: Callable | None = None
   draw: Callable | None = None

@@ -18,16 +18,25 @@ from decoupled_gan.core.schedules import entry_of, schedule
 from decoupled_gan.errors import UserError, listing
 
 
-def linear_decay(rate: float, num_steps: int, start_step: int) -> optax.Schedule:
+def linear_decay(rate: float, num_steps: int, start_step: int, every: int = 1) -> optax.Schedule:
   """`rate` for `start_step` steps, then down to 0 at the last of `num_steps` steps.
 
   As in the official NICE-GAN, whose step t = 1, 2, ... is our step t - 1:
   rate * (1 - (t - start) / (num_steps - start)) for t > start. A start at or past the end is no
   decay.
+
+  Args:
+    every: the rate changes after every so many steps only, and is meanwhile that of the last of them: an
+      epoch, where the published code changes it once an epoch.
   """
   if start_step >= num_steps:
     return optax.constant_schedule(rate)
-  return lambda step: rate * jnp.clip((num_steps - 1 - step) / (num_steps - start_step), 0, 1)
+
+  def schedule(step):
+    last = step // every * every + every - 1
+    return rate * jnp.clip((num_steps - 1 - last) / (num_steps - start_step), 0, 1)
+
+  return schedule
 
 
 def scale_by_step_schedule(schedule: optax.Schedule) -> optax.GradientTransformationExtraArgs:
@@ -249,8 +258,10 @@ def make_optimizer(
     field: schedule(config[field], entry, f'anneal.optimizer.{field}') for field, entry in anneal.items()
   }
   if 'learning_rate' not in schedules:
-    start = num_steps if config.decay_start_step < 0 else config.decay_start_step
-    schedules['learning_rate'] = linear_decay(config.learning_rate, num_steps, start)
+    end = num_steps if config.decay_end_step < 0 else config.decay_end_step
+    start = end if config.decay_start_step < 0 else config.decay_start_step
+    every = max(1, config.decay_every_steps)
+    schedules['learning_rate'] = linear_decay(config.learning_rate, end, start, every)
   links = [make(config, schedules) for make in LINKS.values()]
   chain = optax.chain(*[link for link in links if link is not None])
   return sparse_rows(chain) if config.sparse_rows else chain

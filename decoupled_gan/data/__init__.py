@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import Aligned, Batch, Examples, Pair
+from decoupled_gan.core.types import DIRECTIONS, Aligned, Batch, Examples, Pair
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
 from decoupled_gan.data.pipeline import take, test_batch, test_images, train_batches
-from decoupled_gan.data.views import cropped, forgotten, held_out, limited, mirrored, thinned
+from decoupled_gan.data.views import cropped, exchanged, forgotten, held_out, limited, mirrored, thinned
 from decoupled_gan.errors import UserError, listing
 
 __all__ = [
@@ -78,6 +78,8 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
       f'data.source={source!r} does not exist for batches of {wanted}, which the method wants: there '
       f'are {listing(sources, 40)}{naming}.'
     )
+  if config.data.direction not in DIRECTIONS:
+    raise UserError(f'data.direction={config.data.direction!r} is unknown; there are a_to_b and b_to_a.')
   module, _, function = sources[word].partition(':')
   dataset = getattr(importlib.import_module(f'{__name__}.sources.{module}'), function)(config)
   if config.data.held_out:
@@ -85,6 +87,8 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     dataset = held_out(dataset, config.data.held_out, classes)
   if config.data.class_counts:
     dataset = thinned(dataset, config.data.class_counts)
+  if kind is Pair and config.data.direction == 'b_to_a':
+    dataset = exchanged(dataset)
   if config.data.limit:
     dataset = limited(dataset, config.data.limit)
   if config.data.labels_per_class:

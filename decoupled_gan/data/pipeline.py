@@ -151,12 +151,12 @@ def take(batches: Iterator[Batch], count: int) -> Batch:
 
 
 def test_images(images: Images, which: int | Sequence[int] | None, config) -> np.ndarray:
-  """Test images after the test protocol: bilinear resize to (S, S), nothing random.
+  """Test images after the test protocol: resize to (S, S), nothing random.
 
   Args:
     images: one domain, e.g. `dataset.test.a`.
     which: indices, or a number for the first so many, or None for all.
-    config: reads image_size, image_channels and data.num_threads.
+    config: reads image_size, image_channels, data.interpolation and data.num_threads.
 
   Returns:
     uint8 [N, S, S, C].
@@ -254,7 +254,7 @@ def _augmented(example: tuple, rng: np.random.Generator, config) -> tuple:
 
   def convert(image):
     rng.bit_generator.state = state
-    return augment(_stretched(image, config), rng, config.image_size)
+    return augment(_stretched(image, config), rng, config.image_size, config.data.interpolation)
 
   return tuple(convert(x) if x.dtype == np.uint8 else x for x in example)
 
@@ -264,7 +264,7 @@ def _resized(example: tuple, config) -> tuple:
 
 
 def _tested(image: np.ndarray, config) -> np.ndarray:
-  return resize(_stretched(image, config), config.image_size)
+  return resize(_stretched(image, config), config.image_size, config.data.interpolation)
 
 
 def _stretched(image: np.ndarray, config) -> np.ndarray:

@@ -9,22 +9,32 @@ smallest; the distribution is the same, because the crop's offset is symmetric.
 import numpy as np
 from PIL import Image
 
+from decoupled_gan.errors import UserError, listing
+
 
 def load_size(size: int) -> int:
   """The edge that an image is resized to before the random crop: 286 at 256."""
   return round(size * 286 / 256)
 
 
-def resize(image: np.ndarray, size: int) -> np.ndarray:
-  """uint8 [H, W, C] -> uint8 [size, size, C], bilinear; the test protocol.
+INTERPOLATIONS = {'bilinear': Image.Resampling.BILINEAR, 'bicubic': Image.Resampling.BICUBIC}
+"""Word of config.data.interpolation -> Pillow's, which both antialias."""
+
+
+def resize(image: np.ndarray, size: int, interpolation: str = 'bilinear') -> np.ndarray:
+  """uint8 [H, W, C] -> uint8 [size, size, C]; the test protocol.
 
   An image that already has the size is returned as it is.
   """
+  if interpolation not in INTERPOLATIONS:
+    raise UserError(
+      f'data.interpolation={interpolation!r} is unknown; there are {listing(INTERPOLATIONS)}.'
+    )
   if image.shape[:2] == (size, size):
     return image
   grey = image.shape[-1] == 1
   pillow = Image.fromarray(image[..., 0] if grey else image)
-  resized = np.asarray(pillow.resize((size, size), Image.Resampling.BILINEAR))
+  resized = np.asarray(pillow.resize((size, size), INTERPOLATIONS[interpolation]))
   return resized[..., None] if grey else resized
 
 
@@ -50,9 +60,11 @@ def mirror(image: np.ndarray) -> np.ndarray:
   return image[:, ::-1]
 
 
-def augment(image: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
+def augment(
+  image: np.ndarray, rng: np.random.Generator, size: int, interpolation: str = 'bilinear'
+) -> np.ndarray:
   """uint8 [H, W, C] -> uint8 [size, size, C]: resized a little larger, cropped, maybe flipped."""
-  large = resize(image, load_size(size))
+  large = resize(image, load_size(size), interpolation)
   y, x = rng.integers(0, load_size(size) - size + 1, size=2)
   crop = large[y : y + size, x : x + size]
   return crop[:, ::-1] if rng.random() < 0.5 else crop

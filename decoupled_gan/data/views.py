@@ -106,6 +106,14 @@ def forgotten(dataset: Dataset, count: int, seed: int) -> Dataset:
   return replace(dataset, train=dataset.train._replace(labels=known), notes=notes)
 
 
+def exchanged(dataset: Dataset) -> Dataset:
+  """A dataset of a Pair with its domains exchanged."""
+  domains = dataset.domains and dataset.domains.swapped
+  return replace(
+    dataset, train=dataset.train.swapped, test=dataset.test.swapped, domains=domains
+  )  # fmt: skip
+
+
 def limited(dataset: Dataset, count: int) -> Dataset:
   """The first `count` training examples only (of a Pair: of each domain)."""
   train = changed(

@@ -76,11 +76,15 @@ def tasks_of(run, dataset) -> list[Task]:
 
 
 def of_translator(run, dataset) -> list[Task]:
-  """Both directions of a method with `translate` on a dataset of pairs.
+  """The directions of a method with `translate` on a dataset of pairs: both, or the one that it can.
 
   The baselines are the input as it is, and with the target's mean and variance of each channel.
   """
-  return [_direction(run, dataset, direction) for direction in DIRECTIONS]
+  return [
+    _direction(run, dataset, direction)
+    for direction, target in DIRECTIONS.items()
+    if target in run.method.targets
+  ]
 
 
 def of_aligned(run, dataset) -> list[Task]:

@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.optim import linear_decay
 from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.interop import layouts
 from decoupled_gan.interop import nice_official as official
 from decoupled_gan.machine import pytorch_file
 from decoupled_gan.run import experiment
@@ -23,6 +24,7 @@ from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
 OPTIMIZERS = {'G_optimizer': ('gen2B', 'gen2A'), 'D_optimizer': ('disA', 'disB')}
+PROFILE = ('total_ops', 'total_params')  # counters that thop.profile leaves in some modules
 MOMENTS = {'mu': 'exp_avg', 'nu': 'exp_avg_sq'}  # optax's name: torch's
 
 
@@ -47,7 +49,7 @@ class Architecture:
     except KeyError as error:
       raise UserError(
         f'This is not an official NICE-GAN checkpoint: it has no {error}; it has '
-        f'{listing(networks)}.'
+        f'{listing(networks)}. Another method\'s needs its recipe, as in --config=ugatit.'
       ) from None
     full = hidden.shape[0] != hidden.shape[1]
     return cls(
@@ -76,13 +78,15 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
   if workdir.config_file.exists():
     raise UserError(f'--workdir={workdir.path} holds a run already: name a new folder.')
   networks = {
-    network: _without_profile(content[network]) for network in official.NETWORKS if network in content
+    network: layouts.without(content[network], *PROFILE)
+    for network in official.NETWORKS
+    if network in content
   }
   architecture = Architecture.of(networks)
   _apply(architecture, config)
   run = experiment.build(config)
   fresh = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), run.abstract_state())
-  _check(networks, official.write_networks(_variables(fresh), **_form(architecture)))
+  layouts.check(networks, official.write_networks(_variables(fresh), **_form(architecture)))
   step = int(content.get('start_iter', 0))
   state = _read(content, networks, architecture, fresh).replace(step=np.int32(step))
   workdir.create()
@@ -120,11 +124,6 @@ def _variables(state: TrainState) -> dict:
   return {'params': state.params, **state.stats}
 
 
-def _without_profile(tensors: Mapping) -> dict:
-  """Without the counters that thop.profile leaves in some modules."""
-  return {k: v for k, v in tensors.items() if k.split('.')[-1] not in ('total_ops', 'total_params')}
-
-
 def _apply(architecture: Architecture, config: ConfigDict):
   config.model.width = architecture.width
   config.model.depth = architecture.depth
@@ -133,22 +132,6 @@ def _apply(architecture: Architecture, config: ConfigDict):
   config.image_channels = architecture.channels
   if architecture.image_size:
     config.image_size = architecture.image_size
-
-
-def _check(found: Mapping, expected: Mapping):
-  """Raises one UserError that lists missing, surplus and misshapen tensors."""
-  problems = []
-  for network, tensors in expected.items():
-    there = found.get(network, {})
-    problems += [f'{network}.{key} is missing' for key in tensors if key not in there]
-    problems += [f'{network}.{key} is surplus' for key in there if key not in tensors]
-    problems += [
-      f'{network}.{key} is {there[key].shape}, not {tensors[key].shape}'
-      for key in tensors
-      if key in there and there[key].shape != tensors[key].shape
-    ]
-  if problems:
-    raise UserError(f'The checkpoint does not fit: {listing(problems, 40)}.')
 
 
 def _read(content, networks, architecture, fresh: TrainState) -> TrainState:

@@ -1,4 +1,5 @@
-"""Convolution layers: reflection-padded, optionally spectrally normalised; and TensorFlow's SAME ones.
+"""Convolution layers: padded by reflection or zeros, optionally spectrally normalised; their transposes;
+and TensorFlow's SAME ones.
 
 The arithmetic is in conv_ops.py, so that speed work has one place to go to.
 
@@ -65,8 +66,19 @@ def spectral_norm(layer: nn.Module, kernel: Array, iterate: bool = True) -> Arra
   return v_now @ matrix @ u_now
 
 
+PADDINGS = {
+  'reflect': conv_ops.reflect_pad,
+  'zero': lambda x, pad: jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0))),
+}
+"""Name -> (x [B, H, W, C], pixels) -> x with a border of so many pixels."""
+
+
 class Conv(nn.Module):
-  """Reflection padding, then a square VALID convolution: [B, H, W, I] -> [B, H', W', features].
+  """Padding, then a square VALID convolution: [B, H, W, I] -> [B, H', W', features].
+
+  Attributes:
+    pad: of PADDINGS, by `padding` pixels on each side.
+    bias_init: torch's bound of the kernel if None.
 
   `iterate` is that of `spectral_norm`.
   """
@@ -78,14 +90,17 @@ class Conv(nn.Module):
   use_bias: bool = True
   spectral: bool = False
   dtype: Any = jnp.float32
+  pad: str = 'reflect'
+  kernel_init: Any = torch_kernel
+  bias_init: Any = None
 
   @nn.compact
   def __call__(self, x: Array, iterate: bool = True) -> Array:
     shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-    kernel = self.param('kernel', torch_kernel, shape)
+    kernel = self.param('kernel', self.kernel_init, shape)
     norm = spectral_norm(self, kernel, iterate) if self.spectral else None
     if self.padding:
-      x = conv_ops.reflect_pad(x, self.padding)
+      x = PADDINGS[self.pad](x, self.padding)
     # A convolution is linear: the norm may divide the kernel or the output, whichever is smaller.
     late = self.spectral and kernel.size > self._output_size(x)
     if self.spectral and not late:
@@ -94,7 +109,8 @@ class Conv(nn.Module):
     if late:
       y = y / norm.astype(self.dtype)
     if self.use_bias:
-      bias = self.param('bias', torch_bias(math.prod(shape[:3])), (self.features,))
+      init = self.bias_init or torch_bias(math.prod(shape[:3]))
+      bias = self.param('bias', init, (self.features,))
       y = conv_ops.add_bias(y, bias)
     return y
 
@@ -102,6 +118,32 @@ class Conv(nn.Module):
     """The number of elements of the convolution of x, which is padded already."""
     height, width = ((n - self.kernel_size) // self.stride + 1 for n in x.shape[1:3])
     return len(x) * height * width * self.features
+
+
+class ConvTranspose(nn.Module):
+  """torch's transposed convolution, which doubles the size: [B, H, W, I] -> [B, 2H, 2W, features].
+
+  Stride 2, cropped by 1 pixel at the top and left and, to twice the size, at the bottom and right:
+  kernels of 3 with torch's padding 1 and output_padding 1, kernels of 4 with padding 1.
+  """
+
+  features: int
+  kernel_size: int = 3
+  use_bias: bool = True
+  dtype: Any = jnp.float32
+  kernel_init: Any = torch_kernel
+  bias_init: Any = nn.initializers.zeros
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    height, width = (2 * n for n in x.shape[1:3])
+    shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+    kernel = self.param('kernel', self.kernel_init, shape)
+    y = conv_ops.conv_transpose(x.astype(self.dtype), kernel.astype(self.dtype), 2)
+    y = y[:, 1 : 1 + height, 1 : 1 + width]
+    if self.use_bias:
+      y = conv_ops.add_bias(y, self.param('bias', self.bias_init, (self.features,)))
+    return y
 
 
 class Dense(nn.Module):

@@ -29,3 +29,8 @@ class PerDomain(nn.Module):
     of_a = self.a(*(pair.a for pair in pairs), **options)
     of_b = self.b(*(pair.b for pair in pairs), **options)
     return jax.tree.map(Pair, of_a, of_b)
+
+
+def over_domains(function: Callable, *pairs: Pair):
+  """function of the pairs' values of domain a, plus the same of domain b."""
+  return function(*(pair.a for pair in pairs)) + function(*(pair.b for pair in pairs))

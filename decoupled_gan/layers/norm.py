@@ -1,11 +1,12 @@
 """Normalisation: LIN and AdaLIN, batch and instance normalisation.
 
-LIN and AdaLIN (Kim et al., U-GAT-IT, ICLR 2020, eq. 2) are as NICE-GAN has them. Both mix instance
-normalisation (statistics over H, W) and layer normalisation (over H, W, C):
+LIN and AdaLIN (Kim et al., U-GAT-IT, ICLR 2020, eq. 2) mix instance normalisation (statistics over
+H, W) and layer normalisation (over H, W, C):
   y = rho_in * (x - mu_in) / sqrt(var_in + eps) + rho_ln * (x - mu_ln) / sqrt(var_ln + eps)
   LIN: gamma * y + beta with learned gamma and beta; AdaLIN: gamma and beta come from the image.
-The mixture is a softmax of two logits for each channel (U-GAT-IT clips one rho instead). Variances
-are unbiased (N - 1), as `torch.var` has them. Statistics are float32 whatever the images' dtype.
+The mixture of each channel is a softmax of two logits (NICE-GAN), or rho and 1 - rho of one rho, which
+the optimizer keeps in [0, 1] (`clipped`: U-GAT-IT). Variances are unbiased (N - 1), as `torch.var` has
+them. Statistics are float32 whatever the images' dtype.
 """
 
 from typing import Any
@@ -81,8 +82,15 @@ def _sum(x: Array) -> Array:
 mixed_normalise.defvjp(_mixed_forward, _mixed_backward)
 
 
-def _rho(layer: nn.Module, logits, channels: int) -> Array:
-  """The mixture's weights [2, C], from logits [C, 2] as the official checkpoints have them."""
+def _rho(layer: nn.Module, logits, rho: float, channels: int) -> Array:
+  """The mixture's weights [2, C], of logits [C, 2] or of one rho [C]: as official checkpoints have
+  them.
+
+  `logits` and `rho` are what they begin with.
+  """
+  if layer.clipped:
+    instance = layer.param('rho', nn.initializers.constant(rho), (channels,))
+    return jnp.stack([instance, 1 - instance])
   init = lambda key, shape: jnp.broadcast_to(jnp.array(logits), shape)  # noqa: E731
   return nn.softmax(layer.param('rho', init, (channels, 2))).T
 
@@ -90,21 +98,25 @@ def _rho(layer: nn.Module, logits, channels: int) -> Array:
 class LIN(nn.Module):
   """Layer-instance normalisation with a learned affine map: [B, H, W, C] -> the same."""
 
+  clipped: bool = False
+
   @nn.compact
   def __call__(self, x: Array) -> Array:
     channels = x.shape[-1]
     gamma = self.param('gamma', nn.initializers.ones, (channels,))
     beta = self.param('beta', nn.initializers.zeros, (channels,))
     gamma, beta = (jnp.broadcast_to(p[None], (len(x), channels)) for p in (gamma, beta))
-    return mixed_normalise(x, _rho(self, LN_LOGITS, channels), gamma, beta)
+    return mixed_normalise(x, _rho(self, LN_LOGITS, 0.0, channels), gamma, beta)
 
 
 class AdaLIN(nn.Module):
   """Adaptive layer-instance normalisation: gamma and beta [B, C] are given with the image."""
 
+  clipped: bool = False
+
   @nn.compact
   def __call__(self, x: Array, gamma: Array, beta: Array) -> Array:
-    return mixed_normalise(x, _rho(self, IN_LOGITS, x.shape[-1]), gamma, beta)
+    return mixed_normalise(x, _rho(self, IN_LOGITS, 0.9, x.shape[-1]), gamma, beta)
 
 
 class BatchNorm(nn.Module):
@@ -151,4 +163,74 @@ class InstanceNorm(nn.Module):
     beta = self.param('beta', nn.initializers.zeros, x.shape[-1:])
     mean, var = conv_ops.moments(x, axes=(1, 2))
     scale = gamma[None, None, None] * jax.lax.rsqrt(var + self.epsilon)
+    return (x * scale + (beta[None, None, None] - mean * scale)).astype(x.dtype)
+
+
+@jax.custom_vjp
+def instance_normalise(x: Array) -> Array:
+  """Each channel of each image of x [B, H, W, C] by its own mean and biased variance; torch's eps.
+
+  Its gradient is written out: two sums over pixels, then one affine map of x and the output's gradient.
+  It can be differentiated again.
+  """
+  return _instance_forward(x)[0]
+
+
+def _instance_forward(x):
+  mean, var = conv_ops.moments(x, axes=(1, 2))
+  inverse = jax.lax.rsqrt(var + EPSILON)
+  return ((x - mean) * inverse).astype(x.dtype), (x, mean, inverse)
+
+
+def _instance_backward(saved, dy):
+  x, mean, inverse = saved
+  centred, dy_wide = x - mean, dy.astype(jnp.float32)
+  shift = dy_wide.mean((1, 2), keepdims=True)
+  slope = (dy_wide * centred).mean((1, 2), keepdims=True) * jnp.square(inverse)
+  return ((inverse * (dy_wide - shift - centred * slope)).astype(x.dtype),)
+
+
+instance_normalise.defvjp(_instance_forward, _instance_backward)
+
+
+class TorchBatchNorm(nn.Module):
+  """torch.nn.BatchNorm2d: over all axes but the last, then a learned affine map.
+
+  While the collection 'batch_stats' is mutable (training), it normalises by the batch's mean and biased
+  variance, and moves the averages `mean` and `var` by a tenth of the way to the batch's mean and
+  *unbiased* variance (flax stores the biased one); `count` is how often. Otherwise it normalises by
+  those averages or, if `own_statistics`, each image by its own: what training at batch size 1 does.
+
+  Attributes:
+    own_statistics: see above.
+    scale_init: of gamma; N(1, 0.02) in pix2pix and DCGAN.
+  """
+
+  own_statistics: bool = False
+  scale_init: Any = nn.initializers.ones
+  momentum: float = 0.1
+
+  @nn.compact
+  def __call__(self, x: Array, track: bool = True) -> Array:
+    """`track`: whether a training call moves the averages."""
+    shape = x.shape[-1:]
+    gamma = self.param('gamma', self.scale_init, shape)
+    beta = self.param('beta', nn.initializers.zeros, shape)
+    average = {
+      'mean': self.variable('batch_stats', 'mean', jnp.zeros, shape),
+      'var': self.variable('batch_stats', 'var', jnp.ones, shape),
+      'count': self.variable('batch_stats', 'count', jnp.zeros, (), jnp.int32),
+    }
+    training = self.is_mutable_collection('batch_stats')
+    if training or self.own_statistics:
+      mean, var = conv_ops.moments(x, axes=(0, 1, 2) if training else (1, 2))
+    else:
+      mean, var = (average[name].value[None, None, None] for name in ('mean', 'var'))
+    if training and track and not self.is_initializing():
+      samples = x.size // x.shape[-1]
+      now = {'mean': mean[0, 0, 0], 'var': var[0, 0, 0] * (samples / max(samples - 1, 1))}
+      for name, value in now.items():
+        average[name].value += self.momentum * (jax.lax.stop_gradient(value) - average[name].value)
+      average['count'].value += 1
+    scale = gamma[None, None, None] * jax.lax.rsqrt(var + EPSILON)
     return (x * scale + (beta[None, None, None] - mean * scale)).astype(x.dtype)

@@ -1,4 +1,4 @@
-"""Resampling by a small FIR filter, alone and around convolutions, as StyleGAN2 does it.
+"""Resampling by a small FIR filter, alone and around convolutions, as StyleGAN2 and CUT do it.
 
 Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020; the filter
 is theirs, the outer product of [1, 3, 3, 1] / 8 with itself. It is separable, so that each axis is
@@ -77,6 +77,48 @@ def upsample(x: Array) -> Array:
 def downsample(x: Array) -> Array:
   """Half the size: [B, H, W, C] -> [B, H/2, W/2, C]."""
   return upfirdn(x, down=2, pad=(1, 1))
+
+
+def blurred_half(x: Array) -> Array:
+  """Half the size by [1, 2, 1] with a mirrored border: CUT's downsampling (Zhang, ICML 2019)."""
+  return upfirdn(conv_ops.reflect_pad(x, 1), taps=(1.0, 2.0, 1.0), down=2)
+
+
+def blurred_double(x: Array) -> Array:
+  """Twice the size by [1, 3, 3, 1] with a repeated border: CUT's upsampling."""
+  padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='edge')
+  return upsample(padded)[:, 2:-2, 2:-2]
+
+
+def nearest_double(x: Array) -> Array:
+  """Each pixel as 2x2 pixels: [B, H, W, C] -> [B, 2H, 2W, C]."""
+  return x.repeat(2, 1).repeat(2, 2)
+
+
+def conv_doubled(x: Array, kernel: Array) -> Array:
+  """A 3x3 convolution, its border mirrored, of `nearest_double(x)`: [B, H, W, I] -> [B, 2H, 2W, O].
+
+  Of the 9 taps that a pixel sees, those that fall on one small pixel are added first: 2x2 taps for
+  each of the 4 places within a small pixel, 16 products where there were 36. The mirrored border of the
+  large image is the repeated border of the small one.
+
+  Args:
+    kernel: [3, 3, I, O].
+  """
+  batch, height, width, _ = x.shape
+  outputs = kernel.shape[-1]
+  for axis in (0, 1):  # [3, ...] -> [2 places, 2 taps, ...], then the same of what is now axis 2
+    at = 2 * axis
+    first, middle, last = jnp.split(kernel, 3, at)
+    places = jnp.concatenate([first, middle + last], at), jnp.concatenate([first + middle, last], at)
+    kernel = jnp.stack(places, at)
+  kernel = kernel.transpose(1, 3, 4, 0, 2, 5).reshape(2, 2, -1, 4 * outputs)
+  padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='edge')
+  y = conv_ops.conv(padded, kernel).reshape(batch, height + 1, width + 1, 2, 2, outputs)
+  rows = [
+    jnp.stack([y[:, i : i + height, j : j + width, i, j] for j in range(2)], 3) for i in range(2)
+  ]
+  return jnp.stack(rows, 2).reshape(batch, 2 * height, 2 * width, outputs)
 
 
 def conv_resampled(x: Array, kernel: Array, up: bool = False, down: bool = False) -> Array:

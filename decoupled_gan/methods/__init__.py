@@ -12,6 +12,11 @@ from decoupled_gan.errors import UserError, listing
 METHODS: dict[str, str | Method] = {
   'gan': 'gan',
   'nice': 'translate.nice',
+  'cyclegan': 'translate.cyclegan',
+  'pix2pix': 'translate.pix2pix',
+  'cut': 'translate.cut',
+  'ugatit': 'translate.ugatit',
+  'munit': 'translate.munit',
   'edgan_labelled': 'translate.edgan_labelled',
   'edgan_aligned': 'translate.edgan_aligned',
   'stylegan2': 'noise.stylegan2',

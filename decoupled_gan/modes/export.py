@@ -1,7 +1,7 @@
 """--mode=export: a run's networks in another layout, or one seed of a run of several as a run."""
 
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.interop import nice_checkpoint
+from decoupled_gan.interop import nice_checkpoint, translators
 from decoupled_gan.run import experiment, members
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
@@ -20,7 +20,8 @@ def export(workdir: Workdir, output: str, layout: str, member: int, step: int | 
   if layout == 'run':
     take_out(workdir, member, output, step)
   else:
-    nice_checkpoint.export_checkpoint(workdir, output, step)
+    known = workdir.load_config().method in translators.FORMATS
+    (translators if known else nice_checkpoint).export_checkpoint(workdir, output, step)
 
 
 def take_out(workdir: Workdir, number: int, output: str, step: int | str | None = None):

@@ -30,6 +30,11 @@ class Trained:
     if direction not in DIRECTIONS:
       raise UserError(f'--direction={direction} is unknown; there are a_to_b and b_to_a.')
     self.run.require('translate')
+    if DIRECTIONS[direction] not in self.run.method.targets:
+      raise UserError(
+        f'--direction={direction}: this run translates one way only, which is called a_to_b here; for '
+        'the other way train with --config.data.direction exchanged.'
+      )
     forward = self.compiled(self.run.method.translate, DIRECTIONS[direction])
     return lambda images: to_uint8(forward(images))
 

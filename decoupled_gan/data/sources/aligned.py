@@ -42,7 +42,7 @@ def load(config) -> Dataset:
 
   Raises:
     UserError: no such folder, no training pairs, files that cannot be used, a pair file of odd width,
-      an image of one folder without a partner in the other, an unknown direction.
+      an image of one folder without a partner in the other.
   """
   root = existing_folder(config, 'train and test with side-by-side pairs, or trainA and trainB')
   read = _two_folders if (root / 'trainA').is_dir() else _side_by_side
@@ -60,10 +60,7 @@ def load(config) -> Dataset:
 
 def directed(pair: Pair, config) -> Aligned:
   """Input and target of a pair, by config.data.direction."""
-  direction = config.data.direction
-  if direction not in ('a_to_b', 'b_to_a'):
-    raise UserError(f'data.direction={direction!r} is unknown; there are a_to_b and b_to_a.')
-  return Aligned(*(pair if direction == 'a_to_b' else pair.swapped))
+  return Aligned(*(pair if config.data.direction == 'a_to_b' else pair.swapped))
 
 
 def _side_by_side(root: Path, split: str, config) -> Pair:

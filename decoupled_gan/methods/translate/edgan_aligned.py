@@ -16,7 +16,6 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Aligned, Array
-from decoupled_gan.errors import UserError
 from decoupled_gan.methods.translate import edgan
 from decoupled_gan.networks.edgan import PairJudge, UNet, check_size
 
@@ -78,11 +77,6 @@ def sample(gan: AlignedEDGAN, batch: Aligned) -> OrderedDict[str, Array]:
 
 def translate_images(gan: AlignedEDGAN, images: Array, target: str) -> Array:
   """Images [B, S, S, C] in [-1, 1] as their counterparts, in [-2, 2]; 'b' is the only target."""
-  if target != 'b':
-    raise UserError(
-      '--direction=b_to_a: this run translates one way only, which is called a_to_b here; '
-      'for the other way train with --config.data.direction exchanged.'
-    )
   return gan.generate(Aligned(images, images))
 
 
@@ -92,4 +86,5 @@ METHOD = Method(
   build=build,
   sample=sample,
   translate=translate_images,
+  targets=('b',),
 )
