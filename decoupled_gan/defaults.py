@@ -47,6 +47,7 @@ def get_config() -> ConfigDict:
   config.data.b = ''
   config.data.direction = 'a_to_b'  # of side-by-side pairs: which half is the input
   config.data.augment = True
+  config.data.range = ()  # (low, high): the values of files that become 0 and 255; (): all that fit
   config.data.stretch = False  # each image's values to 0..255 first, as scipy's imresize did
   config.data.center_crop = False  # to a square before resizing, which otherwise ignores the aspect
   config.data.mirror = False  # train on left-right mirrored images as well: twice as many
