@@ -54,6 +54,8 @@ LABELLED: Mapping[str, str] = {
   'fake': 'fake:load_labelled',
 }
 """Word -> 'module below sources:function'."""
+WITH_RANGE = ('folder', 'utkface', 'tfds')
+"""Sources that read files whose values may have another range than their format, see data.range."""
 
 
 def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
@@ -72,6 +74,11 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     raise UserError(
       f'data.source={source!r} does not exist for batches of {wanted}, which the method wants: there '
       f'are {listing(sources, 40)}{naming}.'
+    )
+  if config.data.range and word not in WITH_RANGE:
+    raise UserError(
+      f'data.range={tuple(config.data.range)}: data.source={source!r} makes its own pictures, of 8 bits; a '
+      f'range is for files ({listing(WITH_RANGE)}).'
     )
   module, _, function = sources[word].partition(':')
   dataset = getattr(importlib.import_module(f'{__name__}.sources.{module}'), function)(config)

@@ -31,12 +31,14 @@ class ImageSet:
     read: indices -> images uint8 [H, W, C], of any sizes.
     count: how many there are; None: no end.
     lasting: the images are the same in the next process: features are cached by content.
+    copies: how many were found to be copies of others, where they were looked at for that cache.
   """
 
   name: str
   read: Callable[[np.ndarray], Sequence[np.ndarray]]
   count: int | None
   lasting: bool = False
+  copies: int = 0
   _features: dict = field(default_factory=dict)
   _images: np.ndarray | None = None
 
@@ -70,8 +72,12 @@ class ImageSet:
     if not self.lasting:
       return compute()
     content = hashlib.sha256(f'{network.sha256} {resize}'.encode())
+    seen = set()
     for image in self._iterate(count, 'content'):
-      content.update(str(image.shape).encode() + image.tobytes())
+      pixels = str(image.shape).encode() + image.tobytes()
+      content.update(pixels)
+      seen.add(hash(pixels))
+    self.copies = count - len(seen)
     name = f'features/{network.name}-{content.hexdigest()[:24]}'
     with cache.cached(name, 1, compute) as arrays:
       return dict(arrays)

@@ -17,7 +17,7 @@ from decoupled_gan.core.optim import linear_decay
 from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.interop import nice_official as official
-from decoupled_gan.machine import pytorch_file
+from decoupled_gan.machine import paths, pytorch_file
 from decoupled_gan.run import experiment
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
@@ -95,6 +95,13 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
 def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
   """Writes the run's checkpoint in the official layout to the file `path`."""
   config = workdir.load_config()
+  if config.method != 'nice':
+    raise UserError(
+      f"--format=pytorch is the layout of the official NICE-GAN code, and {workdir.path} is a run of "
+      f'{config.method}.'
+    )
+  target = paths.get(path or workdir.path / f'{workdir.path.name}_params_latest.pt')
+  paths.check_ours(target, '--output', (b'PK',))
   config.batch_size = jax.device_count()
   run = experiment.build(config)
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
@@ -107,9 +114,8 @@ def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
   for name, networks in OPTIMIZERS.items():
     content[name] = _adam(name, networks, state, config, form)
   content['start_iter'] = int(state.step)
-  path = path or workdir.path / f'{workdir.path.name}_params_latest.pt'
-  pytorch_file.write(path, content)
-  print(f'step {int(state.step)} of {workdir.path} is now {path}')
+  pytorch_file.write(target, content)
+  print(f'step {int(state.step)} of {workdir.path} is now {target}')
 
 
 def _form(architecture: Architecture) -> dict:

@@ -9,12 +9,13 @@ of a file, and one that cannot be written is told in a sentence and leaves nothi
 import contextlib
 import fcntl
 import importlib.util
+import itertools
 import logging
 import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from etils import epath
@@ -91,6 +92,30 @@ def inside(path: str | Path, folder: str | Path) -> bool:
   if is_remote(path) or is_remote(folder):
     return f'{path}/'.startswith(f'{folder}/')
   return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def check_apart(folders: Mapping[str, str | Path]):
+  """Raises UserError where one of {what names it: folder} lies in another: it would be counted twice."""
+  for (inner, path), (outer, folder) in itertools.permutations(folders.items(), 2):
+    if inside(at_home(path), at_home(folder)) and not inside(at_home(folder), at_home(path)):
+      raise UserError(
+        f'{inner}={path} lies in {outer}={folder}, whose images would be counted with it: move one of them.'
+      )
+
+
+def check_ours(path: Path, flag: str, begins: tuple[bytes, ...]):
+  """Raises UserError if there is such a file, and it does not begin as those that a mode writes there do.
+
+  Nobody's image, recipe or config is to be lost for a mistyped --output.
+  """
+  if is_remote(path) or not path.exists():
+    return
+  if path.is_dir():
+    raise UserError(f'{flag}={path} is a folder: name a file.')
+  with path.open('rb') as file:
+    start = file.read(max(map(len, begins)))
+  if start and not start.startswith(begins):
+    raise UserError(f'{flag}={path} is a file of something else, and would be overwritten: name another.')
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ The batch is sharded, the state replicated, so that every mean over the batch is
 in the all-reduce: `jax.pmap`'s successor, on one core or on many hosts.
 """
 
+import functools
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -101,6 +102,17 @@ def ahead(made: Iterable, depth: int = 2) -> Iterator:
 def prefetch(mesh, batches: Iterable, depth: int = 2) -> Iterator:
   """Batches on the devices, ahead of the step."""
   return ahead((shard_batch(mesh, batch) for batch in batches), depth)
+
+
+def exact(function):
+  """`function` with products of whole float32 numbers; TPUs and GPUs would cut their factors."""
+
+  @functools.wraps(function)
+  def run(*arguments):
+    with jax.default_matmul_precision('float32'):
+      return function(*arguments)
+
+  return run
 
 
 def jit(function, quick: bool = False, platform: str = '', **options):

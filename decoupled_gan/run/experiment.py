@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -120,6 +120,14 @@ class Experiment:
       out_shardings=(self.state_sharding, sharding.replicated(self.mesh)),
     )
 
+  def exact(self) -> 'Experiment':
+    """The same in float32, for what is looked at or scored while it trains in half precision."""
+    if self.config.compute_dtype == 'float32':
+      return self
+    config = self.config.copy_and_resolve_references()
+    config.compute_dtype = 'float32'
+    return replace(self, config=config, gan=self.method.build(config))
+
   def compiled(self, function: Callable, *static, noise: Callable | None = None):
     """f(variables, *arrays) -> function(gan, *arrays, *static), compiled, readable by every process.
 
@@ -134,6 +142,8 @@ class Experiment:
       rngs = {'noise': noise(*arrays)} if noise else {}
       return self.gan.apply(variables, *to_float(arrays), *static, method=function, rngs=rngs)
 
+    if self.config.compute_dtype == 'float32':
+      forward = sharding.exact(forward)
     return sharding.jit(forward, out_shardings=sharding.replicated(self.mesh))
 
   def sampler(self):
