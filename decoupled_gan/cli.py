@@ -13,8 +13,8 @@ from ml_collections import config_flags
 
 import decoupled_gan
 from decoupled_gan import guide, recipes
-from decoupled_gan.errors import RunError, UserError, listing
-from decoupled_gan.machine import paths
+from decoupled_gan.errors import RunError, UserError, listing, of_environment
+from decoupled_gan.machine import paths, streams
 from decoupled_gan.run.workdir import Workdir
 
 
@@ -136,9 +136,14 @@ def generate():
   from decoupled_gan.modes import draw, edit
 
   workdir = _workdir()
-  if methods.get(workdir.load_config().method).edit:
+  method = workdir.load_config().method
+  if methods.get(method).edit:
+    _refuse(f'a run of {method} edits an image', 'seeds', 'interpolate', 'truncation', 'noise')
     edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint(), _dtype())
   else:
+    _refuse(f'a run of {method} draws from seeds', 'input', 'attributes')
+    if FLAGS.interpolate:
+      _refuse('--interpolate names the seeds', 'seeds')
     what = FLAGS.seeds, FLAGS.interpolate, FLAGS.truncation, FLAGS.noise
     draw.draw(workdir, FLAGS.output, *what, _checkpoint(), _dtype())
 
@@ -176,8 +181,9 @@ def evaluate():
     raise UserError('--real=<folder> and --fake=<folder> come together: one is scored by the other.')
   if FLAGS.output and FLAGS.workdir:
     raise UserError('--output and --workdir both say where the numbers of two folders go: name one.')
-  output = Path(FLAGS.workdir, 'evaluations.jsonl') if FLAGS.workdir else FLAGS.output
-  where = paths.get(output or 'evaluations.jsonl')
+  _refuse('two folders are scored without a run', 'checkpoint', 'dtype')
+  folder = Workdir(FLAGS.workdir).path if FLAGS.workdir else paths.get('.')
+  where = paths.get(FLAGS.output or folder / 'evaluations.jsonl')
   evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, FLAGS.metrics, FLAGS.protocol, where)
 
 
@@ -261,6 +267,13 @@ def _checkpoint(*words: str) -> int | str | None:
       f'--checkpoint={FLAGS.checkpoint} is unknown; there are {listing(("<step>", *words))}.'
     )
   return int(FLAGS.checkpoint)
+
+
+def _refuse(why: str, *names: str):
+  """Raises UserError for flags that a mode reads, but not here."""
+  given = [f'--{name}' for name in names if FLAGS[name].present]
+  if given:
+    raise UserError(f'{listing(given)}: {why}, which does not read that; leave it out.')
 
 
 def _dtype() -> str:
@@ -414,10 +427,16 @@ def _main(_):
     _fail(str(error), 1)
   except KeyboardInterrupt:
     _fail('Interrupted.', 130)
+  except Exception as error:
+    if (told := of_environment(error)) is None:
+      raise
+    _fail(str(told))
 
 
 def run():
   """The console script `decoupled-gan`, main.py, and `python -m decoupled_gan`: one door."""
+  streams.make_safe()
+  os.environ['MPLBACKEND'] = 'agg'  # notebooks' own is not there for the programs that they start
   sys.path.insert(0, os.getcwd())
   recipes.make_importable()
   app.run(_main, flags_parser=_parse)

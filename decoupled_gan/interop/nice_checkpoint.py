@@ -86,8 +86,8 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
   step = int(content.get('start_iter', 0))
   state = _read(content, networks, architecture, fresh).replace(step=np.int32(step))
   workdir.create()
-  workdir.save_config(config)
-  with Checkpoints(workdir.checkpoints) as checkpoints:
+  with workdir.only_writer(), Checkpoints(workdir.checkpoints) as checkpoints:
+    workdir.save_config(config)
     checkpoints.save(step, jax.tree.map(jax.numpy.asarray, state), config)
   print(f'{path}: {architecture}, step {step}, is now {workdir.path}')
 

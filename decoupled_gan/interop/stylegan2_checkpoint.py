@@ -137,8 +137,8 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
   run = experiment.build(config, train=False)
   state = _fill(run, live, networks.get('G_ema', live), networks.get('D'))
   workdir.create()
-  workdir.save_config(config)
-  with Checkpoints(workdir.checkpoints) as checkpoints:
+  with workdir.only_writer(), Checkpoints(workdir.checkpoints) as checkpoints:
+    workdir.save_config(config)
     checkpoints.save(0, jax.tree.map(jnp.asarray, state), config)
   missing = '' if 'D' in networks else ' It has no D: the discriminator is new.'
   print(f'{path}: {architecture} is now {workdir.path}.{missing}')

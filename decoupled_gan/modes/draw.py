@@ -101,7 +101,7 @@ def _files(workdir: Workdir, output: str, seeds: Sequence[int], animated: bool, 
   endings = ('.gif',) if animated else EXTENSIONS
   ending = os.path.splitext(output)[1].lower()
   if ending in (*EXTENSIONS, '.gif') and not target.is_dir():
-    if ending not in endings or len(seeds) > 1 and not animated:
+    if ending not in endings or (len(seeds) > 1 and not animated):
       what = 'an animation is a .gif' if animated else f'there are {len(seeds)} images'
       raise UserError(f'--output={output} names an image, and {what}: name a folder.')
     folder, files = target.parent, [target]

@@ -84,8 +84,9 @@ def evaluate_folders(real: str, fake: str, asked: str, protocol: str, output: Pa
   images['fake'], alone = _paired(**images)
   if alone and (names := [r.metric.name for r in wanted if r.metric.needs == PAIRS]):
     raise UserError(
-      f'{listing(names)} compare images of equal names, endings aside; {len(alone)} have no partner in '
-      f'the other folder: {listing(alone)}. Ask for metrics of whole sets: kid, fid, ...'
+      f'{listing(names)} needs the truth of each generated image, the real one of the same name (endings '
+      f'aside), and {len(alone)} names have no partner: {listing(alone)}. Ask for metrics of whole sets: '
+      'kid, fid, ...'
     )
   sets = {name: scoring.of_images(name, found) for name, found in images.items()}
   truth = None if alone else sets['real']

@@ -133,6 +133,13 @@ class Checkpoints:
         'image_size (for networks of a fixed size), optimizer.name, optimizer_of and '
         'copies must be those it was trained with. Set them back, or use another --workdir.'
       ) from error
+    except Exception as error:  # of orbax, tensorstore, JSON: whatever a damaged file leads to
+      others = [x for x in self.steps if x != step]
+      instead = f'there are those of {others}' if others else 'there is no other'
+      raise UserError(
+        f'the checkpoint of step {step} in {self.folder} cannot be read ({_cause(error)}); {instead}. '
+        'Remove the folder of a damaged one, and the run goes on from the one before.'
+      ) from error
 
   def _chosen(self, step):
     if self.latest is None:
@@ -164,8 +171,8 @@ class Checkpoints:
       last = self._manager.latest_step()
       kept = f'the checkpoint of step {last} is intact' if last is not None else 'there is none yet'
       raise RunError(
-        f'A checkpoint could not be written to {self.folder} ({_cause(error)}); {kept}. Is the '
-        'disk full? Make room and run the same command again.'
+        f'A checkpoint could not be written to {self.folder} ({_cause(error)}); {kept}. '
+        'Run the same command again to go on from there.'
       ) from error
 
 
