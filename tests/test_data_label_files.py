@@ -92,7 +92,9 @@ def test_letters_with_accents_are_one_letter_however_they_are_composed(tmp_path,
 def test_a_file_named_with_a_backslash_is_that_file(tmp_path):
   for i, name in enumerate(('a\\0.png', 'a/0.png', 'a/1.png')):
     picture(tmp_path / name, i)
-  (tmp_path / 'attributes.csv').write_text('file,glasses\na\\0.png,no\na/1.png,yes\n')
+  (tmp_path / 'attributes.csv').write_text(
+    'file,glasses,split\na\\0.png,no,train\na/1.png,yes,train\n'
+  )
   assert labels_of(load(tmp_path, attributes=GLASSES)) == {0: 0, 2: 1}
 
 

@@ -7,6 +7,7 @@ the number of steps done.
 """
 
 import contextlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -127,13 +128,13 @@ class Checkpoints:
   def _read(self, step: int, **items):
     try:
       return self._manager.restore(step, args=ocp.args.Composite(**items))
-    except ValueError as error:  # orbax's: the trees or shapes differ
-      raise UserError(
-        f'{self.folder} has a checkpoint of step {step} that does not fit this config: model, '
-        'image_size (for networks of a fixed size), optimizer.name, optimizer_of and '
-        'copies must be those it was trained with. Set them back, or use another --workdir.'
-      ) from error
-    except Exception as error:  # of orbax, tensorstore, JSON: whatever a damaged file leads to
+    except Exception as error:
+      if _differs(error):
+        raise UserError(
+          f'{self.folder} has a checkpoint of step {step} that does not fit this config: model, '
+          'image_size (for networks of a fixed size), optimizer.name, optimizer_of and '
+          'copies must be those it was trained with. Set them back, or use another --workdir.'
+        ) from error
       others = [x for x in self.steps if x != step]
       instead = f'there are those of {others}' if others else 'there is no other'
       raise UserError(
@@ -174,6 +175,12 @@ class Checkpoints:
         f'A checkpoint could not be written to {self.folder} ({_cause(error)}); {kept}. '
         'Run the same command again to go on from there.'
       ) from error
+
+
+def _differs(error: Exception) -> bool:
+  """Whether orbax says that trees or shapes differ; else files are damaged, JSON or tensorstore's."""
+  status = re.match(r'[A-Z_]+: ', str(error))
+  return isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError) and not status
 
 
 def _cause(error: Exception) -> str:

@@ -20,8 +20,8 @@ class Metrics:
   def __init__(self, path: Path, start_step: int):
     self._mirror = paths.Mirror(path.parent) if paths.is_remote(path) else None
     self._path = self._mirror.fetch(path.name) if self._mirror else path
-    self._forget_after(start_step)
     with paths.telling(path):
+      self._forget_after(start_step)
       self._file = self._path.open('a', encoding='utf-8')
     self._events, self._close_events = _event_writer(self._path.parent)
 
