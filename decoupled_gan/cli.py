@@ -12,7 +12,7 @@ from absl import logging as absl_logging
 from ml_collections import config_flags
 
 import decoupled_gan
-from decoupled_gan import guide, recipes
+from decoupled_gan import defaults, guide, recipes
 from decoupled_gan.errors import RunError, UserError, listing, of_environment
 from decoupled_gan.machine import paths, streams
 from decoupled_gan.run.workdir import Workdir
@@ -428,7 +428,7 @@ def _main(_):
   except KeyboardInterrupt:
     _fail('Interrupted.', 130)
   except Exception as error:
-    if (told := of_environment(error)) is None:
+    if (told := of_environment(error) or defaults.lacking(error)) is None:
       raise
     _fail(str(told))
 

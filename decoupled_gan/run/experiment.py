@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from decoupled_gan import methods
+from decoupled_gan import defaults, methods
 from decoupled_gan.core import method as ability
 from decoupled_gan.core import optim, parts, routing, state, step
 from decoupled_gan.core.images import to_float
@@ -172,8 +172,18 @@ def build(config: ConfigDict, devices=None, train: bool = True) -> Experiment:
     train: whether its phases are to be played; if not, they are not checked against the table, so
       that networks can be used where what their losses need (weights, say) is missing.
 
-  Raises UserError where the config's fields do not fit each other or the number of devices.
+  Raises UserError where the config's fields do not fit each other or the number of devices, or one that
+  is needed is not there.
   """
+  try:
+    return _build(config, devices, train)
+  except (AttributeError, KeyError) as error:
+    if (told := defaults.lacking(error)) is None:
+      raise
+    raise told from error
+
+
+def _build(config: ConfigDict, devices, train: bool) -> Experiment:
   _validate(config)
   calls.check(config)
   mesh = sharding.make_mesh(devices)
