@@ -31,6 +31,9 @@ def of_environment(error: Exception) -> UserError | None:
   files = {frame.filename.replace('\\', '/') for frame in traceback.extract_tb(error.__traceback__)}
   asked = os.environ.get('JAX_PLATFORMS', '')
   reason = ' '.join(str(error).split()).partition(' (set JAX_PLATFORMS')[0]
+  if isinstance(error, ValueError) and any(file.endswith('jax/_src/config.py') for file in files):
+    names = sorted(name for name in os.environ if name.startswith('JAX_'))
+    return UserError(f'JAX does not take what the environment says ({reason}); it has {listing(names)}.')
   if any(file.endswith('jax/_src/xla_bridge.py') for file in files):
     extra = next((x for x in ('cuda', 'tpu') if x in asked), '')
     install = f"pip install -e '.[{extra}]', or " if extra else ''
@@ -38,7 +41,4 @@ def of_environment(error: Exception) -> UserError | None:
       told = f'JAX_PLATFORMS={asked}, but JAX finds no such device here'
       return UserError(f'{told}{f": {reason}" if reason else ""} ({install}unset it).')
     return UserError(f'JAX finds no device that it can use: {reason or "it gives no reason"}.')
-  if isinstance(error, ValueError) and any(file.endswith('jax/_src/config.py') for file in files):
-    names = sorted(name for name in os.environ if name.startswith('JAX_'))
-    return UserError(f'JAX does not take what the environment says ({reason}); it has {listing(names)}.')
   return None

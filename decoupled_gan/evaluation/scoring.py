@@ -159,7 +159,7 @@ def score(
           f'{metric.name} needs the truth of each generated image, which there is not here; ask for '
           'metrics of whole sets: kid, fid, sliced_wasserstein, ...'
         )
-      estimate = registry.mean_of(metric.function(fake.images(count), truth.images(count)))
+      estimate = registry.mean_of(metric.function(*_of_one_size(fake, truth, count)))
       reference = count
     if metric.network == lpips.NAME:
       sha256 = lpips.SHA256
@@ -169,6 +169,14 @@ def score(
       Score(title, estimate, metric, count, reference, request.network, sha256, scale)
     )
   return scores
+
+
+def _of_one_size(fake: ImageSet, truth: ImageSet, count: int) -> tuple[np.ndarray, np.ndarray]:
+  images, wanted = fake.images(count), truth.images(count)
+  if images.shape != wanted.shape:
+    sizes = [f'{x.name} has {"x".join(map(str, y.shape[1:]))}' for x, y in zip((fake, truth), (images, wanted), strict=True)]
+    raise UserError(f'images and their truth must be of one size: {listing(sizes)}. Resize one of them.')
+  return images, wanted
 
 
 def networks(requests: Sequence[Request]) -> dict[str, features.Network]:

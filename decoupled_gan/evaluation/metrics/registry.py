@@ -116,7 +116,7 @@ def within(value: float, error: float, how: str, least=-math.inf, most=math.inf)
 
   No interval where nothing was seen to vary, or could be: an error of 0, or not a number.
   """
-  if not error > 0:
+  if not error > 1e-9 * abs(value):
     return Estimate(min(max(value, least), most), math.nan, math.nan, how)
   low, high = max(value - error, least), min(value + error, most)
   return Estimate(min(max(value, least), most), low, high, how)
