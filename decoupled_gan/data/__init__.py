@@ -9,6 +9,7 @@ made by `train_batches`, and are a function of (seed, step, batch_size) alone.
 import importlib
 from collections.abc import Mapping
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.types import Aligned, Batch, Examples, Pair
@@ -82,8 +83,22 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     )
   module, _, function = sources[word].partition(':')
   dataset = getattr(importlib.import_module(f'{__name__}.sources.{module}'), function)(config)
+  _check_shape(dataset, config)
   if config.data.limit:
     dataset = limited(dataset, config.data.limit)
   if config.data.center_crop:
     dataset = cropped(dataset)
   return mirrored(dataset) if config.data.mirror else dataset
+
+
+def _check_shape(dataset: Dataset, config: ConfigDict):
+  """Raises UserError where a source gives points and the run wants images, or the reverse."""
+  first, size = dataset.train[0], config.vector_size
+  given = first.shape[-1] if isinstance(first, np.ndarray) else 0
+  if given != size:
+    told = f'points of {given} numbers' if given else 'images'
+    wanted = f'points of {size} numbers (vector_size={size})' if size else 'images (vector_size=0)'
+    raise UserError(
+      f'data.source={config.data.source!r} gives {told}, and the config asks for {wanted}: change one of '
+      'them.'
+    )

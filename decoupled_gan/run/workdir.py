@@ -29,6 +29,13 @@ class Workdir:
 
   def create(self):
     """Makes the folder; raises UserError if nothing can be written there."""
+    try:
+      str(self.path).encode()
+    except UnicodeEncodeError:  # tensorstore, which writes checkpoints, wants it so
+      raise UserError(
+        f'--workdir={self.path} is no UTF-8 (a name from another system), and checkpoints cannot lie there: '
+        'rename the folder.'
+      ) from None
     probe = self.path / '.writable'
     try:
       if not paths.is_remote(self.path):  # there it would make a bucket of a mistyped name
