@@ -50,7 +50,7 @@ flags.DEFINE_string('output', '', 'where the results go')
 flags.DEFINE_string(
   'format',
   '',
-  "of images: png, jpg, ..., the inputs' own when left out; export: pytorch (the official code's) or run",
+  "png, jpg, ... (the inputs' own when left out); export: pytorch, the official code's, or run",
 )
 flags.DEFINE_string('dtype', 'float32', 'what networks compute in: float32 or bfloat16')
 flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')

@@ -130,11 +130,12 @@ def lacking(error: Exception) -> UserError | None:
   part = asked.f_locals['self']
   name = str(error.args[0].args[0] if isinstance(error.args[0], Exception) else error.args[0])
   field = name.splitlines()[0].strip("'")
-  wholes = [x for f in frames for x in f.f_locals.values() if isinstance(x, ConfigDict) and 'method' in x]
+  seen = [x for f in frames for x in f.f_locals.values() if isinstance(x, ConfigDict)]
+  wholes = [x for x in seen if 'method' in x]
   path = next((p for whole in wholes for p in _places(whole, part)), '')
   return UserError(
-    f'config.json (or the recipe) lacks {path}{field}: the run is of an older version, which says nothing '
-    'of it. Write the field into the file, with what the run was trained with.'
+    f'config.json (or the recipe) lacks {path}{field}: the run is of an older version, which says '
+    'nothing of it. Write the field into the file, with what the run was trained with.'
   )
 
 

@@ -27,7 +27,7 @@ def listing(names, limit=12) -> str:
 
 
 def of_environment(error: Exception) -> UserError | None:
-  """What an error says in a sentence, if it comes from JAX's reading of its environment or of devices."""
+  """What an error says in a sentence, if it comes from JAX's look at its environment and devices."""
   files = {frame.filename.replace('\\', '/') for frame in traceback.extract_tb(error.__traceback__)}
   asked = os.environ.get('JAX_PLATFORMS', '')
   reason = ' '.join(str(error).split()).partition(' (set JAX_PLATFORMS')[0]

@@ -336,7 +336,7 @@ def test_batches_have_the_shapes_and_types_that_their_kind_declares(kind, labell
 
 
 def test_images_where_points_are_wanted_are_told():
-  with pytest.raises(UserError, match=r"data\.source='fake' gives images, and the config asks for points of 2"):
+  with pytest.raises(UserError, match=r"gives images, and the config asks for points of 2"):
     data.load(make_config(vector_size=2), Examples)
 
 

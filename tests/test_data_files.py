@@ -93,7 +93,9 @@ def domains(tmp_path):
 def test_a_zip_is_the_folder_in_it(tmp_path, domains, compression, prefix, separator):
   archive = zipped(domains, tmp_path / 'photos.zip', compression, prefix, separator)
   inside, outside = load(archive), load(domains)
-  for found, expected in zip((*inside.train, *inside.test), (*outside.train, *outside.test), strict=True):
+  for found, expected in zip(
+    (*inside.train, *inside.test), (*outside.train, *outside.test), strict=True
+  ):
     assert found.names == expected.names
     assert levels(found) == levels(expected)
   (batch,) = take(inside, make_config(), 1)
@@ -198,7 +200,7 @@ def ramp(largest, path, dtype=np.uint16):
 def test_values_that_fill_a_part_of_16_bits_are_told_and_a_range_gives_all_levels(tmp_path, name, bits):
   largest = 2**bits - 16
   ramp(largest, tmp_path / name)
-  found = load(tmp_path, Examples, **{'image_channels': 1})
+  found = load(tmp_path, Examples, image_channels=1)
   share = 100 * largest / 65535
   assert (
     f'the largest value of 1 16-bit images is {largest}: they fill {share:.0f} % of the range; say '
@@ -278,7 +280,7 @@ def test_a_large_picture_is_read_without_a_warning_and_a_huge_one_is_told(tmp_pa
   monkeypatch.setattr(decode, 'MEGAPIXELS', 150)
   problem = decode.look(tmp_path / 'scan.png').problem
   assert problem == '196 megapixels, more than the 150 that are read: make it smaller'
-  with pytest.raises(UserError, match='has 196 megapixels, more than the 150 that are read$'):
+  with pytest.raises(UserError, match=r'has 196 megapixels, more than the 150 that are read$'):
     decode.decode(tmp_path / 'scan.png', 1, 'scan.png')
 
 

@@ -1,4 +1,4 @@
-"""Files of labels as people write them: any spelling of a path, any spreadsheet, every mistake by its line."""
+"""Files of labels as people write them: any spelling, any spreadsheet, mistakes by their line."""
 
 import json
 import os
@@ -92,9 +92,7 @@ def test_letters_with_accents_are_one_letter_however_they_are_composed(tmp_path,
 def test_a_file_named_with_a_backslash_is_that_file(tmp_path):
   for i, name in enumerate(('a\\0.png', 'a/0.png', 'a/1.png')):
     picture(tmp_path / name, i)
-  (tmp_path / 'attributes.csv').write_text(
-    'file,glasses,split\na\\0.png,no,train\na/1.png,yes,train\n'
-  )
+  (tmp_path / 'attributes.csv').write_text('file,glasses,split\na\\0.png,no,train\na/1.png,yes,train\n')
   assert labels_of(load(tmp_path, attributes=GLASSES)) == {0: 0, 2: 1}
 
 
@@ -170,7 +168,9 @@ def test_a_file_that_is_listed_twice_counts_once_unless_its_labels_differ(images
   is_right(path)
   with (path / 'attributes.csv').open('a') as file:
     file.write('imgs//0.png,yes\n')
-  with pytest.raises(UserError, match=r'has imgs/0\.png twice with different labels: line 2 and line 15'):
+  with pytest.raises(
+    UserError, match=r'has imgs/0\.png twice with different labels: line 2 and line 15'
+  ):
     is_right(path)
 
 
@@ -183,7 +183,10 @@ def test_a_file_that_is_listed_twice_counts_once_unless_its_labels_differ(images
     ('file,glasses\nimgs/0.png,maybe\n', r"line 2: glasses='maybe' is out of range"),
     ('file,glasses\nimgs/0.png,\n', r"line 2: glasses='' is out of range"),
     ('file,glasses\n,no\n', r'names files that are not there: \.'),
-    ('file,glasses\nimgs\\99.png,no\n', r'not there \(their backslashes are read as slashes\): imgs\\99'),
+    (
+      'file,glasses\nimgs\\99.png,no\n',
+      r'not there \(their backslashes are read as slashes\): imgs\\99',
+    ),
     ('file,glasses\n"imgs/0.png,no\n', r'line 2: has 1 cells, its header has 2'),
     ('', r'attributes\.csv is empty: its first line names the columns'),
     ('\n\n', r'attributes\.csv is empty'),

@@ -65,13 +65,13 @@ def test_no_method_keeps_half_precision_when_the_one_field_says_float32(method):
 
 
 LONG = pytest.mark.slow
-TRACED = [name if name in ('gan', 'nice') else pytest.param(name, marks=LONG) for name in methods.METHODS]
+TRACED = [
+  name if name in ('gan', 'nice') else pytest.param(name, marks=LONG) for name in methods.METHODS
+]
 
 
 @pytest.mark.parametrize('method', TRACED)
-def test_a_run_that_was_trained_in_half_precision_is_used_in_float32(
-  tmp_path, method, monkeypatch
-):
+def test_a_run_that_was_trained_in_half_precision_is_used_in_float32(tmp_path, method, monkeypatch):
   monkeypatch.setattr(sharding, 'jit', lambda function, **_: jax.jit(function))
   config = half(method)
   workdir = Workdir(tmp_path)

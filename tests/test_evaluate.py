@@ -265,10 +265,11 @@ def test_a_folder_inside_the_other_is_not_counted_twice_unseen(tmp_path):
 
 def test_numbers_are_not_appended_to_a_file_of_something_else(tmp_path):
   write(tmp_path / 'real', noise(5, 0))
-  before = (tmp_path / 'real' / '0.png').read_bytes()
+  folder, image = str(tmp_path / 'real'), tmp_path / 'real' / '0.png'
+  before = image.read_bytes()
   with pytest.raises(UserError, match=r'0\.png is a file of something else, and would be overwritten'):
-    evaluate.evaluate_folders(*[str(tmp_path / 'real')] * 2, 'kid@means', '', tmp_path / 'real' / '0.png')
-  assert (tmp_path / 'real' / '0.png').read_bytes() == before
+    evaluate.evaluate_folders(folder, folder, 'kid@means', '', image)
+  assert image.read_bytes() == before
 
 
 def test_images_of_mixed_sizes_do_for_features_and_are_told_elsewhere(tmp_path):

@@ -45,13 +45,16 @@ def another(folder):
     process.join(30)
 
 
+def refuses(folder, told):
+  with pytest.raises(UserError, match=told), lock.only_writer(folder, '--workdir'):
+    pass
+
+
 def test_a_second_writer_is_refused_at_once_by_name_and_nothing_is_touched(tmp_path):
   with another(tmp_path) as process:
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     start = time.monotonic()
-    with pytest.raises(UserError, match=rf'is in use by another process \(process {process.pid} on .*sin'):
-      with lock.only_writer(tmp_path, '--workdir'):
-        pass
+    refuses(tmp_path, rf'is in use by another process \(process {process.pid} on .*, since')
     assert time.monotonic() - start < 2
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
   with lock.only_writer(tmp_path, '--workdir'):
@@ -87,9 +90,7 @@ def test_a_mark_of_another_machine_blocks_while_it_lives_and_no_longer(tmp_path,
   )
   alive.start()
   try:
-    with pytest.raises(UserError, match='process 1 on elsewhere, since noon'):
-      with lock.only_writer(tmp_path, '--workdir'):
-        pass
+    refuses(tmp_path, 'process 1 on elsewhere, since noon')
   finally:
     alive.kill()
     alive.join()
@@ -100,9 +101,8 @@ def test_where_the_file_system_has_no_locks_the_mark_does(tmp_path, quick, monke
     raise OSError(errno.ENOLCK, 'no locks here')
 
   monkeypatch.setattr(fcntl, 'flock', none)
-  with another(tmp_path), pytest.raises(UserError, match='is in use by another process'):
-    with lock.only_writer(tmp_path, '--workdir'):
-      pass
+  with another(tmp_path):
+    refuses(tmp_path, 'is in use by another process')
   with lock.only_writer(tmp_path, '--workdir'):
     assert json.loads((tmp_path / lock.NAME).read_text())['pid'] == os.getpid()
 

@@ -71,7 +71,9 @@ def test_a_config_without_any_one_field_opens_or_is_told_by_the_fields_name(tmp_
 
 def test_the_sentence_names_field_and_file(tmp_path):
   found = opened(tmp_path, without(saved(nice.get_config('tiny')), ('model', 'width')))
-  with pytest.raises(UserError, match=r'^config\.json \(or the recipe\) lacks model\.width: the run is of'):
+  with pytest.raises(
+    UserError, match=r'^config\.json \(or the recipe\) lacks model\.width: the run is of'
+  ):
     experiment.build(found)
 
 

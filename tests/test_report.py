@@ -244,7 +244,7 @@ def test_steps_and_time_are_whole_in_80_columns_and_losses_are_what_is_cut(monke
   monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
   monkeypatch.setenv('COLUMNS', str(columns))
   monkeypatch.setenv('TERM', 'xterm')
-  names = ('discriminate/adversarial', 'translate/adversarial', 'translate/cycle', 'translate/reconstruct')
+  names = [f'translate/{loss}' for loss in ('adversarial', 'cycle', 'reconstruct', 'identity')]
   with Progress(0, 100_000, batch_size=1) as progress:
     progress.log(3900, dict.fromkeys(names, 1979.6))
   last = re.split(r'[\r\n]', re.sub(r'\x1b\[[0-9;?]*[a-zA-Z]', '', capsys.readouterr().err).strip())[-1]

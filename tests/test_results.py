@@ -1,4 +1,4 @@
-"""Where images go: never over what was read or among it, in the format asked for, all told that is not there."""
+"""Where images go: never over what was read or among it, in the format asked for."""
 
 import errno
 import hashlib
@@ -178,12 +178,14 @@ def test_several_images_do_not_go_to_a_file(trained, photos, tmp_path):
 def test_results_have_the_format_that_is_asked_for(trained, photos, tmp_path, form, capsys):
   run(trained, photos, tmp_path, form)
   assert {path.suffix for path in tmp_path.rglob('0.*') if path.parent == tmp_path} == {f'.{form}'}
-  told = 'files lose a little of each image, and scores see that; --format=png' in capsys.readouterr().out
+  told = (
+    'files lose a little of each image, and scores see that; --format=png' in capsys.readouterr().out
+  )
   assert told == (form in ('jpg', 'jpeg', 'webp'))
 
 
 def test_png_results_of_jpg_inputs_are_those_of_png_inputs(trained, tmp_path):
-  """The numbers of two of its own commands differ by what the files lose, unless they are asked not to."""
+  """Numbers of two of its own commands differ by what the files lose, unless asked not to."""
   pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
   (tmp_path / 'X').mkdir()
   Image.fromarray(pixels).save(tmp_path / 'X/a.jpg')
@@ -253,7 +255,9 @@ def test_a_full_disk_is_one_sentence_with_what_is_there_and_leaves_nothing_half(
     return write(path, content)
 
   monkeypatch.setattr(Path, 'write_bytes', until_full)
-  with pytest.raises(RunError, match=r'could not be written \(No space left on device\)\. 2 of 5 images'):
+  with pytest.raises(
+    RunError, match=r'could not be written \(No space left on device\)\. 2 of 5 images'
+  ):
     run(trained, photos, tmp_path / 'out')
   assert len(names(tmp_path / 'out')) == 2
 

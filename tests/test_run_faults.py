@@ -1,4 +1,4 @@
-"""What goes wrong while a run trains: what is saved, what is told, and what config.json says afterwards."""
+"""What goes wrong while a run trains: what is saved, and told, and what config.json says then."""
 
 import json
 import math
@@ -89,9 +89,9 @@ def test_a_second_run_in_a_workdir_is_refused_and_touches_nothing(toy, tmp_path)
   run(toy, tmp_path)
   before = {p: p.read_bytes() for p in tmp_path.rglob('*') if p.is_file()}
   toy.num_steps = 16
-  with lock.only_writer(tmp_path, '--workdir'):
-    with pytest.raises(UserError, match=r'--workdir=.* is in use by another process'):
-      run(toy, tmp_path)
+  told = pytest.raises(UserError, match=r'--workdir=.* is in use by another process')
+  with lock.only_writer(tmp_path, '--workdir'), told:
+    run(toy, tmp_path)
   assert {p: p.read_bytes() for p in before} == before
   run(toy, tmp_path)
   assert not (tmp_path / lock.NAME).exists()
@@ -151,7 +151,9 @@ def photos(toy, tmp_path):
 def test_an_image_that_breaks_ends_the_run_with_what_was_done_saved(toy, photos, tmp_path):
   run(toy, tmp_path / 'whole')
   mend = photos('trainB/07.png')
-  with pytest.raises(RunError, match=r'07\.png.*The run stops after step (\d); step \1 is saved') as told:
+  with pytest.raises(
+    RunError, match=r'07\.png.*The run stops after step (\d); step \1 is saved'
+  ) as told:
     run(toy, tmp_path / 'broken')
   assert f'after step {latest(tmp_path / "broken")};' in str(told.value)
   mend()
@@ -173,7 +175,9 @@ def test_an_image_that_goes_away_is_told_as_that(toy, photos, tmp_path, monkeypa
     return found
 
   monkeypatch.setattr(data, 'load', load)
-  with pytest.raises(RunError, match=r'09\.png. is not there any more\. The run stops after step \d; step'):
+  with pytest.raises(
+    RunError, match=r'09\.png. is not there any more\. The run stops after step \d; step'
+  ):
     run(toy, tmp_path / 'run')
   assert latest(tmp_path / 'run') is not None
 
@@ -199,7 +203,9 @@ def image_bytes(tmp_path, i):
   return resize(np.asarray(Image.open(tmp_path / 'data/trainA' / f'{i:02d}.png')), 16).tobytes()
 
 
-def test_a_picture_that_cannot_be_written_ends_the_run_with_what_was_done_saved(toy, tmp_path, monkeypatch):
+def test_a_picture_that_cannot_be_written_ends_the_run_with_what_was_done_saved(
+  toy, tmp_path, monkeypatch
+):
   def full(*_):
     raise RunError('samples/4.png could not be written (No space left on device).')
 

@@ -61,7 +61,7 @@ def test_a_file_in_the_folders_place_is_told(tmp_path):
 
 def test_a_folder_whose_name_is_no_utf_8_is_told_before_training(tmp_path):
   path = tmp_path / os.fsdecode(b'donn\xe9es')
-  with pytest.raises(UserError, match='is no UTF-8 .*checkpoints cannot lie there: rename the folder'):
+  with pytest.raises(UserError, match=r'is no UTF-8 .*checkpoints cannot lie there: rename the folder'):
     Workdir(path).create()
   assert not path.exists()
 

@@ -78,8 +78,8 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     )
   if config.data.range and word not in WITH_RANGE:
     raise UserError(
-      f'data.range={tuple(config.data.range)}: data.source={source!r} makes its own pictures, of 8 bits; a '
-      f'range is for files ({listing(WITH_RANGE)}).'
+      f'data.range={tuple(config.data.range)}: data.source={source!r} makes its own pictures, of 8 '
+      f'bits; a range is for files ({listing(WITH_RANGE)}).'
     )
   module, _, function = sources[word].partition(':')
   dataset = getattr(importlib.import_module(f'{__name__}.sources.{module}'), function)(config)
@@ -99,6 +99,6 @@ def _check_shape(dataset: Dataset, config: ConfigDict):
     told = f'points of {given} numbers' if given else 'images'
     wanted = f'points of {size} numbers (vector_size={size})' if size else 'images (vector_size=0)'
     raise UserError(
-      f'data.source={config.data.source!r} gives {told}, and the config asks for {wanted}: change one of '
-      'them.'
+      f'data.source={config.data.source!r} gives {told}, and the config asks for {wanted}: change one '
+      'of them.'
     )

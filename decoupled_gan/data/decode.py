@@ -156,7 +156,9 @@ def _look_into(member: Member, floats: bool) -> Look:
 
 def _seen(image: Image.Image, floats: bool) -> Look:
   if image.mode == 'F' and not floats:
-    return Look('floating-point pixels: give their range, data.range=low,high, or convert them to 8 bits')
+    return Look(
+      'floating-point pixels: give their range, data.range=low,high, or convert them to 8 bits'
+    )
   try:
     _check_size(image)
   except _TooLarge as error:
@@ -193,7 +195,9 @@ def _to_array(image: Image.Image, channels: int, values: tuple) -> np.ndarray:
     image = image.convert('RGBA')
     white = Image.new('RGBA', image.size, 'white')
     image = Image.alpha_composite(white, image)
-  array = np.asarray(image.convert('RGB')) if channels == 3 else np.asarray(image.convert('L'))[..., None]
+  array = (
+    np.asarray(image.convert('RGB')) if channels == 3 else np.asarray(image.convert('L'))[..., None]
+  )
   if not values:
     return array
   # of 16-bit colour Pillow gives the upper half

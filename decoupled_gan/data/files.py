@@ -140,13 +140,13 @@ def stem_of(name: str) -> str:
 
 
 def by_stem(images: FileImages) -> Mapping[str, str]:
-  """{stem: name}; raises UserError where two files have one stem, so that nobody knows which is meant."""
+  """{stem: name}; raises UserError where two files have one stem: nobody knows which is meant."""
   found: dict[str, str] = {}
   for name in images.names:
     if (other := found.setdefault(stem_of(name), name)) != name:
       raise UserError(
-        f'{images.root} has both {other} and {name}: pairs are joined by their names without endings, so '
-        'remove or rename one.'
+        f'{images.root} has both {other} and {name}: pairs are joined by their names without endings, '
+        'so remove or rename one.'
       )
   return found
 
@@ -200,10 +200,10 @@ def _dim(paths: Sequence[Path | Member]) -> list[str]:
   top = 2 ** math.ceil(math.log2(high + 1)) - 1 if high == int(high) and high > 0 else high
   if low < 0:
     return [
-      f'the values of {len(found)} {bits}images lie between {low:g} and {high:g}, and those below 0 become '
-      f'black: say data.range={low:g},{high:g}'
+      f'the values of {len(found)} {bits}images lie between {low:g} and {high:g}, and those below 0 '
+      f'become black: say data.range={low:g},{high:g}'
     ]
   return [
-    f'the largest value of {len(found)} {bits}images is {high:g}: they fill {100 * high / room:.0f} % of the '
-    f'range; say data.range=0,{top:g}'
+    f'the largest value of {len(found)} {bits}images is {high:g}: they fill {100 * high / room:.0f} % '
+    f'of the range; say data.range=0,{top:g}'
   ]

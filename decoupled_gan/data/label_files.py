@@ -1,11 +1,11 @@
 """Files that say which image has which labels: `attributes.csv`, and StyleGAN2's `dataset.json`.
 
 A table is read as spreadsheets write it: UTF-8 or UTF-16 with a mark at its beginning, else UTF-8; cells
-are separated by commas, semicolons or tabs; heads are compared without case and blanks. Whatever is wrong
-with a line is told with file and line.
+are separated by commas, semicolons or tabs; heads are compared without case and blanks. Whatever is
+wrong with a line is told with file and line.
 
-A path in such a file may be spelled as its writer liked (./a.png, a//b.png, a\\b.png, a/../b.png): it means
-the file, and the folder that it lies in says whether it is for testing.
+A path in such a file may be spelled as its writer liked (./a.png, a//b.png, a\\b.png, a/../b.png): it
+means the file, and the folder that it lies in says whether it is for testing.
 """
 
 import csv
@@ -75,8 +75,8 @@ def read_table(path: Path | Member, root: Path | Member, attributes: Attributes)
 def read_json(path: Path | Member, root: Path | Member, attributes: Attributes) -> Labels:
   """`{"labels": [["00000/img00000000.png", 6], ...]}`: a number, or a list of numbers, for each image.
 
-  A number is that of a value of the one attribute, from 0; a list is either one of them as ones and zeros,
-  or one number for each attribute, in sorted order.
+  A number is that of a value of the one attribute, from 0; a list is either one of them as ones and
+  zeros, or one number for each attribute, in sorted order.
 
   Raises: as `read_table`.
   """
@@ -84,7 +84,9 @@ def read_json(path: Path | Member, root: Path | Member, attributes: Attributes) 
     content = json.loads(_text(path))
     found = content['labels']
   except (ValueError, TypeError, KeyError, RecursionError) as error:
-    raise UserError(f'{path} is no file of labels ({{"labels": [[file, label], ...]}}): {error}.') from None
+    raise UserError(
+      f'{path} is no file of labels ({{"labels": [[file, label], ...]}}): {error}.'
+    ) from None
   if found is None:
     raise UserError(f'{path} has no labels (they are null), and config.attributes asks for some.')
   entries = []
@@ -140,9 +142,7 @@ def _labels(path, root, entries, attributes: Attributes) -> Labels:
     if earlier[0] != place:
       again += 1
       if earlier[1:] != (values, split):
-        raise UserError(
-          f'{path} has {name} twice with different labels: {earlier[0]} and {place}.'
-        )
+        raise UserError(f'{path} has {name} twice with different labels: {earlier[0]} and {place}.')
   if missing:
     hint = ' (their backslashes are read as slashes)' if any('\\' in x for x in missing) else ''
     raise UserError(f'{path} names files that are not there{hint}: {listing(missing)}.')

@@ -18,7 +18,6 @@ from decoupled_gan.core.types import Pair
 from decoupled_gan.data.files import EXTENSIONS, FileImages, left_out, tree, verify
 from decoupled_gan.errors import RunError, UserError, listing
 from decoupled_gan.machine import paths
-from decoupled_gan.machine.archive import Member
 
 FORMATS = ('png', 'jpg', 'jpeg', 'webp', 'bmp', 'ppm', 'tif', 'tiff')
 LOSSY = ('.jpg', '.jpeg', '.webp')
@@ -171,7 +170,7 @@ def _made(function: Callable, chosen: list[int], unread: list[str]) -> list[tupl
 
 
 def write_image(image: np.ndarray, path: Path):
-  """uint8 [H, W, 1 or 3] as the file `path`, in the format of its ending; raises RunError if it cannot."""
+  """uint8 [H, W, 1 or 3] as the file `path`, in the format of its ending; may raise RunError."""
   picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
   buffer, form = io.BytesIO(), format_of(path.name)
   options = {'quality': 95} | ({'subsampling': 0} if form == 'JPEG' else {})
@@ -179,8 +178,8 @@ def write_image(image: np.ndarray, path: Path):
     picture.save(buffer, format=form, **options)
   except (OSError, ValueError) as error:  # more pixels than the format takes
     raise RunError(
-      f'{path} could not be written: {form} cannot hold {picture.width} x {picture.height} px ({error}); '
-      'ask for --format=png.'
+      f'{path} could not be written: {form} cannot hold {picture.width} x {picture.height} px '
+      f'({error}); ask for --format=png.'
     ) from error
   paths.write(path, buffer.getvalue())
 
@@ -190,9 +189,8 @@ def lossy_note(files: Sequence[Path]) -> str:
   endings = sorted({file.suffix.lower() for file in files} & set(LOSSY))
   if not endings:
     return ''
-  return (
-    f'{" and ".join(endings)} files lose a little of each image, and scores see that; --format=png keeps all'
-  )
+  named = ' and '.join(endings)
+  return f'{named} files lose a little of each image, and scores see that; --format=png keeps all'
 
 
 def format_of(name: str) -> str | None:
@@ -218,15 +216,15 @@ def _check_apart(images: FileImages, folder: Path, files: Sequence[Path], output
         f'--output={output} is the folder of the inputs: its images would be overwritten. Name another '
         'folder.'
         if same
-        else f'--output={output} lies in the folder of the inputs: its images would be taken for inputs the '
-        'next time. Name a folder beside it.'
+        else f'--output={output} lies in the folder of the inputs: its images would be taken for inputs '
+        'the next time. Name a folder beside it.'
       )
     own = {_number(path): path for path in images.paths}
     for file in files:
       if file.exists() and _number(file) in own:
         raise UserError(
-          f'--output={output}: {file} is the input {own[_number(file)]}, which would be overwritten. Name '
-          'another one.'
+          f'--output={output}: {file} is the input {own[_number(file)]}, which would be overwritten. '
+          'Name another one.'
         )
   known: dict[Path, str] = {}
   for name, file in zip(images.names, files, strict=True):

@@ -174,8 +174,11 @@ def score(
 def _of_one_size(fake: ImageSet, truth: ImageSet, count: int) -> tuple[np.ndarray, np.ndarray]:
   images, wanted = fake.images(count), truth.images(count)
   if images.shape != wanted.shape:
-    sizes = [f'{x.name} has {"x".join(map(str, y.shape[1:]))}' for x, y in zip((fake, truth), (images, wanted), strict=True)]
-    raise UserError(f'images and their truth must be of one size: {listing(sizes)}. Resize one of them.')
+    sizes = ['x'.join(map(str, x.shape[1:])) for x in (images, wanted)]
+    raise UserError(
+      f'images and their truth must be of one size: {fake.name} has {sizes[0]}, {truth.name} has '
+      f'{sizes[1]}. Resize one of them.'
+    )
   return images, wanted
 
 

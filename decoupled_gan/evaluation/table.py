@@ -48,7 +48,7 @@ def report(rows: Sequence[Mapping], notes: Sequence[str], title: str, protocol, 
   for head in ('task', 'metric', 'images from'):
     table.add_column(head, overflow='fold')
   for head in ('value', '95 % interval', 'generated', 'real'):
-    table.add_column(head, justify='right', no_wrap=True)  # a number is whole, however narrow the terminal
+    table.add_column(head, justify='right', no_wrap=True)  # whole, however narrow the terminal
   order = {key: i for i, key in enumerate(dict.fromkeys(map(_group, rows)))}
   rows = sorted(rows, key=lambda row: order[_group(row)])  # rivals below each other
   for row, following in itertools.zip_longest(rows, rows[1:]):

@@ -1,9 +1,9 @@
 """One writer of a folder: a mark in it that another process respects, wherever that process runs.
 
-On one machine the kernel keeps the lock (flock), and lets go of it however its owner ends, by kill -9 too.
-Between machines, and in object stores, there is only the mark itself, a small file that its owner writes
-anew every few seconds. Who finds one that is not its own kernel's looks whether it changes; one that
-stands still belongs to nobody any more.
+On one machine the kernel keeps the lock (flock), and lets go of it however its owner ends, by kill -9
+too. Between machines, and in object stores, there is only the mark itself, a small file that its owner
+writes anew every few seconds. Who finds one that is not its own kernel's looks whether it changes; one
+that stands still belongs to nobody any more.
 """
 
 import contextlib
@@ -52,7 +52,9 @@ def only_writer(folder: Path, flag: str) -> Iterator[None]:
     finally:
       done.set()
       heart.join()
-      with contextlib.suppress(Exception):  # what it guards is done, and a mark that stands still is none
+      with contextlib.suppress(
+        Exception
+      ):  # what it guards is done, and a mark that stands still is none
         mark.unlink()
 
 

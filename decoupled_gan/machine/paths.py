@@ -99,12 +99,14 @@ def check_apart(folders: Mapping[str, str | Path]):
   for (inner, path), (outer, folder) in itertools.permutations(folders.items(), 2):
     if inside(at_home(path), at_home(folder)) and not inside(at_home(folder), at_home(path)):
       raise UserError(
-        f'{inner}={path} lies in {outer}={folder}, whose images would be counted with it: move one of them.'
+        f'{inner}={path} lies in {outer}={folder}, whose images would be counted with it: move one of '
+        'them.'
       )
 
 
 def check_ours(path: Path, flag: str, begins: tuple[bytes, ...]):
-  """Raises UserError if there is such a file, and it does not begin as those that a mode writes there do.
+  """Raises UserError if there is such a file, and it does not begin as those that a mode writes there
+  do.
 
   Nobody's image, recipe or config is to be lost for a mistyped --output.
   """
@@ -115,7 +117,7 @@ def check_ours(path: Path, flag: str, begins: tuple[bytes, ...]):
   with path.open('rb') as file:
     start = file.read(max(map(len, begins)))
   if start and not start.startswith(begins):
-    raise UserError(f'{flag}={path} is a file of something else, and would be overwritten: name another.')
+    raise UserError(f'{flag}={path} is a file of something else, and would be overwritten: name another')
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Standard output and error that never end a run: any path can be printed, and nobody needs to listen."""
+"""Standard output and error that never end a run: any path can be printed, nobody needs to listen."""
 
 import os
 import sys

@@ -52,9 +52,7 @@ def evaluate_run(
   config = run.config
   chosen = protocols.get(protocol or config.evaluation['protocol'])
   dataset = data.load(config, run.method.batch)
-  tasks = [
-    (task, requests.requested(asked, config, chosen, task)) for task in tasks_of(run, dataset)
-  ]
+  tasks = [(task, requests.requested(asked, config, chosen, task)) for task in tasks_of(run, dataset)]
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     steps = checkpoints.steps if checkpoint == 'all' else [checkpoint]
   for number, step in enumerate(steps):
@@ -84,9 +82,9 @@ def evaluate_folders(real: str, fake: str, asked: str, protocol: str, output: Pa
   images['fake'], alone = _paired(**images)
   if alone and (names := [r.metric.name for r in wanted if r.metric.needs == PAIRS]):
     raise UserError(
-      f'{listing(names)} needs the truth of each generated image, the real one of the same name (endings '
-      f'aside), and {len(alone)} names have no partner: {listing(alone)}. Ask for metrics of whole sets: '
-      'kid, fid, ...'
+      f'{listing(names)} needs the truth of each generated image, the real one of the same name '
+      f'(endings aside), and {len(alone)} names have no partner: {listing(alone)}. Ask for metrics of '
+      'whole sets: kid, fid, ...'
     )
   sets = {name: scoring.of_images(name, found) for name, found in images.items()}
   truth = None if alone else sets['real']

@@ -21,7 +21,6 @@ from decoupled_gan.run.sampler import Sampler
 from decoupled_gan.run.watch import Health, Interruption, kept
 from decoupled_gan.run.workdir import Workdir, flatten
 
-
 BROKEN = 255  # what a process votes that cannot go on: more than any signal
 
 
@@ -44,9 +43,7 @@ def train(config: ConfigDict, workdir: Workdir) -> bool:
       run = dataclasses.replace(run, memory=events.memory(run, dataset))
     until_done.enter_context(jax.set_mesh(run.mesh))
     interruption = until_done.enter_context(Interruption())
-    checkpoints = until_done.enter_context(
-      Checkpoints(workdir.checkpoints, config.checkpoints_to_keep)
-    )
+    checkpoints = until_done.enter_context(Checkpoints(workdir.checkpoints, config.checkpoints_to_keep))
     until_done.enter_context(distributed.telling_losses())
     _check_shared(distributed.gather(checkpoints.latest), workdir)
     fresh = checkpoints.latest is None
@@ -179,8 +176,8 @@ def _broken(failure: Exception | None, step: int, latest: int | None) -> RunErro
   """What is told when a run ends after `step` because of something that went wrong in it."""
   reason = failure or 'Another process of this run could not go on, and its own log tells why'
   return RunError(
-    f'{str(reason).rstrip(".")}. The run stops after step {step}; {_saved(latest)}, and the same command '
-    'goes on from there.'
+    f'{str(reason).rstrip(".")}. The run stops after step {step}; {_saved(latest)}, and the same '
+    'command goes on from there.'
   )
 
 

@@ -100,7 +100,7 @@ class Progress:
 
 
 def _columns() -> list:
-  """Of the bar: steps, rate and time left are whole in 80 columns; losses get what is left of the line."""
+  """Of the bar: steps, rate and time left are whole in 80 columns; losses get the rest of the line."""
   from rich.table import Column
 
   def whole():

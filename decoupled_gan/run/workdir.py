@@ -33,8 +33,8 @@ class Workdir:
       str(self.path).encode()
     except UnicodeEncodeError:  # tensorstore, which writes checkpoints, wants it so
       raise UserError(
-        f'--workdir={self.path} is no UTF-8 (a name from another system), and checkpoints cannot lie there: '
-        'rename the folder.'
+        f'--workdir={self.path} is no UTF-8 (a name from another system), and checkpoints cannot lie '
+        'there: rename the folder.'
       ) from None
     probe = self.path / '.writable'
     try:

@@ -1,8 +1,8 @@
 """Pairs of images from disk: an input, and what it is to become.
 
 Either side by side in one file, left half a and right half b, in <path>/train and <path>/test (or val),
-as pix2pix has them; or files of equal names in <path>/{trainA,trainB,testA,testB}, whatever their endings.
-data.direction, 'a_to_b' or 'b_to_a', says which is the input.
+as pix2pix has them; or files of equal names in <path>/{trainA,trainB,testA,testB}, whatever their
+endings. data.direction, 'a_to_b' or 'b_to_a', says which is the input.
 """
 
 from dataclasses import dataclass, replace

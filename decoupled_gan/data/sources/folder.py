@@ -67,7 +67,10 @@ def load_plain(config) -> Dataset:
       f'no images below {str(root)!r}: found {contents(root)}; images end in {" ".join(EXTENSIONS)}'
     )
   train, test, notes = _divided(root, everything, config)
-  notes += (*left_out(everything), *verify([*train.paths, *test.paths], config.image_size, config.data.range))
+  notes += (
+    *left_out(everything),
+    *verify([*train.paths, *test.paths], config.image_size, config.data.range),
+  )
   if not len(test):
     test, notes = train, (*notes, STAND_IN)
   return Dataset(f'folder {config.data.path}', Examples(train), Examples(test), notes=notes)
@@ -79,12 +82,12 @@ def images_below(root: Path | Member, config) -> FileImages:
 
 
 def existing_folder(config, contents_: str) -> Path | Member:
-  """config.data.path as a folder that exists, or the inside of a zip; `contents_` is what it is to hold."""
+  """config.data.path as a folder that there is, or the inside of a zip; it is to hold `contents_`."""
   path = config.data.path
   if not path:
     raise UserError(
-      f'data.source={config.data.source!r} needs data.path: a folder that holds {contents_}, or a zip of '
-      'it, e.g. --config.data.path=datasets/selfie2anime'
+      f'data.source={config.data.source!r} needs data.path: a folder that holds {contents_}, or a zip '
+      'of it, e.g. --config.data.path=datasets/selfie2anime'
     )
   root = tree(paths.local(path, 'data.path'))
   if root.is_dir():

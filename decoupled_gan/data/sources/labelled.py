@@ -1,19 +1,20 @@
 """Labelled images from disk: tables of labels, a folder for each class, and UTKFace's file names.
 
-In data.path (a folder, or a zip that is read in place) lies either `attributes.csv`, a table with a column
-`file` (paths relative to data.path) and one for each attribute, others are not looked at; or `dataset.json`,
-as StyleGAN2's tools write it; or a folder for each value of the one attribute, by its name or number. A cell
-is the name of a value, as config.attributes has it, or its number from 0. See data/label_files.py.
+In data.path (a folder, or a zip that is read in place) lies either `attributes.csv`, a table with a
+column `file` (paths relative to data.path) and one for each attribute, others are not looked at; or
+`dataset.json`, as StyleGAN2's tools write it; or a folder for each value of the one attribute, by its
+name or number. A cell is the name of a value, as config.attributes has it, or its number from 0. See
+data/label_files.py.
 
-Which images are for testing: what a column `split` says; else those below test/ (or val/, where there is no
-test/), and all others are for training; else one image in ten, chosen by its name.
+Which images are for testing: what a column `split` says; else those below test/ (or val/, where there is
+no test/), and all others are for training; else one image in ten, chosen by its name.
 
 UTKFace (Zhang et al., CVPR 2017): [age]_[gender]_[race]_[date].jpg, 0 is male and 1 female; values of
 `age` are ranges, such as '21-30' or '71+'.
 """
 
 import hashlib
-import os
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -102,8 +103,8 @@ def _classes(root: Path | Member, attributes: Attributes, config) -> Labels:
   folders = [_class_of(path) for path in images.names]
   if others or not values or '' in folders or len({*folders}) < 2:
     raise UserError(
-      f'{root} has no {TABLE} (it has to list the images and their labels), no {JSON}, and no folder for '
-      f'each value of one attribute: there are {contents(root)}, and config.attributes asks for '
+      f'{root} has no {TABLE} (it has to list the images and their labels), no {JSON}, and no folder '
+      f'for each value of one attribute: there are {contents(root)}, and config.attributes asks for '
       f'{listing(attributes)}.'
     )
   where = f'{root}, a folder for each class: '
@@ -170,8 +171,11 @@ def _split(root: Path | Member, found: Labels) -> tuple[np.ndarray, np.ndarray, 
 def _held_out(names: Sequence[str]) -> list[str]:
   """The word of HELD_OUT that each image's first folder is, below what all have in common; else ''."""
   folders = [name.lower().split('/')[:-1] for name in names]
-  common = os.path.commonprefix(folders)  # of lists, element by element
-  depth = next((i for i, x in enumerate(common) if x in ('train', *HELD_OUT)), len(common))
+  depth = 0  # how many folders all have in common, none of which says what is for what
+  for level in itertools.zip_longest(*folders):
+    if len(set(level)) > 1 or level[0] in ('train', *HELD_OUT):
+      break
+    depth += 1
   first = [(*parts[depth:], '')[0] for parts in folders]
   return [word if word in HELD_OUT else '' for word in first]
 
