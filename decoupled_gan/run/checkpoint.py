@@ -9,6 +9,7 @@ the number of steps done.
 import contextlib
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +26,9 @@ from decoupled_gan.machine import paths
 from decoupled_gan.machine.distributed import telling_losses
 
 
+ASIDE = '.deleted'
+
+
 class Checkpoints:
   """The checkpoints of one run. Use as a context: leaving it waits for what is being written.
 
@@ -35,6 +39,10 @@ class Checkpoints:
   def __init__(self, folder: Path, keep: int = 1, read_only: bool = False):
     self.folder = paths.get(folder)
     self._scores: dict[int, dict] = {}
+    # A folder is deleted file by file: a kill on the way would leave a checkpoint that is none. It is
+    # moved aside first. (In an object store moving is copying; there it is deleted as it is.)
+    self._moved_aside = not read_only and not paths.is_remote(self.folder)
+    self._clear()
     self._manager = ocp.CheckpointManager(
       self.folder,
       options=ocp.CheckpointManagerOptions(
@@ -42,6 +50,7 @@ class Checkpoints:
         cleanup_tmp_directories=not read_only,
         read_only=read_only,
         create=not read_only,
+        todelete_subdir=ASIDE if self._moved_aside else None,
       ),
     )
 
@@ -53,6 +62,14 @@ class Checkpoints:
       self.wait()
     if kind is not LostProcess:  # with whom a write in the background would be finished
       self._manager.close()
+      self._clear()
+
+  def _clear(self, all_of_it: bool = True):
+    """Removes what was moved aside to be deleted; not `all_of_it` while something may be moved there."""
+    if self._moved_aside and jax.process_index() == 0:
+      folder = self.folder / ASIDE
+      for path in (folder,) if all_of_it else folder.glob('*'):
+        shutil.rmtree(path, ignore_errors=True)
 
   @property
   def latest(self) -> int | None:
@@ -73,8 +90,10 @@ class Checkpoints:
     """The best of `steps`; of scores by several metrics, those of the newest one count."""
     for step in steps:
       if step not in self._scores:
-        self._scores[step] = self._read(step, meta=ocp.args.JsonRestore())['meta'].get('score', {})
-    return _best({step: self._scores[step] for step in steps})
+        with contextlib.suppress(UserError):  # a damaged one is told when it is asked for
+          meta = self._read(step, meta=ocp.args.JsonRestore())['meta']
+          self._scores[step] = meta.get('score', {})
+    return _best({step: self._scores.get(step, {}) for step in steps})
 
   def save(self, step: int, state: TrainState, config: ConfigDict, score: Mapping | None = None):
     """Begins to write `state`; raises RunError if this or the previous write cannot be done.
@@ -84,6 +103,7 @@ class Checkpoints:
     """
     if step == self.latest:
       return
+    self._clear(all_of_it=False)
     self._scores[step] = dict(score or {})
     meta = {
       'config': config.to_json_best_effort(),
