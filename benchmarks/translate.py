@@ -30,6 +30,7 @@ def ours(options, source: Path, output: Path):
 
   from configs import nice
   from decoupled_gan.core import state
+  from decoupled_gan.data.results import destinations, input_images
   from decoupled_gan.modes import translate
   from decoupled_gan.run import experiment, inference
 
@@ -42,7 +43,13 @@ def ours(options, source: Path, output: Path):
     initial = run.create_state()
   trained = inference.Trained(run, state.inference_variables(initial), 0)
   function = trained.translator('a_to_b')
-  return lambda: translate.translate_folder(trained, function, str(source), output, 'square')
+
+  def run():
+    images = input_images(str(source), config)
+    files = destinations(images, str(source), str(output), '', config)
+    translate.translate_images(trained, function, images, files, 'square')
+
+  return run
 
 
 def official(options, source: Path, output: Path):

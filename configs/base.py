@@ -68,8 +68,9 @@ def instead(rows, old, new):
 
 def tiny(config, image_size):
   """A size for tests: a few steps on pictures that a formula makes. Recipes add their networks'."""
-  config.data.source = 'fake'
-  config.data.path = ''
+  if not config.vector_size:  # points are made by a formula already
+    config.data.source = 'fake'
+    config.data.path = ''
   config.data.num_threads = 2
   config.image_size = image_size
   config.batch_size = 2

@@ -12,9 +12,9 @@ from absl import logging as absl_logging
 from ml_collections import config_flags
 
 import decoupled_gan
-from decoupled_gan import guide, recipes
-from decoupled_gan.errors import RunError, UserError, listing
-from decoupled_gan.machine import paths
+from decoupled_gan import defaults, guide, recipes
+from decoupled_gan.errors import RunError, UserError, listing, of_environment
+from decoupled_gan.machine import paths, streams
 from decoupled_gan.run.workdir import Workdir
 
 
@@ -39,14 +39,20 @@ class Mode:
 
 
 MODES: dict[str, Mode] = {}
+DTYPES = ('float32', 'bfloat16')
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file('config', None, 'the recipe')
 flags.DEFINE_string('mode', 'train', 'what to do; or as the first word')
 flags.DEFINE_string('workdir', '', "the run's folder, local or gs://...; runs/<recipe> when left out")
-flags.DEFINE_string('input', '', 'an image or a folder of images; import: a checkpoint')
+flags.DEFINE_string('input', '', 'an image, or a folder or a zip of images; import: a checkpoint')
 flags.DEFINE_string('output', '', 'where the results go')
-flags.DEFINE_string('format', 'pytorch', "pytorch, the official code's; or run, see --member")
+flags.DEFINE_string(
+  'format',
+  '',
+  "png, jpg, ... (the inputs' own when left out); export: pytorch, the official code's, or run",
+)
+flags.DEFINE_string('dtype', 'float32', 'what networks compute in: float32 or bfloat16')
 flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')
 flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
 flags.DEFINE_string('resize', 'square', "square (the size of training) or keep (the image's own)")
@@ -110,20 +116,20 @@ def train():
 @mode(
   'translate',
   'images of one domain into the other, by a trained run',
-  reads='workdir input output direction resize checkpoint',
+  reads='workdir input output format direction resize checkpoint dtype',
   example='translate --workdir=runs/quickstart --input=photos --output=out',
 )
 def translate():
   from decoupled_gan.modes import translate
 
   what = FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize
-  translate.translate(_workdir(), *what, _checkpoint())
+  translate.translate(_workdir(), *what, _checkpoint(), FLAGS.format, _dtype())
 
 
 @mode(
   'generate',
   'draws images from seeds, or edits one by its attributes: as the run can',
-  reads='workdir input output attributes seeds interpolate truncation noise checkpoint',
+  reads='workdir input output attributes seeds interpolate truncation noise checkpoint dtype',
   example='generate --workdir=runs/tiles --seeds=0-15',
 )
 def generate():
@@ -131,29 +137,35 @@ def generate():
   from decoupled_gan.modes import draw, edit
 
   workdir = _workdir()
-  if methods.get(workdir.load_config().method).edit:
-    edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint())
+  method = workdir.load_config().method
+  if methods.get(method).edit:
+    _refuse(f'a run of {method} edits an image', 'seeds', 'interpolate', 'truncation', 'noise')
+    edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint(), _dtype())
   else:
+    _refuse(f'a run of {method} draws from seeds', 'input', 'attributes')
+    if FLAGS.interpolate:
+      _refuse('--interpolate names the seeds', 'seeds')
     what = FLAGS.seeds, FLAGS.interpolate, FLAGS.truncation, FLAGS.noise
-    draw.draw(workdir, FLAGS.output, *what, _checkpoint())
+    draw.draw(workdir, FLAGS.output, *what, _checkpoint(), _dtype())
 
 
 @mode(
   'reconstruct',
   'images beside what a run gives back of them',
-  reads='workdir input output checkpoint',
+  reads='workdir input output format checkpoint dtype',
   example='reconstruct --workdir=runs/tiles --input=photos --output=out',
 )
 def reconstruct():
   from decoupled_gan.modes import reconstruct
 
-  reconstruct.reconstruct(_workdir(), FLAGS.input, FLAGS.output, _checkpoint())
+  what = FLAGS.input, FLAGS.output, _checkpoint(), FLAGS.format
+  reconstruct.reconstruct(_workdir(), *what, _dtype())
 
 
 @mode(
   'evaluate',
   'numbers for the checkpoints of a run, or for two folders',
-  reads='workdir checkpoint metrics protocol own real fake output',
+  reads='workdir checkpoint metrics protocol own real fake output dtype',
   config='run',
   example='evaluate --workdir=runs/quickstart --checkpoint=all',
 )
@@ -164,14 +176,15 @@ def evaluate():
     if FLAGS.output:
       raise UserError('--output goes with --real and --fake; a run keeps its numbers in its workdir.')
     workdir, what = _workdir(), (_checkpoint('best', 'all'), FLAGS.metrics, FLAGS.protocol)
-    evaluate.evaluate_run(workdir, *what, config=FLAGS.config, own=FLAGS.own)
+    evaluate.evaluate_run(workdir, *what, config=FLAGS.config, own=FLAGS.own, dtype=_dtype())
     return
   if not FLAGS.real or not FLAGS.fake:
     raise UserError('--real=<folder> and --fake=<folder> come together: one is scored by the other.')
   if FLAGS.output and FLAGS.workdir:
     raise UserError('--output and --workdir both say where the numbers of two folders go: name one.')
-  output = Path(FLAGS.workdir, 'evaluations.jsonl') if FLAGS.workdir else FLAGS.output
-  where = paths.get(output or 'evaluations.jsonl')
+  _refuse('two folders are scored without a run', 'checkpoint', 'dtype')
+  folder = Workdir(FLAGS.workdir).path if FLAGS.workdir else paths.get('.')
+  where = paths.get(FLAGS.output or folder / 'evaluations.jsonl')
   what = FLAGS.metrics, FLAGS.protocol, where, FLAGS.own
   evaluate.evaluate_folders(FLAGS.real, FLAGS.fake, *what)
 
@@ -241,7 +254,7 @@ def import_():
 def export():
   from decoupled_gan.modes import export
 
-  export.export(_workdir(), FLAGS.output, FLAGS.format, FLAGS.member, _checkpoint())
+  export.export(_workdir(), FLAGS.output, FLAGS.format or 'pytorch', FLAGS.member, _checkpoint())
 
 
 @mode('recipes', 'lists what can be trained', example='recipes')
@@ -254,11 +267,24 @@ def _checkpoint(*words: str) -> int | str | None:
   words = words or ('best',)
   if FLAGS.checkpoint in ('', *words):
     return FLAGS.checkpoint or None
-  if not FLAGS.checkpoint.isdigit():
+  if not FLAGS.checkpoint.isdecimal() or len(FLAGS.checkpoint) > 18:
     raise UserError(
       f'--checkpoint={FLAGS.checkpoint} is unknown; there are {listing(("<step>", *words))}.'
     )
   return int(FLAGS.checkpoint)
+
+
+def _refuse(why: str, *names: str):
+  """Raises UserError for flags that a mode reads, but not here."""
+  given = [f'--{name}' for name in names if FLAGS[name].present]
+  if given:
+    raise UserError(f'{listing(given)}: {why}, which does not read that; leave it out.')
+
+
+def _dtype() -> str:
+  if FLAGS.dtype not in DTYPES:
+    raise UserError(f'--dtype={FLAGS.dtype} is unknown; there are {listing(DTYPES)}.')
+  return FLAGS.dtype
 
 
 def _workdir() -> Workdir:
@@ -406,10 +432,16 @@ def _main(_):
     _fail(str(error), 1)
   except KeyboardInterrupt:
     _fail('Interrupted.', 130)
+  except Exception as error:
+    if (told := of_environment(error) or defaults.lacking(error)) is None:
+      raise
+    _fail(str(told))
 
 
 def run():
   """The console script `decoupled-gan`, main.py, and `python -m decoupled_gan`: one door."""
+  streams.make_safe()
+  os.environ['MPLBACKEND'] = 'agg'  # notebooks' own is not there for the programs that they start
   sys.path.insert(0, os.getcwd())
   recipes.make_importable()
   app.run(_main, flags_parser=_parse)

@@ -4,7 +4,11 @@ A run that was trained by an earlier version lacks the fields that came later: `
 their defaults, in this one place, so that no other module asks whether a field exists.
 """
 
+import traceback
+
 from ml_collections import ConfigDict, config_dict
+
+from decoupled_gan.errors import UserError
 
 
 def get_config() -> ConfigDict:
@@ -49,6 +53,7 @@ def get_config() -> ConfigDict:
   config.data.b = ''
   config.data.direction = 'a_to_b'  # or b_to_a: the domains (of pairs: input and target) exchanged
   config.data.augment = True
+  config.data.range = ()  # (low, high): the values of files that become 0 and 255; (): all that fit
   config.data.stretch = False  # each image's values to 0..255 first, as scipy's imresize did
   config.data.center_crop = False  # to a square before resizing, which otherwise ignores the aspect
   config.data.interpolation = 'bilinear'  # or bicubic: how images are resized
@@ -140,7 +145,11 @@ ADDED = {
 
 
 def complete(found: ConfigDict) -> ConfigDict:
-  """A run's saved config with the defaults of what it lacks, and old spellings brought up to date."""
+  """A run's saved config with the defaults of what it lacks, and old spellings brought up to date.
+
+  Raises UserError where a field is of another kind than its default: somebody wrote it by hand.
+  """
+  _check_kinds(get_config().copy_and_resolve_references(), found)
   config = get_config().copy_and_resolve_references()
   with config.unlocked(), config.ignore_type():
     _lay_over(config, _renamed(found))
@@ -148,6 +157,50 @@ def complete(found: ConfigDict) -> ConfigDict:
       if name not in config.model:
         config.model[name] = value
   return config
+
+
+def lacking(error: Exception) -> UserError | None:
+  """What an error says in a sentence, if it comes from a config without a field that is asked for."""
+  frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+  asked = next((f for f in reversed(frames) if isinstance(f.f_locals.get('self'), ConfigDict)), None)
+  if not isinstance(error, AttributeError | KeyError) or asked is None:
+    return None
+  part = asked.f_locals['self']
+  name = str(error.args[0].args[0] if isinstance(error.args[0], Exception) else error.args[0])
+  field = name.splitlines()[0].strip("'")
+  seen = [x for f in frames for x in f.f_locals.values() if isinstance(x, ConfigDict)]
+  wholes = [x for x in seen if 'method' in x]
+  path = next((p for whole in wholes for p in _places(whole, part)), '')
+  return UserError(
+    f'config.json (or the recipe) lacks {path}{field}: the run is of an older version, which says '
+    'nothing of it. Write the field into the file, with what the run was trained with.'
+  )
+
+
+def _places(config: ConfigDict, part: ConfigDict, prefix: str = ''):
+  """'model.' where `part` is `config.model`."""
+  if config is part:
+    yield prefix
+  for name in config:
+    if isinstance(value := config[name], ConfigDict):
+      yield from _places(value, part, f'{prefix}{name}.')
+
+
+def _check_kinds(known: ConfigDict, found: ConfigDict, prefix: str = ''):
+  for name, default in known.items():
+    if name not in found or name == 'image_size':
+      continue
+    value = found[name]
+    if isinstance(default, ConfigDict) and isinstance(value, ConfigDict):
+      _check_kinds(default, value, f'{prefix}{name}.')
+      continue
+    kinds = {float: (int, float), tuple: (list, tuple), ConfigDict: ConfigDict}
+    wanted = kinds.get(type(default), type(default))
+    if not isinstance(value, wanted) or (isinstance(value, bool) and type(default) is not bool):
+      raise UserError(
+        f'config.json has {prefix}{name}={str(value)[:60]!r}, which is no '
+        f'{"group of fields" if wanted is ConfigDict else type(default).__name__}: mend it there.'
+      )
 
 
 def _lay_over(config: ConfigDict, found: ConfigDict):
@@ -181,6 +234,7 @@ def _renamed(found: ConfigDict) -> ConfigDict:
         del found.ema_rampup
     if 'identity' in found.get('model', {}):  # until 0.1: a flag beside the row
       del found.model.identity
-    if found.get('method', '').startswith('edgan') and 'residual' not in found.get('model', {}):
-      found.model.residual = 'adversarial' in found.routes.refine  # until 0.1: guessed from the table
+    model, refine = found.get('model'), found.get('routes', ConfigDict()).get('refine', {})
+    if found.get('method', '').startswith('edgan') and model is not None and 'residual' not in model:
+      model.residual = 'adversarial' in refine  # until 0.1: guessed from the table
   return found

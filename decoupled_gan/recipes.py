@@ -12,6 +12,7 @@ from pathlib import Path
 
 import decoupled_gan
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.machine import paths
 
 SHARED = ('__init__', 'base', 'datasets', 'edgan')
 """Modules among the recipes that are none themselves."""
@@ -38,7 +39,7 @@ def names() -> list[str]:
 def find(asked: str) -> str:
   """'<name or path>[:words]' as '<path>[:words]'; raises UserError if there is no such recipe."""
   name, colon, words = asked.partition(':')
-  given = Path(name).expanduser()
+  given = paths.at_home(name)
   candidates = [given]
   if not given.is_absolute() and given.parent.name in ('', 'configs'):
     file = given.name if given.suffix == '.py' else f'{given.name}.py'

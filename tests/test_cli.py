@@ -69,6 +69,10 @@ def test_recipes_lists_each_with_its_first_line():
     (['paint'], 'paint is no mode'),
     (['--mode=paint'], 'mode=paint is unknown; there are train'),
     (['train', '--config=quickstart', '--config=nice'], 'name one recipe'),
+    (['evaluate', '--real=a', '--fake=b', '--checkpoint=3'], '--checkpoint: two folders are scored'),
+    (['evaluate', '--real=a', '--fake=b', '--dtype=float32'], '--dtype: two folders are scored'),
+    (['train', '--config=nice', '--dtype=float32'], 'train does not read --dtype (translate, generate'),
+    (['plan', '--config=nice', '--format=png'], 'plan does not read --format'),
     (['translate'], "needs --workdir=<the run's folder>; the recipes here are"),
     (['--workdir=nowhere'], 'holds no run'),
   ],
@@ -79,6 +83,46 @@ def test_a_mistake_is_one_sentence_and_code_2(arguments, sentence):
   assert len(err.splitlines()) == 1
   assert err.startswith('error: ')
   assert sentence in err
+
+
+@pytest.mark.parametrize(
+  ('variable', 'value', 'sentence'),
+  [
+    ('JAX_PLATFORMS', 'cuda', "cuda, but JAX finds no such device here (pip install -e '.[cuda]', or"),
+    ('JAX_PLATFORMS', 'tpu', "JAX_PLATFORMS=tpu, but JAX finds no such device here"),
+    ('JAX_PLATFORMS', 'gpu', 'JAX_PLATFORMS=gpu, but JAX finds no such device here'),
+    ('JAX_PLATFORMS', 'abacus', 'JAX_PLATFORMS=abacus, but JAX finds no such device here'),
+    ('JAX_ENABLE_X64', 'maybe', "JAX does not take what the environment says (invalid truth value"),
+    ('JAX_NUM_CPU_DEVICES', 'many', 'JAX does not take what the environment says (Invalid value "many"'),
+    ('SLURM_NTASKS', '2(x2)', "the environment has SLURM_NTASKS='2(x2)', which is no whole number"),
+  ],
+)
+def test_a_mistake_of_the_environment_is_one_sentence_and_code_2(
+  tmp_path, monkeypatch, variable, value, sentence
+):
+  monkeypatch.delenv('JAX_PLATFORMS', raising=False)
+  monkeypatch.setenv(variable, value)
+  code, _, err = typed('train', '--config=gan:tiny', f'--workdir={tmp_path}')
+  assert (code, len(err.splitlines())) == (2, 1), err
+  assert err.startswith('error: ')
+  assert sentence in err
+
+
+def test_a_home_that_nobody_knows_is_told_where_it_is_asked_for(tmp_path, monkeypatch):
+  monkeypatch.setattr('os.path.expanduser', lambda path: path)  # as with no HOME and no such user
+  from decoupled_gan.errors import UserError
+  from decoupled_gan.machine import paths
+
+  with pytest.raises(UserError, match=r'begins with ~, and the home folder is not known here'):
+    paths.get('~/runs')
+  assert paths.get(tmp_path) == tmp_path
+
+
+def test_a_terminal_or_pipe_that_goes_away_ends_no_command():
+  command = f'{sys.executable} main.py recipes | head -1'
+  shell = ['bash', '-o', 'pipefail', '-c', command]
+  done = subprocess.run(shell, cwd=ROOT, capture_output=True, check=False)
+  assert (done.returncode, done.stderr) == (0, b'')
 
 
 def test_the_first_word_is_the_mode_and_so_is_the_flag():

@@ -335,6 +335,11 @@ def test_batches_have_the_shapes_and_types_that_their_kind_declares(kind, labell
     )
 
 
+def test_images_where_points_are_wanted_are_told():
+  with pytest.raises(UserError, match=r"gives images, and the config asks for points of 2"):
+    data.load(make_config(vector_size=2), Examples)
+
+
 def test_a_source_that_cannot_give_what_the_method_wants_is_told():
   with pytest.raises(UserError, match="'emoji' does not exist for batches of Examples with labels"):
     data.load(make_config(attributes={'a': ('x', 'y')}, **{'data.source': 'emoji'}), Examples)

@@ -225,6 +225,53 @@ def test_folders_of_equal_names_are_pairs(tmp_path):
   assert found['ssim']['value'] == pytest.approx(1)
 
 
+def test_pairs_are_joined_by_name_wherever_their_endings_sort_them(tmp_path):
+  for folder, ending in (('real', 'tif'), ('fake', 'png')):
+    (tmp_path / folder).mkdir()
+    for level, stem in enumerate(('p', 'p.left', 'p-2', 'p_3')):
+      pixels = np.full((24, 24, 3), 60 * level, np.uint8)
+      Image.fromarray(pixels).save(tmp_path / folder / f'{stem}.{ending if level else "tif"}')
+  assert folders(tmp_path, tmp_path / 'real', tmp_path / 'fake', 'mae')['mae']['value'] == 0
+
+
+def test_pairs_of_two_sizes_are_told(tmp_path):
+  write(tmp_path / 'real', noise(3, 0, size=32))
+  write(tmp_path / 'fake', noise(3, 0))
+  with pytest.raises(UserError, match='must be of one size: fake has 24x24x3, real has 32x32x3'):
+    folders(tmp_path, tmp_path / 'real', tmp_path / 'fake', 'mae')
+
+
+def test_what_a_reader_of_a_score_should_know_of_the_files_is_told(tmp_path, capsys):
+  write(tmp_path / 'real', [*noise(5, 0), *noise(5, 0)])
+  write(tmp_path / 'fake', noise(10, 1))
+  for i in range(10):
+    path = tmp_path / 'fake' / f'{i}.png'
+    Image.open(path).save(path.with_suffix('.jpg'))
+    path.unlink()
+  (tmp_path / 'fake' / 'animation.gif').write_bytes(b'1')
+  folders(tmp_path, tmp_path / 'real', tmp_path / 'fake', 'kid@means')
+  told = capsys.readouterr().out
+  assert '--real: 5 of 10 images are copies of others; each counts' in told
+  assert '--fake: .jpg files lose a little of each image, and scores see that' in told
+  assert '--fake: left out, for they end in none of' in told
+
+
+def test_a_folder_inside_the_other_is_not_counted_twice_unseen(tmp_path):
+  write(tmp_path / 'real', noise(5, 0))
+  write(tmp_path / 'real' / 'out', noise(5, 1))
+  with pytest.raises(UserError, match=r'--fake=.*real/out lies in --real=.*would be counted with it'):
+    folders(tmp_path, tmp_path / 'real', tmp_path / 'real' / 'out', 'kid@means')
+
+
+def test_numbers_are_not_appended_to_a_file_of_something_else(tmp_path):
+  write(tmp_path / 'real', noise(5, 0))
+  folder, image = str(tmp_path / 'real'), tmp_path / 'real' / '0.png'
+  before = image.read_bytes()
+  with pytest.raises(UserError, match=r'0\.png is a file of something else, and would be overwritten'):
+    evaluate.evaluate_folders(folder, folder, 'kid@means', '', image)
+  assert image.read_bytes() == before
+
+
 def test_images_of_mixed_sizes_do_for_features_and_are_told_elsewhere(tmp_path):
   write(tmp_path / 'real', [*noise(3, 0), *noise(3, 1, size=32)])
   write(tmp_path / 'fake', noise(7, 2))

@@ -40,6 +40,23 @@ def test_neighbours_are_the_same_whatever_the_block(monkeypatch):
   assert [value(name) for name in ('precision', 'recall', 'density', 'coverage')] == before
 
 
+def test_a_set_is_at_no_distance_from_itself_and_no_distance_is_below_nothing():
+  found = distribution.fid(REAL, REAL, PROTOCOL, np.random.default_rng(0))
+  assert 0 <= found.value < 1e-9
+  assert found.low == 0 < found.high
+
+
+def test_of_two_images_nothing_is_certain():
+  two = [{k: v[i : i + 2] for k, v in REAL.items()} for i in (0, 2)]
+  for metric in (distribution.kid, distribution.fid):
+    found = metric(*two, PROTOCOL, np.random.default_rng(0))
+    assert np.isfinite(found.value)
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
+  ten = {k: v[:10] for k, v in REAL.items()}  # one image a split: each is all alike
+  assert np.isnan(distribution.inception_score(None, ten, PROTOCOL, np.random.default_rng(0)).low)
+
+
 def test_two_halves_of_a_set_are_near_and_another_set_is_far():
   whole = features(400, 5)
   halves = [{k: v[i::2] for k, v in whole.items()} for i in (0, 1)]

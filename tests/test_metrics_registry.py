@@ -68,11 +68,39 @@ def test_a_metric_is_a_decorated_function(monkeypatch):
   assert found.function(None, np.full((2, 4, 4, 3), 7), None).value == 7
 
 
-def test_the_interval_of_a_mean_is_two_standard_errors():
+def test_the_interval_of_a_mean_is_two_standard_errors_and_more_of_few():
   estimate = registry.mean_of(np.array([0.0, 2.0] * 50))
   assert estimate.value == 1
-  np.testing.assert_allclose(estimate.high - estimate.low, 2 * 1.96 / 10, rtol=0.01)
+  np.testing.assert_allclose(estimate.high - estimate.low, 2 * 1.96 / 10, rtol=0.02)
+  estimate = registry.mean_of(np.array([0.0, 2.0]))
+  np.testing.assert_allclose(estimate.high - estimate.low, 2 * 12.706, rtol=1e-4)  # t of one degree
   assert np.isnan(registry.mean_of(np.array([1.0])).low)
+  assert np.isnan(registry.mean_of(np.array([1.0, 1.0])).low)  # nothing was seen to vary
+
+
+@pytest.mark.parametrize(('real', 'fake'), [(2, 2), (3, 3), (7, 100), (100, 7)])
+def test_of_few_images_there_is_no_interval(real, fake):
+  x, y = (np.random.default_rng(i).normal(size=(n, 1)) for i, n in enumerate((real, fake)))
+  found = registry.subsampled(0.5, lambda a, b: a.mean() - b.mean(), x, y, np.random.default_rng(1))
+  assert found.value == 0.5
+  assert np.isnan(found.low)
+  assert np.isnan(found.high)
+
+
+@pytest.mark.parametrize('counts', [(9, 9), (11, 15), (40, 9)])
+def test_the_factor_is_of_what_was_drawn_where_halves_are_no_whole_numbers(counts):
+  """4 of 9 are not a half: the spread of such draws, rightly scaled, is the error of the mean."""
+  x, y = (np.random.default_rng(i).normal(size=(n, 1)) for i, n in enumerate(counts))
+  found = registry.subsampled(
+    0, lambda a, b: a.mean() - b.mean(), x, y, np.random.default_rng(1), draws=4000
+  )
+  variance = sum(z.var(ddof=1) / len(z) for z in (x, y))
+  np.testing.assert_allclose((found.high - found.low) / 2, 1.96 * np.sqrt(variance), rtol=0.2)
+
+
+def test_a_value_and_its_interval_stay_within_what_the_metric_can_be():
+  assert registry.within(-1e-14, 5, '', least=0)[:3] == (0, 0, 5 - 1e-14)
+  assert registry.within(0.9, 5, '', least=0, most=1)[:3] == (0.9, 0, 1)
 
 
 def test_the_interval_of_subsamples_is_that_of_a_mean_where_both_can_be_had():

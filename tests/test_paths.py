@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from test_train import signal_at_batch, weights
 
+from decoupled_gan.data import results
 from decoupled_gan.errors import RunError, UserError
 from decoupled_gan.machine import paths
 from decoupled_gan.modes import draw, evaluate, train, translate
@@ -84,7 +85,7 @@ def test_a_missing_gcsfs_is_told_with_the_extra_that_has_it(monkeypatch):
 @pytest.mark.parametrize(
   'call',
   [
-    lambda url: translate.input_images(url, None),
+    lambda url: results.input_images(url, None),
     lambda url: evaluate.evaluate_folders(url, 'fakes', '', '', Path('out')),
   ],
 )
@@ -129,14 +130,15 @@ def test_append_appends_where_the_store_itself_would_overwrite(folder):
 @pytest.mark.parametrize('name', ['photo.JPG', 'photo.png'])
 def test_images_are_written_in_the_format_of_their_ending(folder, name):
   pixels = np.full((8, 8, 3), 200, np.uint8)
-  translate.write_image(pixels, folder / 'sub' / name)
+  results.write_image(pixels, folder / 'sub' / name)
   with (folder / 'sub' / name).open('rb') as file, Image.open(file) as image:
     assert image.format == {'JPG': 'JPEG', 'png': 'PNG'}[name.partition('.')[2]]
     np.testing.assert_array_equal(np.asarray(image), pixels)
 
 
-def test_an_animation_is_written(folder):
-  draw._write_interpolation(np.zeros((3, 8, 8, 3), np.uint8), folder)
+def test_an_animation_is_written_and_its_strip(folder):
+  frames = np.zeros((3, 8, 8, 3), np.uint8)
+  draw.write_interpolation(frames, folder / 'interpolation.gif', folder / 'interpolation.png')
   assert names(folder) == ['interpolation.gif', 'interpolation.png']
 
 

@@ -255,6 +255,21 @@ def test_on_a_terminal_progress_is_a_bar_with_rate_and_losses(monkeypatch, capsy
   assert 'translate/cycle 0.25' in err
 
 
+@pytest.mark.parametrize('columns', [60, 80, 120, 200])
+def test_steps_and_time_are_whole_in_80_columns_and_losses_are_what_is_cut(monkeypatch, capsys, columns):
+  monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+  monkeypatch.setenv('COLUMNS', str(columns))
+  monkeypatch.setenv('TERM', 'xterm')
+  names = [f'translate/{loss}' for loss in ('adversarial', 'cycle', 'reconstruct', 'identity')]
+  with Progress(0, 100_000, batch_size=1) as progress:
+    progress.log(3900, dict.fromkeys(names, 1979.6))
+  last = re.split(r'[\r\n]', re.sub(r'\x1b\[[0-9;?]*[a-zA-Z]', '', capsys.readouterr().err).strip())[-1]
+  assert '3900/100000' in last
+  assert re.search(r'\d:\d\d:\d\d|-:--:--', last)
+  assert 'steps/s' in last
+  assert len(last) <= columns
+
+
 def test_what_is_done_in_a_pause_is_no_training_time():
   with Progress(0, 10, 2) as progress:
     with progress.paused():

@@ -1,6 +1,7 @@
 """A run's folder: its config, and which other config it takes up."""
 
 import json
+import os
 import re
 
 import pytest
@@ -56,6 +57,13 @@ def test_a_file_in_the_folders_place_is_told(tmp_path):
   (tmp_path / 'run').write_text('')
   with pytest.raises(UserError, match=r'--workdir=.*run cannot be written \(File exists\)'):
     Workdir(tmp_path / 'run').create()
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_told_before_training(tmp_path):
+  path = tmp_path / os.fsdecode(b'donn\xe9es')
+  with pytest.raises(UserError, match=r'is no UTF-8 .*checkpoints cannot lie there: rename the folder'):
+    Workdir(path).create()
+  assert not path.exists()
 
 
 # The config.

@@ -9,6 +9,7 @@ made by `train_batches`, and are a function of (seed, step, batch_size) alone.
 import importlib
 from collections.abc import Mapping
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.types import DIRECTIONS, Aligned, Batch, Examples, Pair
@@ -59,6 +60,8 @@ LABELLED: Mapping[str, str] = {
   'sphere': 'classes:load_sphere',
 }
 """Word -> 'module below sources:function'."""
+WITH_RANGE = ('folder', 'utkface', 'tfds')
+"""Sources that read files whose values may have another range than their format, see data.range."""
 
 
 def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
@@ -80,6 +83,11 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     )
   if config.data.direction not in DIRECTIONS:
     raise UserError(f'data.direction={config.data.direction!r} is unknown; there are a_to_b and b_to_a.')
+  if config.data.range and word not in WITH_RANGE:
+    raise UserError(
+      f'data.range={tuple(config.data.range)}: data.source={source!r} makes its own pictures, of 8 '
+      f'bits; a range is for files ({listing(WITH_RANGE)}).'
+    )
   module, _, function = sources[word].partition(':')
   dataset = getattr(importlib.import_module(f'{__name__}.sources.{module}'), function)(config)
   if config.data.held_out:
@@ -89,6 +97,7 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     dataset = thinned(dataset, config.data.class_counts)
   if kind is Pair and config.data.direction == 'b_to_a':
     dataset = exchanged(dataset)
+  _check_shape(dataset, config)
   if config.data.limit:
     dataset = limited(dataset, config.data.limit)
   if config.data.labels_per_class:
@@ -96,3 +105,16 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
   if config.data.center_crop:
     dataset = cropped(dataset)
   return mirrored(dataset) if config.data.mirror else dataset
+
+
+def _check_shape(dataset: Dataset, config: ConfigDict):
+  """Raises UserError where a source gives points and the run wants images, or the reverse."""
+  first, size = dataset.train[0], config.vector_size
+  given = first.shape[-1] if isinstance(first, np.ndarray) else 0
+  if given != size:
+    told = f'points of {given} numbers' if given else 'images'
+    wanted = f'points of {size} numbers (vector_size={size})' if size else 'images (vector_size=0)'
+    raise UserError(
+      f'data.source={config.data.source!r} gives {told}, and the config asks for {wanted}: change one '
+      'of them.'
+    )

@@ -1,4 +1,4 @@
-"""From an image file to a uint8 array, and the cheap check that it can be done.
+"""From an image file to a uint8 array, and the cheap look that tells whether it can be done.
 
 *Where we differ from the official NICE-GAN loader* (Pillow `convert('RGB')`): the EXIF orientation
 is applied, because phones store portraits lying on their side and a generator that sees a fifth of
@@ -6,33 +6,68 @@ its faces rotated learns that; transparency is composited on white instead of sh
 colour hides below it (usually black); 16-bit greys are scaled instead of clipped at 255.
 """
 
+import contextlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from decoupled_gan.errors import UserError
+from decoupled_gan.machine.archive import Member
 
+MEGAPIXELS = 1000  # the most that is read: 3 GB
+# Pillow's limits are against strangers' uploads; these are files of the user's own, and ours is told
+Image.MAX_IMAGE_PIXELS = None
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**28
+
+HEAD = 2**16  # bytes of a member of an archive that a header takes, mostly
+DEEP = 65535  # the largest value of what Pillow opens with more than 8 bits
 _ENDINGS = {'JPEG': b'\xff\xd9', 'MPO': b'\xff\xd9', 'PNG': b'IEND\xaeB`\x82'}
 
 
-def decode(file, channels: int, name) -> np.ndarray:
+@dataclass(frozen=True)
+class Look:
+  """What a file's header tells.
+
+  Attributes:
+    problem: why it cannot be an image of the set, or '' when nothing speaks against it.
+    side: the shorter one in pixels; EXIF orientation does not change it.
+    deep: it has more than 8 bits a channel.
+    frames: it has more than one, as an animation has.
+  """
+
+  problem: str
+  side: int = 0
+  deep: bool = False
+  frames: bool = False
+
+
+def decode(file, channels: int, name, values: tuple = ()) -> np.ndarray:
   """Reads one image.
 
   Args:
-    file: a path or a binary file object, in any format that Pillow knows.
+    file: a path, a member of an archive or a binary file object, in any format that Pillow knows.
     channels: 3 for RGB, 1 for grey.
     name: how the error message calls the file.
+    values: (low, high), those that become 0 and 255; () for all that the format has room for.
 
   Returns:
-    uint8 [H, W, channels].
+    uint8 [H, W, channels]; of an animation, the first frame.
 
   Raises:
     UserError: it cannot be decoded; names the file.
   """
   try:
-    with Image.open(file) as image:
-      return _to_array(image, channels)
+    with opened(file) as image:
+      _check_size(image)
+      return _to_array(image, channels, values)
+  except FileNotFoundError:
+    raise UserError(f'the image {str(name)!r} is not there any more') from None
+  except _TooLarge as error:
+    raise UserError(f'{str(name)!r} has {error}') from None
   # Pillow's decoders raise anything from SyntaxError to struct.error on damaged files.
   except Exception as error:
     raise UserError(
@@ -40,29 +75,53 @@ def decode(file, channels: int, name) -> np.ndarray:
     ) from error
 
 
-def problem(path: Path) -> str:
-  """Why the file cannot be an image of the set, or '' when nothing speaks against it.
+@contextlib.contextmanager
+def opened(file) -> Iterator[Image.Image]:
+  """The image of a path, a member of an archive or a file object; no pixel is decoded yet."""
+  if isinstance(file, Member):
+    file = file.open()
+  with Image.open(file) as image:
+    yield image
 
-  Reads the header and the last bytes only. A file whose format leaves no recognisable ending, or
-  whose ending is not the expected one (it may be truncated, or just have a trailer), is decoded.
+
+def look(path: Path | Member, floats: bool = False) -> Look:
+  """What the header of a file tells, and whether it ends as its format does.
+
+  A file whose format leaves no recognisable ending, or whose ending is not the expected one (it may be
+  truncated, or just have a trailer), is decoded. Of a member of an archive the header is read only: an
+  archive that opens is whole, and has checksums.
+
+  Args:
+    floats: whether pixels may be floating-point numbers, because their range is known.
   """
   try:
+    if isinstance(path, Member):
+      return _look_into(path, floats)
     size = path.stat().st_size
     if not size:
-      return 'empty file'
+      return Look('empty file')
     with Image.open(path) as image:
-      if image.mode == 'F':
-        return 'floating-point pixels, convert them to 8 bits'
-      if not _ends_well(path, image.format, size):
+      found = _seen(image, floats)
+      if not found.problem and not _ends_well(path, image.format, size):
         image.load()
+      return found
   except Exception as error:  # see decode()
-    return reason(error)
-  return ''
+    return Look(reason(error))
+
+
+def values_of(path: Path | Member) -> tuple[float, float, int]:
+  """(least, largest, the largest that the format has room for) of an image's values."""
+  with opened(path) as image:
+    _check_size(image)
+    deep = _is_deep(image)
+    raw = np.asarray(image if deep and image.mode[0] in 'IF' else image.convert('RGB'))
+    factor = DEEP // 255 if deep and raw.dtype == np.uint8 else 1
+    return float(raw.min()) * factor, float(raw.max()) * factor, DEEP if deep else 255
 
 
 def shorter_side(path: Path) -> int:
   """The shorter side in pixels, from the header; EXIF orientation does not change it."""
-  with Image.open(path) as image:
+  with opened(path) as image:
     return min(image.size)
 
 
@@ -70,7 +129,49 @@ def reason(error: Exception) -> str:
   """The error in a few words, without the path that the caller already names."""
   if isinstance(error, Image.UnidentifiedImageError):
     return 'not an image'
+  if isinstance(error, OSError) and error.strerror:
+    return error.strerror
   return (str(error) or type(error).__name__).splitlines()[0]
+
+
+class _TooLarge(Exception):
+  """More pixels than are read."""
+
+
+def _check_size(image: Image.Image):
+  megapixels = image.width * image.height / 1e6
+  if megapixels > MEGAPIXELS:
+    raise _TooLarge(f'{megapixels:,.0f} megapixels, more than the {MEGAPIXELS:,} that are read')
+
+
+def _look_into(member: Member, floats: bool) -> Look:
+  head = member.archive.read(member.path, HEAD)
+  if not head:
+    return Look('empty file')
+  with contextlib.suppress(Exception), Image.open(io.BytesIO(head)) as image:
+    return _seen(image, floats)
+  with opened(member) as image:  # its header is longer
+    return _seen(image, floats)
+
+
+def _seen(image: Image.Image, floats: bool) -> Look:
+  if image.mode == 'F' and not floats:
+    return Look(
+      'floating-point pixels: give their range, data.range=low,high, or convert them to 8 bits'
+    )
+  try:
+    _check_size(image)
+  except _TooLarge as error:
+    return Look(f'{error}: make it smaller')
+  frames = image.format != 'MPO' and getattr(image, 'is_animated', False)
+  return Look('', min(image.size), _is_deep(image), frames)
+
+
+def _is_deep(image: Image.Image) -> bool:
+  """Whether an opened image, not yet loaded, has more than 8 bits a channel."""
+  if image.mode[0] in 'IF':  # 'I', 'I;16', 'I;16B', 'F'
+    return True
+  return any(';16' in str(tile[3]) for tile in getattr(image, 'tile', ()))
 
 
 def _ends_well(path: Path, kind: str, size: int) -> bool:
@@ -84,15 +185,26 @@ def _ends_well(path: Path, kind: str, size: int) -> bool:
     return file.read() == ending
 
 
-def _to_array(image: Image.Image, channels: int) -> np.ndarray:
+def _to_array(image: Image.Image, channels: int, values: tuple) -> np.ndarray:
+  deep = _is_deep(image)
   ImageOps.exif_transpose(image, in_place=True)
-  if image.mode.startswith('I'):  # 'I', 'I;16', 'I;16B': 16-bit grey, in PNG, TIFF and PGM
-    grey = np.asarray(image).astype(np.float32) / 257
-    image = Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8))
+  if image.mode[0] in 'IF':  # grey of 16 bits or floats, in PNG, TIFF and PGM
+    image = Image.fromarray(_scaled(np.asarray(image), values or (0, DEEP)))
+    values = ()
   if image.has_transparency_data:
     image = image.convert('RGBA')
     white = Image.new('RGBA', image.size, 'white')
     image = Image.alpha_composite(white, image)
-  if channels == 3:
-    return np.asarray(image.convert('RGB'))
-  return np.asarray(image.convert('L'))[..., None]
+  array = (
+    np.asarray(image.convert('RGB')) if channels == 3 else np.asarray(image.convert('L'))[..., None]
+  )
+  if not values:
+    return array
+  # of 16-bit colour Pillow gives the upper half
+  return _scaled(array.astype(np.float32) * (DEEP // 255) if deep else array, values)
+
+
+def _scaled(array: np.ndarray, values: tuple) -> np.ndarray:
+  low, high = values
+  scaled = (array.astype(np.float32) - low) * (255 / (high - low))
+  return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)

@@ -39,7 +39,7 @@ class Evaluator:
         requests.real_images(task, self._protocol, run.config),
         requests.true_images(task, run.config),
       )
-      for task in tasks_of(run, dataset)
+      for task in tasks_of(run.exact(), dataset)
     ]
     self._best = self._best_of(chosen['best_metric'])
 

@@ -41,12 +41,14 @@ class ImageSet:
     read: indices -> images uint8 [H, W, C], of any sizes; or what a classifier answers to each example.
     count: how many there are; None: no end.
     lasting: the images are the same in the next process: features are cached by content.
+    copies: how many were found to be copies of others, where they were looked at for that cache.
   """
 
   name: str
   read: Callable[[np.ndarray], Sequence[np.ndarray]]
   count: int | None
   lasting: bool = False
+  copies: int = 0
   _features: dict = field(default_factory=dict)
   _images: np.ndarray | None = None
 
@@ -84,8 +86,12 @@ class ImageSet:
     if not self.lasting:
       return compute()
     content = hashlib.sha256(f'{network.sha256} {resize}'.encode())
+    seen = set()
     for image in self._iterate(count, 'content'):
-      content.update(str(image.shape).encode() + image.tobytes())
+      pixels = str(image.shape).encode() + image.tobytes()
+      content.update(pixels)
+      seen.add(hash(pixels))
+    self.copies = count - len(seen)
     name = f'features/{network.name}-{content.hexdigest()[:24]}'
     with cache.cached(name, 1, compute) as arrays:
       return dict(arrays)
@@ -174,7 +180,7 @@ def score(
           f'{metric.name} needs the truth of each generated image, which there is not here; ask for '
           'metrics of whole sets: kid, fid, sliced_wasserstein, ...'
         )
-      estimate = registry.mean_of(metric.function(fake.images(count), truth.images(count)))
+      estimate = registry.mean_of(metric.function(*_of_one_size(fake, truth, count)))
       reference = count
     if metric.network == lpips.NAME:
       sha256 = lpips.SHA256
@@ -211,6 +217,17 @@ def _of_answers(requests: Sequence[Request], told: ImageSet, seed: int) -> list[
     count = told.count
     scores.append(Score(request.title(count), estimate, request.metric, count, count, '', ''))
   return scores
+
+
+def _of_one_size(fake: ImageSet, truth: ImageSet, count: int) -> tuple[np.ndarray, np.ndarray]:
+  images, wanted = fake.images(count), truth.images(count)
+  if images.shape != wanted.shape:
+    sizes = ['x'.join(map(str, x.shape[1:])) for x in (images, wanted)]
+    raise UserError(
+      f'images and their truth must be of one size: {fake.name} has {sizes[0]}, {truth.name} has '
+      f'{sizes[1]}. Resize one of them.'
+    )
+  return images, wanted
 
 
 def networks(requests: Sequence[Request]) -> dict[str, features.Network]:

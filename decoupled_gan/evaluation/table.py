@@ -44,9 +44,11 @@ def row_of(score: Score, protocol, task: str, images: str, step: int | None, see
 
 def report(rows: Sequence[Mapping], notes: Sequence[str], title: str, protocol, path: Path):
   """Prints a table of `rows` and what a reader should know, and appends the rows to `path`."""
-  table = Table('task', 'metric', 'images from', title=title)
+  table = Table(title=title)
+  for head in ('task', 'metric', 'images from'):
+    table.add_column(head, overflow='fold')
   for head in ('value', '95 % interval', 'generated', 'real'):
-    table.add_column(head, justify='right')
+    table.add_column(head, justify='right', no_wrap=True)  # whole, however narrow the terminal
   order = {key: i for i, key in enumerate(dict.fromkeys(map(_group, rows)))}
   rows = sorted(rows, key=lambda row: order[_group(row)])  # rivals below each other
   for row, following in itertools.zip_longest(rows, rows[1:]):

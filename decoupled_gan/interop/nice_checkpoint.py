@@ -18,7 +18,7 @@ from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.interop import layouts
 from decoupled_gan.interop import nice_official as official
-from decoupled_gan.machine import pytorch_file
+from decoupled_gan.machine import paths, pytorch_file
 from decoupled_gan.run import experiment
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
@@ -90,8 +90,8 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
   step = int(content.get('start_iter', 0))
   state = _read(content, networks, architecture, fresh).replace(step=np.int32(step))
   workdir.create()
-  workdir.save_config(config)
-  with Checkpoints(workdir.checkpoints) as checkpoints:
+  with workdir.only_writer(), Checkpoints(workdir.checkpoints) as checkpoints:
+    workdir.save_config(config)
     checkpoints.save(step, jax.tree.map(jax.numpy.asarray, state), config)
   print(f'{path}: {architecture}, step {step}, is now {workdir.path}')
 
@@ -99,6 +99,13 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
 def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
   """Writes the run's checkpoint in the official layout to the file `path`."""
   config = workdir.load_config()
+  if config.method != 'nice':
+    raise UserError(
+      f"--format=pytorch is the layout of the official NICE-GAN code, and {workdir.path} is a run of "
+      f'{config.method}.'
+    )
+  target = paths.get(path or workdir.path / f'{workdir.path.name}_params_latest.pt')
+  paths.check_ours(target, '--output', (b'PK',))
   config.batch_size = jax.device_count()
   run = experiment.build(config)
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
@@ -111,9 +118,8 @@ def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
   for name, networks in OPTIMIZERS.items():
     content[name] = _adam(name, networks, state, config, form)
   content['start_iter'] = int(state.step)
-  path = path or workdir.path / f'{workdir.path.name}_params_latest.pt'
-  pytorch_file.write(path, content)
-  print(f'step {int(state.step)} of {workdir.path} is now {path}')
+  pytorch_file.write(target, content)
+  print(f'step {int(state.step)} of {workdir.path} is now {target}')
 
 
 def _form(architecture: Architecture) -> dict:

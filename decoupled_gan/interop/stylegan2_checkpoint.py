@@ -6,6 +6,8 @@ opened here. Optimizers are not in the official files: training goes on from new
 """
 
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -135,8 +137,8 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
   run = experiment.build(config, train=False)
   state = _fill(run, live, networks.get('G_ema', live), networks.get('D'))
   workdir.create()
-  workdir.save_config(config)
-  with Checkpoints(workdir.checkpoints) as checkpoints:
+  with workdir.only_writer(), Checkpoints(workdir.checkpoints) as checkpoints:
+    workdir.save_config(config)
     checkpoints.save(0, jax.tree.map(jnp.asarray, state), config)
   missing = '' if 'D' in networks else ' It has no D: the discriminator is new.'
   print(f'{path}: {architecture} is now {workdir.path}.{missing}')
@@ -144,16 +146,17 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
 
 def _read(path: str) -> dict[str, dict[str, np.ndarray]]:
   """{network: {official key: array}}."""
-  if not paths.local(path, '--input').is_file():
+  file = paths.local(path, '--input')
+  if not file.is_file():
     raise UserError(f'--input={path} is not a file.')
   networks: dict[str, dict[str, np.ndarray]] = {}
   try:
-    with np.load(path, allow_pickle=False) as arrays:
+    with np.load(file, allow_pickle=False) as arrays:
       for name in arrays.files:
         network, slash, key = name.partition('/')
         if slash and network in NETWORKS and not key.endswith('resample_filter'):
           networks.setdefault(network, {})[key] = arrays[name]
-  except (ValueError, OSError, EOFError) as error:
+  except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
     reason = (str(error) or type(error).__name__).splitlines()[0]
     raise UserError(
       f'--input={path} is no .npz of plain arrays ({reason}); pickles are not opened.'

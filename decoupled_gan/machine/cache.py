@@ -12,15 +12,16 @@ import numpy as np
 from absl import logging
 
 from decoupled_gan.errors import UserError
+from decoupled_gan.machine import paths
 
 
 def cache_dir() -> Path:
   """The folder of the built sets; it need not exist."""
   own = os.environ.get('DECOUPLED_GAN_CACHE')
   if own:
-    return Path(own).expanduser()
+    return paths.at_home(own)
   users = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-  return Path(users).expanduser() / 'decoupled_gan'
+  return paths.at_home(users) / 'decoupled_gan'
 
 
 def cached(name: str, version: int, build: Callable[[], Mapping[str, np.ndarray]]):

@@ -25,7 +25,7 @@ def keep(name: str, workdir: Path):
   """
   if not name or jax.config.jax_compilation_cache_dir:
     return
-  elsewhere = Path(name).is_absolute() or '://' in name
+  elsewhere = name.startswith('~') or Path(name).is_absolute() or '://' in name
   folder = paths.get(name) if elsewhere else workdir.parent / name
   if jax.default_backend() == 'cpu':
     folder = folder / f'cpu-{_processor()}'

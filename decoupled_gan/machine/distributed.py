@@ -121,17 +121,25 @@ def _cluster() -> str:
   warns or fails. A TPU VM is asked whenever there are chips, since only its metadata tell.
   """
   has = os.environ
-  if int(has.get('SLURM_NTASKS', 1)) > 1 and 'SLURM_PROCID' in has:
+  if _whole('SLURM_NTASKS') > 1 and 'SLURM_PROCID' in has:
     return 'SLURM'
-  if int(has.get('OMPI_COMM_WORLD_SIZE', 1)) > 1:
+  if _whole('OMPI_COMM_WORLD_SIZE') > 1:
     return 'MPI'
   if _has_tpu():
     hosts = has.get('TPU_PROCESS_ADDRESSES') or has.get('TPU_WORKER_HOSTNAMES')
-    alone = hosts is not None and ',' not in hosts and int(has.get('MEGASCALE_NUM_SLICES', 1)) == 1
+    alone = hosts is not None and ',' not in hosts and _whole('MEGASCALE_NUM_SLICES') == 1
     return '' if alone else 'TPU'
   if 'KUBERNETES_SERVICE_HOST' in has and 'JOB_COMPLETION_INDEX' in has:
     return 'Kubernetes'
   return ''
+
+
+def _whole(name: str) -> int:
+  """A number of the environment, 1 if it is not there."""
+  value = os.environ.get(name, '1')
+  if not value.isdecimal():
+    raise UserError(f'the environment has {name}={value!r}, which is no whole number: mend or unset it.')
+  return int(value)
 
 
 def _has_tpu() -> bool:

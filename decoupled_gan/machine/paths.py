@@ -2,15 +2,20 @@
 
 Object stores are no file systems: there are no folders to be made, nothing can be appended to (gcsfs
 overwrites instead), and renaming is copying. In return an object appears only when it is complete. All
-that writes a run's files therefore goes through `write`, `append` and `Mirror`.
+that writes a run's files therefore goes through `write`, `append` and `Mirror`: a reader never sees half
+of a file, and one that cannot be written is told in a sentence and leaves nothing behind.
 """
 
 import contextlib
+import fcntl
 import importlib.util
+import itertools
 import logging
 import os
 import tempfile
 import time
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from etils import epath
@@ -31,7 +36,7 @@ def get(path: str | Path) -> Path:
   text = os.fspath(path)
   scheme, separator, rest = text.partition('://')
   if not separator:
-    return Path(path).expanduser().absolute()
+    return at_home(path).absolute()
   if f'{scheme}://' != REMOTE:
     raise UserError(
       f'{text}: files lie in local folders or in gs://<bucket>/<folder>, not in {scheme}://.'
@@ -68,29 +73,104 @@ def local(path: str | Path, flag: str) -> Path:
       f'{flag}={path}: this is read from local disks only. Copy it first, on every machine that runs: '
       f'gcloud storage cp --recursive {path} .'
     )
-  return Path(path).expanduser()
+  return at_home(path)
+
+
+def at_home(path: str | Path) -> Path:
+  """A local path whose ~ is the home folder; raises UserError where nobody knows that."""
+  try:
+    return Path(path).expanduser()
+  except RuntimeError as error:  # no HOME and no such user: a container with a number for a user
+    raise UserError(
+      f'{path} begins with ~, and the home folder is not known here ({error}): set HOME, or write the '
+      'whole path.'
+    ) from None
+
+
+def inside(path: str | Path, folder: str | Path) -> bool:
+  """Whether `path` is `folder` or lies below it, by whatever links; either need not exist."""
+  if is_remote(path) or is_remote(folder):
+    return f'{path}/'.startswith(f'{folder}/')
+  return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def check_apart(folders: Mapping[str, str | Path]):
+  """Raises UserError where one of {what names it: folder} lies in another: it would be counted twice."""
+  for (inner, path), (outer, folder) in itertools.permutations(folders.items(), 2):
+    if inside(at_home(path), at_home(folder)) and not inside(at_home(folder), at_home(path)):
+      raise UserError(
+        f'{inner}={path} lies in {outer}={folder}, whose images would be counted with it: move one of '
+        'them.'
+      )
+
+
+def check_ours(path: Path, flag: str, begins: tuple[bytes, ...]):
+  """Raises UserError if there is such a file, and it does not begin as those that a mode writes there
+  do.
+
+  Nobody's image, recipe or config is to be lost for a mistyped --output.
+  """
+  if is_remote(path) or not path.exists():
+    return
+  if path.is_dir():
+    raise UserError(f'{flag}={path} is a folder: name a file.')
+  with path.open('rb') as file:
+    start = file.read(max(map(len, begins)))
+  if start and not start.startswith(begins):
+    raise UserError(f'{flag}={path} is a file of something else, and would be overwritten: name another')
+
+
+@contextlib.contextmanager
+def telling(path: str | Path) -> Iterator[None]:
+  """Turns what a file system or an object store raises while `path` is written into a RunError."""
+  try:
+    yield
+  except RunError:
+    raise
+  except Exception as error:  # an OSError, or one of the many of the object store's client
+    if not is_remote(path) and not isinstance(error, OSError):
+      raise
+    raise RunError(f'{path} could not be written ({why(error)}).') from error
 
 
 def write(path: Path, content: bytes | str):
-  """Writes a file, with the folders above it, so that a reader never sees half of it."""
+  """Writes a file, with the folders above it; raises RunError if it cannot be."""
   content = content.encode() if isinstance(content, str) else content
-  if is_remote(path):
-    path.write_bytes(content)
-    return
-  path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f'.{path.name}.tmp')
-  temporary.write_bytes(content)
-  temporary.replace(path)
+  with telling(path):
+    if is_remote(path):
+      path.write_bytes(content)
+      return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # a name of its own: two may write the same file, and names have no room for more than 255 bytes
+    temporary = path.with_name(f'.{uuid.uuid4().hex[:12]}.tmp')
+    try:
+      temporary.write_bytes(content)
+      temporary.replace(path)
+    finally:
+      temporary.unlink(missing_ok=True)
 
 
 def append(path: Path, text: str):
-  """Adds `text` to the end of a file, which need not exist. Remotely the file is written anew."""
+  """Adds `text` to the end of a file, all of it or nothing; raises RunError if it cannot be.
+
+  The file need not exist. Remotely it is written anew.
+  """
   if is_remote(path):
     write(path, (path.read_text() if path.exists() else '') + text)
     return
-  path.parent.mkdir(parents=True, exist_ok=True)
-  with path.open('a', encoding='utf-8') as file:
-    file.write(text)
+  with telling(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('ab', buffering=0) as file:
+      with contextlib.suppress(OSError):  # where files cannot be locked
+        fcntl.flock(file, fcntl.LOCK_EX)
+      before = os.fstat(file.fileno()).st_size
+      try:
+        content = memoryview(text.encode())
+        while content:
+          content = content[file.write(content) :]
+      except BaseException:
+        os.ftruncate(file.fileno(), before)
+        raise
 
 
 def why(error: Exception) -> str:
@@ -129,13 +209,7 @@ class Mirror:
     for file in self.folder.iterdir():
       stamp = file.stat().st_mtime_ns
       if self._copied.get(file.name) != stamp:
-        try:
-          write(self._remote / file.name, file.read_bytes())
-        except Exception as error:  # of the object store's client: a hundred kinds
-          raise RunError(
-            f'{self._remote / file.name} could not be written ({why(error)}). Run the same command '
-            'again.'
-          ) from error
+        write(self._remote / file.name, file.read_bytes())
         self._copied[file.name] = stamp
     self._last = time.monotonic()
 

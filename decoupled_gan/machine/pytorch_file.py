@@ -27,10 +27,11 @@ def _torch():
 def read(path: str | Path):
   """What a .pt file holds, tensors as numpy arrays. Raises UserError if it is not safe or not one."""
   torch = _torch()
-  if not paths.local(path, '--input').is_file():
+  file = paths.local(path, '--input')
+  if not file.is_file():
     raise UserError(f'--input={path} is not a file.')
   try:
-    content = torch.load(path, map_location='cpu', weights_only=True)
+    content = torch.load(file, map_location='cpu', weights_only=True)
   except Exception as error:  # pickle, zipfile, runtime errors, by the kind of damage
     reason = str(error).strip().splitlines()[0]
     raise UserError(

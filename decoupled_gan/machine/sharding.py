@@ -4,6 +4,7 @@ The batch is sharded, the state replicated, so that every mean over the batch is
 in the all-reduce: `jax.pmap`'s successor, on one core or on many hosts.
 """
 
+import functools
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -88,19 +89,46 @@ def spread(x: jax.Array) -> jax.Array:
   return jax.lax.with_sharding_constraint(x, P('data'))
 
 
-def ahead(made: Iterable, depth: int = 2) -> Iterator:
-  """What `made` gives, `depth` of it ahead: transfers to the devices overlap their computation."""
-  queue = deque()
-  for item in made:
-    queue.append(item)
-    if len(queue) >= depth:
-      yield queue.popleft()
-  yield from queue
+class Ahead:
+  """What `made` gives, `depth` of it ahead: transfers to the devices overlap their computation.
+
+  A mistake in what comes is known before it is reached, as `error`, and raised when it is.
+  """
+
+  def __init__(self, made: Iterable, depth: int = 2):
+    self._made, self._depth, self._queue = iter(made), depth, deque()
+    self.error: UserError | None = None
+
+  def __iter__(self):
+    return self
+
+  def __next__(self):
+    while len(self._queue) < self._depth and self._made is not None:
+      try:
+        self._queue.append(next(self._made))
+      except StopIteration:
+        self._made = None
+      except UserError as error:
+        self._made, self.error = None, error
+    if self._queue:
+      return self._queue.popleft()
+    raise self.error or StopIteration
 
 
 def prefetch(mesh, batches: Iterable, depth: int = 2) -> Iterator:
   """Batches on the devices, ahead of the step."""
-  return ahead((shard_batch(mesh, batch) for batch in batches), depth)
+  return Ahead((shard_batch(mesh, batch) for batch in batches), depth)
+
+
+def exact(function):
+  """`function` with products of whole float32 numbers; TPUs and GPUs would cut their factors."""
+
+  @functools.wraps(function)
+  def run(*arguments):
+    with jax.default_matmul_precision('float32'):
+      return function(*arguments)
+
+  return run
 
 
 def jit(function, quick: bool = False, platform: str = '', **options):

@@ -7,6 +7,7 @@ rather than rounded. An imported network therefore draws the official pictures.
 
 import io
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,17 +15,19 @@ import jax
 import numpy as np
 from PIL import Image
 
+from decoupled_gan.data import results
+from decoupled_gan.data.files import EXTENSIONS
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.equalised import NOISE
 from decoupled_gan.machine import paths
-from decoupled_gan.modes.translate import write_image
 from decoupled_gan.run import inference
-from decoupled_gan.run.pictures import save_image
+from decoupled_gan.run.pictures import for_the_eye
 from decoupled_gan.run.workdir import Workdir
 
 FRAMES = 16  # from one seed to the next
 MILLISECONDS = 80  # a frame
 SHOWN = 5  # frames of a segment in the strip
+MOST = 1_000_000  # seeds of one call
 
 
 def draw(
@@ -35,27 +38,36 @@ def draw(
   truncation: float,
   noise: str,
   step: int | None = None,
+  dtype: str = 'float32',
 ):
-  """Writes seed0000.png, ... and grid.png; or, if `interpolate` names seeds, a strip and an animation.
+  """Writes seed0000.png, ...; or, if `interpolate` names seeds, an animation.
+
+  All of them in one picture, the strip of an animation as well, lies in the workdir: what is for the eye
+  does not lie where images are counted.
 
   Args:
-    output: the folder; <workdir>/generated if ''.
+    output: the folder, or a file of one seed's image or of the animation; <workdir>/generated if ''.
     seeds: such as '0-15' or '0,5,9'.
     interpolate: seeds too; between them, w moves on straight lines.
     truncation: psi; 1 draws from all of the distribution, 0 the average image.
     noise: of NOISE.
+    dtype: float32, or bfloat16, which is faster and not the same.
   """
   if noise not in NOISE:
     raise UserError(f'--noise={noise} is unknown; there are {listing(NOISE)}.')
-  chosen = parse_seeds('interpolate', interpolate) if interpolate else parse_seeds('seeds', seeds)
+  if interpolate:
+    chosen = parse_seeds('interpolate', interpolate)
+  else:
+    chosen = list(dict.fromkeys(parse_seeds('seeds', seeds)))
   if interpolate and len(chosen) < 2:
     raise UserError(f'--interpolate={interpolate} names one seed; two are needed, as in 0,5.')
-  run = inference.open_run(workdir)
+  run = inference.open_run(workdir, dtype=dtype)
   run.require('draw')
-  config, trained = run.config, inference.restore(run, workdir, step)
-  folder = paths.get(output) if output else workdir.path / 'generated'
+  config = run.config
   if config.vector_size:
     raise UserError(f'{workdir.path} makes points, which are no images: look at its samples.')
+  files = _files(workdir, output, chosen, bool(interpolate), config)
+  trained = inference.restore(run, workdir, step)
   w = inference.batched(trained.compiled(run.method.style, truncation), _latents(trained, chosen))
   labelled = run.method.conditional and len(config.attributes) > 0
   labels = labels_of(config, chosen) if labelled else None
@@ -73,15 +85,32 @@ def draw(
     if labelled:  # those of the seed that is left
       ways.append(np.append(np.repeat(labels[:-1], FRAMES, 0), labels[-1:], 0))
     frames = inference.batched(images, ways)
-    _write_interpolation(frames, folder)
-    written = f'interpolation.png and .gif of {len(frames)} frames'
+    beside = write_interpolation(frames, files[0], workdir.path / 'interpolation.png')
+    print(f'{len(frames)} frames drawn at step {trained.step}: {files[0]}; {beside}')
+    return
+  drawn = inference.batched(images, [w] if labels is None else [w, labels])
+  results.write_all(drawn, files)
+  beside = for_the_eye(tiled(drawn), workdir.path / 'generated.png')
+  where = files[0] if len(files) == 1 else files[0].parent
+  print(f'{len(chosen)} image(s) drawn at step {trained.step}: {where}; {beside}')
+
+
+def _files(workdir: Workdir, output: str, seeds: Sequence[int], animated: bool, config) -> list[Path]:
+  """Where each image, or the animation, goes: its folder is there, and is not the run's data."""
+  target = paths.get(output) if output else workdir.path / ('' if animated else 'generated')
+  endings = ('.gif',) if animated else EXTENSIONS
+  ending = os.path.splitext(output)[1].lower()
+  if ending in (*EXTENSIONS, '.gif') and not target.is_dir():
+    if ending not in endings or (len(seeds) > 1 and not animated):
+      what = 'an animation is a .gif' if animated else f'there are {len(seeds)} images'
+      raise UserError(f'--output={output} names an image, and {what}: name a folder.')
+    folder, files = target.parent, [target]
   else:
-    drawn = inference.batched(images, [w] if labels is None else [w, labels])
-    for seed, image in zip(chosen, drawn, strict=True):
-      write_image(image, folder / f'seed{seed:04d}.png')
-    save_image(tiled(drawn), folder / 'grid.png')
-    written = f'{len(chosen)} image(s) and grid.png'
-  print(f'{written} drawn at step {trained.step}: {folder}')
+    names = ['interpolation.gif'] if animated else [f'seed{seed:04d}.png' for seed in seeds]
+    folder, files = target, [target / name for name in names]
+  results.check_not_data(folder, config, f'--output={output or folder}')
+  results.make_folder(folder, output or str(folder))
+  return files
 
 
 def labels_of(config, seeds: Sequence[int]) -> np.ndarray:
@@ -98,9 +127,11 @@ def parse_seeds(flag: str, text: str) -> list[int]:
     first, dash, last = part.strip().partition('-')
     if not first.isdecimal() or (dash and not last.isdecimal()):
       raise UserError(f'--{flag}={text!r}: {part!r} is no seed; write 0-15 or 0,5,9.')
+    if max(len(first), len(last)) > 10 or int(last or first) >= 2**32 or int(last or first) < int(first):
+      raise UserError(f'--{flag}={text!r}: {part!r} names no seed, or one that is not below 2^32.')
+    if len(seeds) + int(last or first) - int(first) >= MOST:
+      raise UserError(f'--{flag}={text!r} names more than {MOST:,} seeds: draw them in parts.')
     seeds += range(int(first), int(last or first) + 1)
-  if not seeds or max(seeds) >= 2**32:
-    raise UserError(f'--{flag}={text!r} names no seed, or one that is not below 2^32.')
   return seeds
 
 
@@ -133,12 +164,13 @@ def _latents(trained, seeds: Sequence[int]) -> np.ndarray:
   return np.concatenate(z).astype(np.float32)
 
 
-def _write_interpolation(frames: np.ndarray, folder: Path):
-  strip = frames[:: max(1, FRAMES // (SHOWN - 1))]
-  save_image(tiled(strip, len(strip)), folder / 'interpolation.png')
+def write_interpolation(frames: np.ndarray, file: Path, strip: Path) -> str:
+  """Writes an animation, and some of its frames side by side; the words of `for_the_eye`."""
+  some = frames[:: max(1, FRAMES // (SHOWN - 1))]
   shown = [tiled(frame[None]) for frame in frames]
   buffer = io.BytesIO()
   shown[0].save(
     buffer, format='GIF', save_all=True, append_images=shown[1:], duration=MILLISECONDS, loop=0
   )
-  paths.write(folder / 'interpolation.gif', buffer.getvalue())
+  paths.write(file, buffer.getvalue())
+  return for_the_eye(tiled(some, len(some)), strip)

@@ -7,16 +7,16 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image
 
 from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
-from decoupled_gan.data.sources.folder import FileImages, verify
-from decoupled_gan.data.sources.labelled import number_of, sorted_attributes
+from decoupled_gan.data import results
+from decoupled_gan.data.label_files import number_of
+from decoupled_gan.data.sources.labelled import sorted_attributes
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import paths
 from decoupled_gan.run import inference
-from decoupled_gan.run.pictures import grid, save_image
+from decoupled_gan.run.pictures import grid
 from decoupled_gan.run.workdir import Workdir
 
 MOST_GUESSES = 1000
@@ -24,8 +24,15 @@ Editor = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(images uint8 [N, S, S, C], labels int32 [N, K]) -> uint8 [N, S, S, C]."""
 
 
-def edit(workdir: Workdir, source: str, asked: str, output: str, step: int | str | None = None):
-  """Writes the image `source`, edited, as the PNG `output`.
+def edit(
+  workdir: Workdir,
+  source: str,
+  asked: str,
+  output: str,
+  step: int | str | None = None,
+  dtype: str = 'float32',
+):
+  """Writes the image `source`, edited, as the image file `output`.
 
   What is asked for is 'glasses=yes,beard=0', values by name or by number; one attribute without a
   value gives a strip of all its values. Attributes that are not named keep the image's own values:
@@ -34,24 +41,26 @@ def edit(workdir: Workdir, source: str, asked: str, output: str, step: int | str
   if not output:
     raise UserError('--output=<file>.png is missing: where is the edited image to go?')
   path = paths.local(source, '--input')
-  if not source or not path.is_file():
+  if not source or not path.is_file() or path.suffix.lower() == '.zip':
     raise UserError(f'--input={source!r} is not an image file.')
-  trained = inference.load(workdir, step)
-  config = trained.run.config
+  config = workdir.load_config()
   attributes = sorted_attributes(config)
   wanted, strip = parse(asked, attributes)
-  verify([path], config.image_size)
-  image = data.test_images(FileImages(path.parent, (path.name,), config.image_channels), None, config)
+  images = results.input_images(source, config)
+  if results.format_of(output) is None or paths.get(output).is_dir():
+    raise UserError(f'--output={output} is no image file: name one, such as new.png.')
+  (file,) = results.destinations(images, source, output, '', config)
+  image = data.test_images(images, None, config)
+  trained = inference.load(workdir, step, dtype=dtype)
   apply = editor(trained)
   labels = own_labels(apply, image, wanted, attributes)
   named = [f'{a}={values[n]}' for (a, values), n in zip(attributes.items(), labels, strict=True)]
   print(f'step {trained.step}: {", ".join(named)}' + (f', and all of {strip}' if strip else ''))
   if strip:
-    picture = grid({'input': image} | _values(apply, image, labels, strip, attributes))
+    result = np.asarray(grid({'input': image} | _values(apply, image, labels, strip, attributes)))
   else:
     result = apply(image, labels[None])[0]
-    picture = Image.fromarray(result[..., 0] if result.shape[-1] == 1 else result)
-  save_image(picture, paths.get(output))
+  results.write_image(result, file)
   print(f'written to {output}')
 
 

@@ -39,7 +39,7 @@ def take_out(workdir: Workdir, number: int, output: str, step: int | str | None 
     state = checkpoints.restore(run.abstract_state(), step)
   own, state = members.config_of(config, number), members.each(run, state)[number]
   target.create()
-  target.save_config(own)
-  with Checkpoints(target.checkpoints) as checkpoints:
+  with target.only_writer('--output'), Checkpoints(target.checkpoints) as checkpoints:
+    target.save_config(own)
     checkpoints.save(int(state.step), state, own)
   print(f'member {number} of {workdir.path}, seed {own.seed}, step {int(state.step)}: {target.path}')

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from decoupled_gan.data.sources.folder import FileImages, verify
+from decoupled_gan.data.files import FileImages, tree, verify
 from decoupled_gan.data.transforms import resize
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation.metrics.nrds import CLASSIFIERS, REAL, Setting, curves, scores
@@ -43,6 +43,13 @@ def measure(
     raise UserError(f'--epochs={epochs} must be at least 2 (for an area), seeds={seeds} at least 1.')
   setting = CLASSIFIERS[classifier]._replace(epochs=epochs, balanced=balanced)
   folders = parse(fakes)
+  output = paths.get(workdir)
+  paths.check_apart({'--real': real} | {f'--fakes={name}': folder for name, folder in folders.items()})
+  for folder in (real, *folders.values()):
+    if paths.inside(output, paths.local(folder, '--real or --fakes')):
+      raise UserError(
+        f'--workdir={workdir} lies in {folder}: nrds.png would be counted there. Name another folder.'
+      )
   images = {name: _read(folder, setting) for name, folder in {REAL: real, **folders}.items()}
   real_images = images.pop(REAL)
   runs = [
@@ -52,7 +59,6 @@ def measure(
   mean = {name: float(np.mean([x[name] for x in each])) for name in images}
   spread = {name: float(np.std([x[name] for x in each])) for name in images}
   _report(mean, spread, {name: len(x) for name, x in images.items()}, seeds)
-  output = paths.get(workdir)
   told = {'nrds': mean, 'spread_over_seeds': spread, 'seeds': list(range(seed, seed + seeds))}
   told |= {'setting': setting._asdict(), 'real': real, 'fakes': folders}
   told['curves'] = [{name: curve.tolist() for name, curve in run.items()} for run in runs]
@@ -96,7 +102,7 @@ def plot(runs: Sequence[Mapping[str, np.ndarray]], mean: Mapping[str, float]) ->
 
 def _read(folder: str, setting: Setting) -> np.ndarray:
   """All images of a folder, uint8 [N, S, S, 3]."""
-  root = paths.local(folder, '--real or --fakes')
+  root = tree(paths.local(folder, '--real or --fakes'))
   if not root.is_dir() or not len(files := FileImages.below(root)):
     raise UserError(f'{folder!r} is no folder that has images: --real and --fakes name such folders.')
   if len(files) < setting.batch_size:

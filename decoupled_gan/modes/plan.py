@@ -78,6 +78,8 @@ def plan(
     UserError: no such topology, or no libtpu.
     RunError: the step does not fit into a chip's memory.
   """
+  if output:
+    paths.check_ours(paths.get(output), '--output', (b'{\n  "topology"',))
   chips = topology.find(where)
   config = config.copy_and_resolve_references()
   if config.batch_size % len(chips):

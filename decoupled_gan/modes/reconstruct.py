@@ -7,41 +7,58 @@ from rich.progress import track
 
 from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
+from decoupled_gan.data import results
+from decoupled_gan.data.results import BATCH
 from decoupled_gan.data.transforms import center_crop
 from decoupled_gan.data.views import Changed
-from decoupled_gan.modes.translate import BATCH, input_images, output_folder, write_image
 from decoupled_gan.run import inference
-from decoupled_gan.run.pictures import grid, save_image
+from decoupled_gan.run.pictures import for_the_eye, grid
 from decoupled_gan.run.workdir import Workdir
 
 GRID_ROWS = 16
 
 
-def reconstruct(workdir: Workdir, source: str, output: str, step: int | None = None):
-  """Writes every image of `source` reconstructed, names kept, and comparison.png of the first ones.
+def reconstruct(
+  workdir: Workdir,
+  source: str,
+  output: str,
+  step: int | None = None,
+  form: str = '',
+  dtype: str = 'float32',
+):
+  """Writes every image of `source` reconstructed, names kept; and the first ones beside what was given.
 
-  Images are cropped, if data.center_crop is set, and resized as in training.
+  Images are cropped, if data.center_crop is set, and resized as in training. The comparison lies in the
+  workdir, as reconstructed.png: what is for the eye does not lie where images are counted.
+
+  Args:
+    output, form, dtype: as of translate.
   """
-  run = inference.open_run(workdir)
+  run = inference.open_run(workdir, dtype=dtype)
   run.require('reconstruct')
-  folder = output_folder(output)
+  config = run.config
+  found = results.input_images(source, config)
+  files = results.destinations(found, source, output, form, config)
   trained = inference.restore(run, workdir, step)
-  config, method = trained.run.config, trained.run.method
-  images = input_images(source, config)
-  names = images.names
-  if config.data.center_crop:
-    images = Changed(images, center_crop)
-  function = trained.compiled(method.reconstruct)
+  images = Changed(found, center_crop) if config.data.center_crop else found
+  function = trained.compiled(run.method.reconstruct)
   shown = []
-  for start in track(range(0, len(images), BATCH), 'reconstruct'):
-    chosen = range(start, min(start + BATCH, len(images)))
+
+  def rebuilt(chosen):
     given = data.test_images(images, chosen, config)
-    rebuilt = inference.batched(lambda x: to_uint8(function(x)), given, BATCH)
-    for i, image in zip(chosen, rebuilt, strict=True):
-      write_image(image, folder / names[i])
-    if start < GRID_ROWS:
-      shown.append((given, rebuilt))
-  given, rebuilt = (np.concatenate(x)[:GRID_ROWS] for x in zip(*shown, strict=True))
-  columns = OrderedDict(given=given, reconstructed=rebuilt)
-  save_image(grid(columns), folder / 'comparison.png')
-  print(f'{len(images)} image(s) reconstructed at step {trained.step}: {folder}')
+    made = inference.batched(lambda x: to_uint8(function(x)), given, BATCH)
+    if len(shown) * BATCH < GRID_ROWS:
+      shown.append((given, made))
+    return made
+
+  steps = track(range(0, len(images), BATCH), 'reconstruct')
+  try:
+    count = results.translated(found, files, rebuilt, steps, config.data.num_threads)
+  finally:
+    if shown:
+      given, made = (np.concatenate(x)[:GRID_ROWS] for x in zip(*shown, strict=True))
+      columns = OrderedDict(given=given, reconstructed=made)
+      beside = for_the_eye(grid(columns), workdir.path / 'reconstructed.png')
+  print(f'{count} image(s) reconstructed at step {trained.step}: {output}; {beside}')
+  if note := results.lossy_note(files):
+    print(note)

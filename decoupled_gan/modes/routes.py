@@ -21,6 +21,7 @@ from decoupled_gan import data
 from decoupled_gan.core.images import to_float
 from decoupled_gan.core.routing import Phase
 from decoupled_gan.core.step import forward, play
+from decoupled_gan.data.results import check_not_data
 from decoupled_gan.errors import RunError
 from decoupled_gan.machine import sharding
 from decoupled_gan.run import experiment
@@ -70,6 +71,7 @@ def audit(config: ConfigDict, workdir: Workdir, step: int | None = None):
     workdir: if it has checkpoints, the networks are of `step` (the latest if None), else new ones.
   """
   run = experiment.build(config)
+  check_not_data(workdir.path, config, f'--workdir={workdir.path}')
   workdir.create()
   dataset = data.load(config, run.method.batch)
   batch = sharding.shard_batch(run.mesh, next(data.train_batches(dataset, config)))
@@ -113,7 +115,7 @@ def _examine(run, phase: Phase, state, batch) -> Finding:
 
 def _state(run, workdir: Workdir, step: int | None):
   """The run's state, at step 0 for the optimizers' schedules: a decayed rate would move nothing."""
-  if step is None and not any(workdir.checkpoints.glob('*/commit_success.txt')):
+  if step is None and not workdir.has_checkpoint:
     return run.create_state()
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     state = checkpoints.restore(run.abstract_state(), step)

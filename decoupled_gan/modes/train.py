@@ -1,5 +1,6 @@
 """--mode=train: from the workdir's last checkpoint, or from nothing, to `num_steps`."""
 
+import contextlib
 import dataclasses
 import signal
 from collections.abc import Mapping
@@ -9,37 +10,41 @@ from ml_collections import ConfigDict
 
 from decoupled_gan import data
 from decoupled_gan.core import routing, state
-from decoupled_gan.errors import UserError, listing
+from decoupled_gan.data.results import check_not_data
+from decoupled_gan.errors import LostProcess, RunError, UserError, listing
 from decoupled_gan.machine import distributed
 from decoupled_gan.run import calls, events, experiment, members, start
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.metrics_file import Metrics
 from decoupled_gan.run.progress import Progress, Silent
 from decoupled_gan.run.sampler import Sampler
-from decoupled_gan.run.watch import Health, Interruption
+from decoupled_gan.run.watch import Health, Interruption, kept
 from decoupled_gan.run.workdir import Workdir, flatten
+
+BROKEN = 255  # what a process votes that cannot go on: more than any signal
 
 
 def train(config: ConfigDict, workdir: Workdir) -> bool:
-  """Trains to `config.num_steps`. SIGTERM or SIGINT saves a checkpoint and returns False.
+  """Trains to `config.num_steps`. A signal that politely ends a process saves, and returns False.
 
   Of several processes all call it, the first one writes what is not a checkpoint, and a signal to
   any of them stops all.
   """
   main = distributed.main()
-  with distributed.together():
-    run = experiment.build(config)
-    if main:
-      workdir.create()
-    changes = workdir.changes(config)
-    dataset = data.load(config, run.method.batch)
-    run = dataclasses.replace(run, memory=events.memory(run, dataset))
-  with (
-    jax.set_mesh(run.mesh),
-    Interruption() as interruption,
-    Checkpoints(workdir.checkpoints, config.checkpoints_to_keep) as checkpoints,
-    distributed.telling_losses(),
-  ):
+  with contextlib.ExitStack() as until_done:
+    with distributed.together():
+      run = experiment.build(config)
+      check_not_data(workdir.path, config, f'--workdir={workdir.path}')
+      if main:
+        workdir.create()
+        until_done.enter_context(workdir.only_writer())
+      changes = workdir.changes(config, trained=workdir.has_checkpoint)
+      dataset = data.load(config, run.method.batch)
+      run = dataclasses.replace(run, memory=events.memory(run, dataset))
+    until_done.enter_context(jax.set_mesh(run.mesh))
+    interruption = until_done.enter_context(Interruption())
+    checkpoints = until_done.enter_context(Checkpoints(workdir.checkpoints, config.checkpoints_to_keep))
+    until_done.enter_context(distributed.telling_losses())
     _check_shared(distributed.gather(checkpoints.latest), workdir)
     fresh = checkpoints.latest is None
     if fresh:
@@ -48,27 +53,57 @@ def train(config: ConfigDict, workdir: Workdir) -> bool:
       current = checkpoints.restore(run.abstract_state())
       dataset = events.recall(run, current, dataset)
     if main:
-      workdir.save_config(config)
       print(describe(run, current, dataset, workdir, changes), flush=True)
     if (steps := members.steps_done(current)) >= config.num_steps:
       print(f'Nothing to do: {steps} steps of num_steps={config.num_steps} are done.')
       return True
-    done = _loop(run, current, dataset, workdir, checkpoints, interruption)
+    record = Record(workdir, config, fresh, bool(changes))
+    done = _loop(run, current, dataset, workdir, checkpoints, interruption, record)
   if done:
     print(f'Done: {config.num_steps} steps in {workdir.path}')
   return done
 
 
-def _loop(run, current, dataset, workdir: Workdir, checkpoints, interruption) -> bool:
+class Record:
+  """config.json: it says what the checkpoints beside it were trained with.
+
+  A run that begins has it at once. One that goes on with other fields writes it after its first
+  checkpoint: until then, and if there is never one, the old file is the truth.
+  """
+
+  def __init__(self, workdir: Workdir, config: ConfigDict, fresh: bool, changed: bool):
+    self._workdir, self._config, self._fresh = workdir, config, fresh
+    self._due = fresh or changed or not workdir.config_file.exists()
+
+  def begin(self):
+    """To be called once nothing can be found wrong any more, before the first step."""
+    if self._fresh:
+      self._write()
+
+  def saved(self, checkpoints: Checkpoints):
+    """To be called after each checkpoint, by all processes."""
+    if self._due:
+      checkpoints.wait()
+      self._write()
+
+  def _write(self):
+    self._due = False
+    if distributed.main():
+      self._workdir.save_config(self._config)
+
+
+def _loop(run, current, dataset, workdir, checkpoints, interruption, record: Record) -> bool:
   """The steps from `current` on; False if a signal ended them before the last one."""
   config, first, main = run.config, members.steps_done(current), distributed.main()
   with distributed.together():
     call, sampler = calls.Calls(run), Sampler(run, dataset, workdir)
     evaluator = _evaluator(run, dataset, workdir)
+    record.begin()
     metrics = Metrics(workdir.metrics_file, first) if main else Silent()
-  health, vote = Health(config.nonfinite_patience), distributed.Vote(run.mesh)
+  health, vote = _health(config, checkpoints), distributed.Vote(run.mesh)
   feed = events.Feed(run, dataset, calls.spans(run, first, config.num_steps))
   shown = Progress(first, config.num_steps, config.batch_size) if main else Silent()
+  failure = None
   with metrics, shown as progress:
     for begin, count in calls.spans(run, first, config.num_steps):
       step = begin + count  # done, when the call is
@@ -81,31 +116,69 @@ def _loop(run, current, dataset, workdir: Workdir, checkpoints, interruption) ->
           values = members.named(losses, config.seeds, config.seed)
           metrics.write(number, values | progress.log(number, values))
       progress.advance(step)
-      if last or step % config.sample_every_steps == 0:
-        sampler.save(step, current)
       score = None
-      if evaluator and (last or step % config.evaluate_every_steps == 0):
-        with progress.paused():
-          values, score = evaluator.evaluate(step, current)
-        metrics.write(step, values)
-      stop = vote(interruption.requested)
+      try:
+        if last or step % config.sample_every_steps == 0:
+          sampler.save(step, current)
+        if evaluator and (last or step % config.evaluate_every_steps == 0):
+          with progress.paused():
+            values, score = evaluator.evaluate(step, current)
+          metrics.write(step, values)
+      except LostProcess:
+        raise
+      except (UserError, RunError) as error:
+        failure = failure or error
+      failure = failure or feed.error
+      stop = vote(BROKEN if failure else interruption.requested)
       due = last or score or step % config.checkpoint_every_steps == 0 or stop
       if due:
         metrics.flush()  # first: a run that goes on from the checkpoint must find its lines
       if due and health.good(current):
         checkpoints.save(step, current, config, score)
+        record.saved(checkpoints)
       if score and main:
         evaluator.draw(checkpoints.best)
+      if stop == BROKEN or (failure and last):
+        checkpoints.wait()
+        raise _broken(failure, step, checkpoints.latest)
       if stop and not last:
         checkpoints.wait()
         print(
-          f'Stopped by {signal.Signals(stop).name} after step {step}; step {checkpoints.latest} is '
-          'saved. Run the same command again to go on.',
+          f'Stopped by {signal.Signals(stop).name} after step {step}; {_saved(checkpoints.latest)}. Run '
+          'the same command again to go on.',
           flush=True,
         )
         return False
   health.finish()
+  checkpoints.wait()
+  if checkpoints.latest != config.num_steps:
+    raise RunError(
+      f'The losses or parameters of the last steps were not finite. {kept(checkpoints.latest)}; try '
+      f'{_advice(config)}.'
+    )
   return True
+
+
+def _health(config: ConfigDict, checkpoints: Checkpoints) -> Health:
+  return Health(config.nonfinite_patience, lambda: checkpoints.latest, _advice(config))
+
+
+def _advice(config: ConfigDict) -> str:
+  half = config.compute_dtype != 'float32'
+  return 'a smaller learning rate' + (', or compute_dtype=float32' if half else '')
+
+
+def _saved(step: int | None) -> str:
+  return 'nothing is saved yet' if step is None else f'step {step} is saved'
+
+
+def _broken(failure: Exception | None, step: int, latest: int | None) -> RunError:
+  """What is told when a run ends after `step` because of something that went wrong in it."""
+  reason = failure or 'Another process of this run could not go on, and its own log tells why'
+  return RunError(
+    f'{str(reason).rstrip(".")}. The run stops after step {step}; {_saved(latest)}, and the same '
+    'command goes on from there.'
+  )
 
 
 def _check_shared(latest: list[int | None], workdir: Workdir):

@@ -110,5 +110,6 @@ def _compiled(network: Network):
   devices = jax.local_devices()
   mesh = jax.make_mesh((len(devices),), ('data',), axis_types=(AxisType.Auto,), devices=devices)
   rows, everywhere = (NamedSharding(mesh, spec) for spec in (P('data'), P()))
-  forward = sharding.jit(network.apply, in_shardings=(everywhere, rows), out_shardings=rows)
+  forward = sharding.exact(network.apply)
+  forward = sharding.jit(forward, in_shardings=(everywhere, rows), out_shardings=rows)
   return mesh, forward, sharding.replicate(mesh, network.variables)

@@ -7,7 +7,9 @@ the number of steps done.
 """
 
 import contextlib
+import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from decoupled_gan.errors import LostProcess, RunError, UserError
 from decoupled_gan.machine import paths
 from decoupled_gan.machine.distributed import telling_losses
 
+ASIDE = '.deleted'
+
 
 class Checkpoints:
   """The checkpoints of one run. Use as a context: leaving it waits for what is being written.
@@ -34,6 +38,10 @@ class Checkpoints:
   def __init__(self, folder: Path, keep: int = 1, read_only: bool = False):
     self.folder = paths.get(folder)
     self._scores: dict[int, dict] = {}
+    # A folder is deleted file by file: a kill on the way would leave a checkpoint that is none. It is
+    # moved aside first. (In an object store moving is copying; there it is deleted as it is.)
+    self._moved_aside = not read_only and not paths.is_remote(self.folder)
+    self._clear()
     self._manager = ocp.CheckpointManager(
       self.folder,
       options=ocp.CheckpointManagerOptions(
@@ -41,6 +49,7 @@ class Checkpoints:
         cleanup_tmp_directories=not read_only,
         read_only=read_only,
         create=not read_only,
+        todelete_subdir=ASIDE if self._moved_aside else None,
       ),
     )
 
@@ -52,6 +61,14 @@ class Checkpoints:
       self.wait()
     if kind is not LostProcess:  # with whom a write in the background would be finished
       self._manager.close()
+      self._clear()
+
+  def _clear(self, all_of_it: bool = True):
+    """Removes what was moved aside to be deleted; not `all_of_it` while something may be moved there."""
+    if self._moved_aside and jax.process_index() == 0:
+      folder = self.folder / ASIDE
+      for path in (folder,) if all_of_it else folder.glob('*'):
+        shutil.rmtree(path, ignore_errors=True)
 
   @property
   def latest(self) -> int | None:
@@ -72,8 +89,10 @@ class Checkpoints:
     """The best of `steps`; of scores by several metrics, those of the newest one count."""
     for step in steps:
       if step not in self._scores:
-        self._scores[step] = self._read(step, meta=ocp.args.JsonRestore())['meta'].get('score', {})
-    return _best({step: self._scores[step] for step in steps})
+        with contextlib.suppress(UserError):  # a damaged one is told when it is asked for
+          meta = self._read(step, meta=ocp.args.JsonRestore())['meta']
+          self._scores[step] = meta.get('score', {})
+    return _best({step: self._scores.get(step, {}) for step in steps})
 
   def save(self, step: int, state: TrainState, config: ConfigDict, score: Mapping | None = None):
     """Begins to write `state`; raises RunError if this or the previous write cannot be done.
@@ -83,6 +102,7 @@ class Checkpoints:
     """
     if step == self.latest:
       return
+    self._clear(all_of_it=False)
     self._scores[step] = dict(score or {})
     meta = {
       'config': config.to_json_best_effort(),
@@ -127,11 +147,18 @@ class Checkpoints:
   def _read(self, step: int, **items):
     try:
       return self._manager.restore(step, args=ocp.args.Composite(**items))
-    except ValueError as error:  # orbax's: the trees or shapes differ
+    except Exception as error:
+      if _differs(error):
+        raise UserError(
+          f'{self.folder} has a checkpoint of step {step} that does not fit this config: model, '
+          'image_size (for networks of a fixed size), optimizer.name, optimizer_of and '
+          'copies must be those it was trained with. Set them back, or use another --workdir.'
+        ) from error
+      others = [x for x in self.steps if x != step]
+      instead = f'there are those of {others}' if others else 'there is no other'
       raise UserError(
-        f'{self.folder} has a checkpoint of step {step} that does not fit this config: model, '
-        'image_size (for networks of a fixed size), optimizer.name, optimizer_of and '
-        'copies must be those it was trained with. Set them back, or use another --workdir.'
+        f'the checkpoint of step {step} in {self.folder} cannot be read ({_cause(error)}); {instead}. '
+        'Remove the folder of a damaged one, and the run goes on from the one before.'
       ) from error
 
   def _chosen(self, step):
@@ -164,9 +191,15 @@ class Checkpoints:
       last = self._manager.latest_step()
       kept = f'the checkpoint of step {last} is intact' if last is not None else 'there is none yet'
       raise RunError(
-        f'A checkpoint could not be written to {self.folder} ({_cause(error)}); {kept}. Is the '
-        'disk full? Make room and run the same command again.'
+        f'A checkpoint could not be written to {self.folder} ({_cause(error)}); {kept}. '
+        'Run the same command again to go on from there.'
       ) from error
+
+
+def _differs(error: Exception) -> bool:
+  """Whether orbax says that trees or shapes differ; else files are damaged, JSON or tensorstore's."""
+  status = re.match(r'[A-Z_]+: ', str(error))
+  return isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError) and not status
 
 
 def _cause(error: Exception) -> str:

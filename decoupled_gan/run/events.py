@@ -1,6 +1,9 @@
 """What a method does between steps, played by the loop; see core/method.py: Event."""
 
+import jax
+
 from decoupled_gan.core.state import TrainState
+from decoupled_gan.errors import UserError
 from decoupled_gan.machine import sharding
 from decoupled_gan.run import members
 
@@ -50,8 +53,15 @@ class Feed:
     """
     state, dataset = happen(self._run, state, self._dataset, step)
     if self._batches is None or dataset is not self._dataset:
-      self._dataset, self._batches = dataset, sharding.ahead(self._made(dataset, step))
+      # one more where others must hear of a mistake before it is reached
+      depth = 2 if jax.process_count() == 1 else 3
+      self._dataset, self._batches = dataset, sharding.Ahead(self._made(dataset, step), depth)
     return state, next(self._batches)
+
+  @property
+  def error(self) -> UserError | None:
+    """Why a batch that is to come cannot be made, as soon as that is known."""
+    return self._batches and self._batches.error
 
   def _made(self, dataset, step: int):
     streams = members.batches(self._run, dataset, step)

@@ -2,14 +2,14 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from decoupled_gan import methods
+from decoupled_gan import defaults, methods
 from decoupled_gan.core import method as ability
 from decoupled_gan.core import optim, parts, routing, state, step
 from decoupled_gan.core.images import to_float
@@ -120,6 +120,14 @@ class Experiment:
       out_shardings=(self.state_sharding, sharding.replicated(self.mesh)),
     )
 
+  def exact(self) -> 'Experiment':
+    """The same in float32, for what is looked at or scored while it trains in half precision."""
+    if self.config.compute_dtype == 'float32':
+      return self
+    config = self.config.copy_and_resolve_references()
+    config.compute_dtype = 'float32'
+    return replace(self, config=config, gan=self.method.build(config))
+
   def compiled(self, function: Callable, *static, noise: Callable | None = None):
     """f(variables, *arrays) -> function(gan, *arrays, *static), compiled, readable by every process.
 
@@ -134,6 +142,8 @@ class Experiment:
       rngs = {'noise': noise(*arrays)} if noise else {}
       return self.gan.apply(variables, *to_float(arrays), *static, method=function, rngs=rngs)
 
+    if self.config.compute_dtype == 'float32':
+      forward = sharding.exact(forward)
     return sharding.jit(forward, out_shardings=sharding.replicated(self.mesh))
 
   def sampler(self):
@@ -162,8 +172,18 @@ def build(config: ConfigDict, devices=None, train: bool = True) -> Experiment:
     train: whether its phases are to be played; if not, they are not checked against the table, so
       that networks can be used where what their losses need (weights, say) is missing.
 
-  Raises UserError where the config's fields do not fit each other or the number of devices.
+  Raises UserError where the config's fields do not fit each other or the number of devices, or one that
+  is needed is not there.
   """
+  try:
+    return _build(config, devices, train)
+  except (AttributeError, KeyError) as error:
+    if (told := defaults.lacking(error)) is None:
+      raise
+    raise told from error
+
+
+def _build(config: ConfigDict, devices, train: bool) -> Experiment:
   _validate(config)
   calls.check(config)
   mesh = sharding.make_mesh(devices)

@@ -44,16 +44,23 @@ class Trained:
     return lambda *arrays: forward(self.variables, *arrays)
 
 
-def load(workdir: Workdir, step: int | str | None = None, devices=None) -> Trained:
+def load(
+  workdir: Workdir, step: int | str | None = None, devices=None, dtype: str = 'float32'
+) -> Trained:
   """The run in `workdir` as of checkpoint `step`: a step, 'best', or the latest if None."""
-  return restore(open_run(workdir, devices=devices), workdir, step)
+  return restore(open_run(workdir, devices=devices, dtype=dtype), workdir, step)
 
 
 def open_run(
-  workdir: Workdir, config: ConfigDict | None = None, devices=None
+  workdir: Workdir, config: ConfigDict | None = None, devices=None, dtype: str = 'float32'
 ) -> experiment.Experiment:
-  """The experiment of the run in `workdir`, without a state; by `config` if one is given."""
+  """The experiment of the run in `workdir`, without a state; by `config` if one is given.
+
+  It computes in `dtype`, whatever it was trained in: half precision is for training, whose gradients are
+  noise anyway, and moves a picture by up to 9 of 255 levels.
+  """
   config = (config or workdir.load_config()).copy_and_resolve_references()
+  config.compute_dtype = dtype
   members.require_one(config, str(workdir.path))
   compilation.keep(config.compilation_cache, workdir.path)
   # training's batch does not matter here

@@ -20,8 +20,9 @@ class Metrics:
   def __init__(self, path: Path, start_step: int):
     self._mirror = paths.Mirror(path.parent) if paths.is_remote(path) else None
     self._path = self._mirror.fetch(path.name) if self._mirror else path
-    self._forget_after(start_step)
-    self._file = self._path.open('a', encoding='utf-8')
+    with paths.telling(path):
+      self._forget_after(start_step)
+      self._file = self._path.open('a', encoding='utf-8')
     self._events, self._close_events = _event_writer(self._path.parent)
 
   def __enter__(self):
@@ -32,8 +33,9 @@ class Metrics:
 
   def write(self, step: int, scalars: Mapping[str, float]):
     """One line; `scalars` are '<phase>/<loss>' and 'time/...' (seconds, images per second)."""
-    self._file.write(json.dumps({'step': step, **scalars}) + '\n')
-    self._file.flush()
+    with paths.telling(self._path):
+      self._file.write(json.dumps({'step': step, **scalars}) + '\n')
+      self._file.flush()
     self._events(step, scalars)
     if self._mirror:
       self._mirror.copy(now=False)
@@ -55,8 +57,7 @@ class Metrics:
     lines = self._path.read_text(encoding='utf-8').splitlines(keepends=True)
     kept = [line for number, line in enumerate(lines, 1) if self._step(number, line) <= step]
     if len(kept) < len(lines):
-      self._path.write_text(''.join(kept), encoding='utf-8')
-
+      paths.write(self._path, ''.join(kept))
 
   def _step(self, number: int, line: str) -> float:
     """The step of a line; infinite for the last one where a kill cut it short."""

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from decoupled_gan.core.images import to_uint8
+from decoupled_gan.errors import RunError
 from decoupled_gan.machine import paths
 
 HEAT = np.array(  # black, violet, red, orange, yellow, white: rising lightness
@@ -89,6 +90,19 @@ def save_image(image: Image.Image, path: Path):
   buffer = io.BytesIO()
   image.save(buffer, format='PNG')
   paths.write(path, buffer.getvalue())
+
+
+def for_the_eye(image: Image.Image, path: Path) -> str:
+  """Writes a picture that sums up others: a few words on where it is, or on why it is not.
+
+  It goes into the workdir, not to the images that it sums up: those are counted and scored. Who may only
+  read the workdir does without.
+  """
+  try:
+    save_image(image, path)
+  except RunError as error:
+    return f'without a picture of them: {error}'
+  return f'to look at: {path}'
 
 
 def save_figure(figure, path: Path):

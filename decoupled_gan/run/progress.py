@@ -41,11 +41,13 @@ class Progress:
     self._num_steps, self._batch_size = num_steps, batch_size
     self._bar = None
     if sys.stderr.isatty():
-      columns = ['{task.description}', bars.BarColumn(), bars.MofNCompleteColumn()]
-      columns += ['{task.fields[rate]}', bars.TimeRemainingColumn(), '{task.fields[losses]}']
       from rich.console import Console
 
-      self._bar = bars.Progress(*columns, console=Console(stderr=True), speed_estimate_period=300)
+      # a log that keeps every picture of the bar grows by 100 bytes a second, not by 1,000
+      self._bar = bars.Progress(
+        *_columns(), console=Console(stderr=True), speed_estimate_period=300, refresh_per_second=1,
+        expand=True,
+      )  # fmt: skip
       self._task = self._bar.add_task(
         'train', total=num_steps, completed=start_step, rate='', losses=''
       )
@@ -95,6 +97,24 @@ class Progress:
       'time/seconds_per_step': per_step,
       'time/images_per_second': self._batch_size / per_step,
     }
+
+
+def _columns() -> list:
+  """Of the bar: steps, rate and time left are whole in 80 columns; losses get the rest of the line."""
+  from rich.table import Column
+
+  def whole():
+    return Column(no_wrap=True, overflow='fold')
+
+  return [
+    bars.BarColumn(10, table_column=Column(width=10)),
+    bars.MofNCompleteColumn(table_column=whole()),
+    bars.TextColumn('{task.fields[rate]}', table_column=whole()),
+    bars.TimeRemainingColumn(table_column=whole()),
+    bars.TextColumn(
+      '{task.fields[losses]}', table_column=Column(no_wrap=True, overflow='ellipsis', ratio=1)
+    ),
+  ]
 
 
 def _duration(seconds: float) -> str:

@@ -18,7 +18,7 @@ class Sampler:
     self._test = data.test_batch(dataset, count, config)
     self._aligned = dataset.aligned_test
     self._batch = sharding.shard_whole(run.mesh, self._test)
-    self._sample = run.sampler()
+    self._sample = run.exact().sampler()  # what translate and generate will make
     self._workdir = workdir
 
   def save(self, step: int, current: state.TrainState):

@@ -1,8 +1,9 @@
 """What watches over a run: the health of its losses, and signals."""
 
+import contextlib
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
@@ -12,10 +13,22 @@ from decoupled_gan.errors import RunError
 
 
 class Health:
-  """Watches the losses one step late, so that the device is never waited for."""
+  """Watches the losses one step late, so that the device is never waited for.
 
-  def __init__(self, patience: int):
+  Args:
+    patience: steps in a row whose losses are not finite, before the run stops.
+    saved: of nothing -> the step of the latest checkpoint, None if there is none.
+    advice: what to try then.
+  """
+
+  def __init__(
+    self,
+    patience: int,
+    saved: Callable[[], int | None] = lambda: None,
+    advice: str = 'a smaller learning rate',
+  ):
     self._patience, self._bad, self._pending = patience, 0, None
+    self._saved, self._advice = saved, advice
     self._finite = jax.jit(state.finite)
 
   def check(self, step: int, losses: Mapping[str, jax.Array]):
@@ -44,17 +57,30 @@ class Health:
       phase, loss = name.split('/')
       raise RunError(
         f'The loss {loss!r} of the phase {phase!r} was {value} at step {step}, and losses were not '
-        f'finite for {self._bad} steps in a row (nonfinite_patience). The last finite checkpoint '
-        'is kept; try a smaller learning rate, or float32.'
+        f'finite for {self._bad} steps in a row (nonfinite_patience). {kept(self._saved())}; try '
+        f'{self._advice}.'
       )
 
 
+def kept(step: int | None) -> str:
+  """What there is of a run that stops, at the beginning of a sentence."""
+  return 'There is no checkpoint yet' if step is None else f'The checkpoint of step {step} is kept'
+
+
 class Interruption:
-  """While it is entered, SIGTERM and SIGINT are noted rather than obeyed; a second one is obeyed."""
+  """While it is entered, signals that politely end a process are noted; a second one is obeyed.
+
+  Those that are ignored stay so: SIGHUP under nohup. Where the terminal has gone nothing can be printed
+  and that is no error.
+  """
+
+  POLITE = ('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGXCPU', 'SIGUSR1', 'SIGUSR2')
 
   def __enter__(self):
     self.requested = 0  # the number of the signal, if there was one
-    self._before = {s: signal.signal(s, self._note) for s in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [getattr(signal, name) for name in self.POLITE if hasattr(signal, name)]
+    heeded = [s for s in numbers if signal.getsignal(s) not in (signal.SIG_IGN, None)]
+    self._before = {s: signal.signal(s, self._note) for s in heeded}
     return self
 
   def __exit__(self, *_):
@@ -66,4 +92,5 @@ class Interruption:
       raise KeyboardInterrupt
     self.requested = number
     name = signal.Signals(number).name
-    print(f'\n{name}: saving and leaving after this step.', file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+      print(f'\n{name}: saving and leaving after this step.', file=sys.stderr, flush=True)

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from decoupled_gan import defaults
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.machine import paths
+from decoupled_gan.machine import lock, paths
 
 SHAPING = ('method', 'image_channels', 'vector_size', 'attributes', 'model', 'parts')
 """Fields that decide the networks' parameters: a run keeps them for life.
@@ -29,6 +29,13 @@ class Workdir:
 
   def create(self):
     """Makes the folder; raises UserError if nothing can be written there."""
+    try:
+      str(self.path).encode()
+    except UnicodeEncodeError:  # tensorstore, which writes checkpoints, wants it so
+      raise UserError(
+        f'--workdir={self.path} is no UTF-8 (a name from another system), and checkpoints cannot lie '
+        'there: rename the folder.'
+      ) from None
     probe = self.path / '.writable'
     try:
       if not paths.is_remote(self.path):  # there it would make a bucket of a mistyped name
@@ -60,16 +67,33 @@ class Workdir:
     except Exception as error:  # of the file system, or of the object store's client
       raise UserError(f'{self.config_file} cannot be read ({paths.why(error)}).') from error
 
-  def changes(self, config: ConfigDict) -> dict[str, tuple]:
+  def only_writer(self, flag: str = '--workdir'):
+    """A context in which no other process writes the run; raises UserError if one does."""
+    return lock.only_writer(self.path, flag)
+
+  @property
+  def has_checkpoint(self) -> bool:
+    """Whether something was ever trained there."""
+    try:
+      found = list(self.checkpoints.iterdir())
+    except OSError:
+      return False
+    # in an object store the folder of a checkpoint is there before all of it is
+    return any(
+      (x / 'commit_success.txt').exists() if paths.is_remote(x) else x.name.isdecimal() for x in found
+    )
+
+  def changes(self, config: ConfigDict, trained: bool = True) -> dict[str, tuple]:
     """{field: (old, new)} between the run in the folder, if there is one, and `config`.
 
-    Raises UserError if the run there is of another architecture.
+    Raises UserError if the run there is of another architecture, unless it was never `trained`: then it
+    holds nothing, and may become any other.
     """
     if not self.config_file.exists():
       return {}
     changes = differences(self.load_config(), config)
     shaping = {k: v for k, v in changes.items() if k.split('.')[0] in SHAPING}
-    if shaping:
+    if shaping and trained:
       told = [f'{k} is {old!r} there and {new!r} here' for k, (old, new) in shaping.items()]
       raise UserError(
         f'--workdir={self.path} holds a run of another architecture: {listing(told)}. Use '

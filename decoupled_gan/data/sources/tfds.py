@@ -22,7 +22,9 @@ import numpy as np
 from decoupled_gan.core.types import Examples, Pair
 from decoupled_gan.data.dataset import Dataset
 from decoupled_gan.data.decode import decode
+from decoupled_gan.data.files import check_values
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.machine import paths
 
 _TRAIN, _TEST = Pair('trainA', 'trainB'), Pair('testA', 'testB')
 
@@ -35,6 +37,7 @@ class TfdsImages:
   feature: str
   split: str
   channels: int = 3
+  values: tuple = ()
 
   @cached_property
   def names(self) -> list[str]:
@@ -45,7 +48,7 @@ class TfdsImages:
 
   def __getitem__(self, index: int) -> np.ndarray:
     content = io.BytesIO(self.source[index][self.feature])
-    return decode(content, self.channels, f'{self.split}/{index}')
+    return decode(content, self.channels, f'{self.split}/{index}', self.values)
 
 
 def load(config) -> Dataset:
@@ -57,17 +60,18 @@ def load(config) -> Dataset:
       without random access.
   """
   name = _name(config, 'cycle_gan/horse2zebra')
-  builder = _prepared(name, config.data.path or None)
+  builder = _prepared(name, config)
   splits = set(builder.info.splits)
   if not set(_TRAIN) <= splits:
     raise UserError(
       f'tfds:{name} has the splits {listing(sorted(splits))}, but two unpaired domains need trainA '
       'and trainB: choose another dataset, e.g. tfds:cycle_gan/horse2zebra'
     )
-  feature = _image_feature(builder, name)
+  feature, values = _image_feature(builder, name), check_values(config.data.range)
 
   def images(split):
-    return TfdsImages(_source(builder, split, feature, name), feature, split, config.image_channels)
+    source = _source(builder, split, feature, name)
+    return TfdsImages(source, feature, split, config.image_channels, values)
 
   missing = [split for split in _TEST if split not in splits]
   test = [split if split in splits else f'train{split[-1]}' for split in _TEST]
@@ -90,18 +94,18 @@ def load_plain(config) -> Dataset:
     UserError: as `load`, but no split train.
   """
   name = _name(config, 'celeb_a')
-  builder = _prepared(name, config.data.path or None)
+  builder = _prepared(name, config)
   splits = set(builder.info.splits)
   if 'train' not in splits:
     raise UserError(
       f'tfds:{name} has the splits {listing(sorted(splits))}, but its images are taken from the split '
       'train: choose another dataset'
     )
-  feature = _image_feature(builder, name)
+  feature, values = _image_feature(builder, name), check_values(config.data.range)
 
   def images(split):
     source = _source(builder, split, feature, name)
-    return Examples(TfdsImages(source, feature, split, config.image_channels))
+    return Examples(TfdsImages(source, feature, split, config.image_channels, values))
 
   test = 'test' if 'test' in splits else 'train'
   notes = () if test == 'test' else ('no split test: train stands in',)
@@ -160,8 +164,9 @@ def _name(config, example: str) -> str:
   return name
 
 
-def _prepared(name: str, data_dir: str | None):
+def _prepared(name: str, config):
   """A builder whose files exist."""
+  data_dir = str(paths.at_home(config.data.path)) if config.data.path else None
   builder = _builder(name, data_dir)
   if builder.is_prepared():
     return builder

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from decoupled_gan.errors import UserError
-from decoupled_gan.evaluation.metrics.registry import FEATURES, Estimate, metric, subsampled
+from decoupled_gan.evaluation.metrics.registry import FEATURES, Estimate, metric, subsampled, within
 
 SPLITS = 10  # of the Inception score
 BLOCK = 2048  # rows of a matrix of distances at a time
@@ -62,7 +62,7 @@ def _frechet(name: str, real, fake, protocol, rng) -> Estimate:
   def distance(x, y):
     return frechet_distance(x, y, protocol.fid_ddof)
 
-  return subsampled(distance(x, y), distance, x, y, rng, draws=8)
+  return _above_zero(subsampled(distance(x, y), distance, x, y, rng, draws=8))
 
 
 @metric(FEATURES, 'higher', 'inception')
@@ -77,7 +77,7 @@ def inception_score(real, fake, protocol, rng) -> Estimate:
   ends = [i * count // SPLITS for i in range(SPLITS + 1)]
   scores = [_exponential_divergence(logits[i:j]) for i, j in itertools.pairwise(ends)]
   value, error = np.mean(scores), 1.96 * np.std(scores, ddof=1) / np.sqrt(SPLITS)
-  return Estimate(float(value), float(value - error), float(value + error), f'{SPLITS} splits')
+  return within(float(value), float(error), f'{SPLITS} splits', least=1)
 
 
 @metric(FEATURES, 'higher', 'vgg16')
@@ -156,8 +156,13 @@ def _neighbourly(name, function, real, fake, k: int, rng) -> Estimate:
     return function(x, y, min(k, len(x) - 1, len(y) - 1))
 
   estimate = subsampled(statistic(x, y), statistic, x, y, rng, draws=8)
-  highest = np.inf if name == 'density' else 1
-  return estimate._replace(low=max(estimate.low, 0), high=min(estimate.high, highest))
+  return _above_zero(estimate, np.inf if name == 'density' else 1)
+
+
+def _above_zero(estimate: Estimate, most: float = np.inf) -> Estimate:
+  """An estimate of what is never below 0 nor above `most`; rounding may have told otherwise."""
+  value, low, high, how = estimate
+  return Estimate(max(value, 0.0), max(low, 0.0), min(high, most), how)
 
 
 def _features(name: str, least: int, real, fake) -> list[np.ndarray]:

@@ -36,4 +36,6 @@ def lpips_diversity(real: np.ndarray, fake: np.ndarray, rng) -> Estimate:
 
 @functools.cache
 def _forward():
-  return sharding.jit(lambda weights, x, y: lpips_network.distance(weights, to_float(x), to_float(y)))
+  return sharding.jit(
+    sharding.exact(lambda weights, x, y: lpips_network.distance(weights, to_float(x), to_float(y)))
+  )

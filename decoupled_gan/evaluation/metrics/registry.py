@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from decoupled_gan.errors import UserError, listing
 
 FEATURES, IMAGES, PAIRS, ANSWERS = 'features', 'images', 'pairs', 'answers'
 POINTS, MODES = 'points', 'modes'
+LEAST = 8  # images on each side, for an interval from halves of them
 
 
 class Estimate(NamedTuple):
-  """A number with a 95 % confidence interval, and how that was found."""
+  """A number with a 95 % confidence interval, and how that was found; NaN: it cannot be estimated."""
 
   value: float
   low: float
@@ -125,13 +127,24 @@ def parse(text: str) -> Request:
   return Request(found, count, asked)
 
 
+def within(value: float, error: float, how: str, least=-math.inf, most=math.inf) -> Estimate:
+  """`value` give or take `error`, within what the metric can be.
+
+  No interval where nothing was seen to vary, or could be: an error of 0, or not a number.
+  """
+  if not error > 1e-9 * abs(value):
+    return Estimate(min(max(value, least), most), math.nan, math.nan, how)
+  low, high = max(value - error, least), min(value + error, most)
+  return Estimate(min(max(value, least), most), low, high, how)
+
+
 def mean_of(scores: np.ndarray) -> Estimate:
-  """The mean of independent scores [N]; its interval from their standard error."""
+  """The mean of independent scores [N]; its interval by Student's t."""
   scores = np.asarray(scores, np.float64)
-  value, error = float(scores.mean()), math.nan
-  if len(scores) > 1:
-    error = 1.96 * float(scores.std(ddof=1)) / math.sqrt(len(scores))
-  return Estimate(value, value - error, value + error, 'standard error')
+  count, error = len(scores), math.nan
+  if count > 1:
+    error = stats.t.ppf(0.975, count - 1) * float(scores.std(ddof=1)) / math.sqrt(count)
+  return within(float(scores.mean()), error, 'standard error')
 
 
 def subsampled(
@@ -141,13 +154,18 @@ def subsampled(
 
   Each draw takes the same fraction of both sets without replacement: half, or less so that 1,000
   images do. The spread of `statistic` over such draws, times sqrt(fraction / (1 - fraction)),
-  estimates its standard error on the whole (delete-d jackknife, Shao & Wu 1989).
+  estimates its standard error on the whole (delete-d jackknife, Shao & Wu 1989). Where whole images make
+  the fractions differ, the larger one counts. Of fewer than LEAST images on a side there are too few
+  different halves to tell anything: no interval.
   """
+  if min(len(real), len(fake)) < LEAST:
+    return within(value, math.nan, f'fewer than {LEAST} images')
   fraction = min(0.5, 1000 / max(len(real), len(fake)))
   sizes = [max(2, int(len(x) * fraction)) for x in (real, fake)]
+  drawn = max(n / len(x) for n, x in zip(sizes, (real, fake), strict=True))
   found = []
   for _ in range(draws):
     parts = [x[rng.permutation(len(x))[:n]] for x, n in zip((real, fake), sizes, strict=True)]
     found.append(statistic(*parts))
-  error = 1.96 * float(np.std(found, ddof=1)) * math.sqrt(fraction / (1 - fraction))
-  return Estimate(value, value - error, value + error, f'{draws} subsamples')
+  error = 1.96 * float(np.std(found, ddof=1)) * math.sqrt(drawn / (1 - drawn))
+  return within(value, error, f'{draws} subsamples')

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import convolve1d
 
 from decoupled_gan.errors import UserError
-from decoupled_gan.evaluation.metrics.registry import IMAGES, Estimate, metric
+from decoupled_gan.evaluation.metrics.registry import IMAGES, Estimate, metric, within
 
 PATCHES, PATCH, REPEATS, DIRECTIONS, SMALLEST = 128, 7, 4, 128, 16
 _KERNEL = np.array([1, 4, 6, 4, 1]) / 16
@@ -28,7 +28,7 @@ def sliced_wasserstein(real: np.ndarray, fake: np.ndarray, rng) -> Estimate:
   levels = zip(*(_patches_of_levels(x, rng) for x in chosen), strict=True)
   repeats = 1000 * np.mean([_distances(*level, rng) for level in levels], 0)
   value, error = repeats.mean(), 1.96 * repeats.std(ddof=1) / np.sqrt(REPEATS)
-  return Estimate(float(value), float(value - error), float(value + error), 'directions only')
+  return within(float(value), float(error), 'directions only', least=0)
 
 
 def _patches_of_levels(images: np.ndarray, rng) -> list[np.ndarray]:

@@ -1,0 +1,240 @@
+"""Where the images that a mode makes go: beside what was read, never over it or among it.
+
+A result keeps the name of its input, and its format unless another one is asked for. An output may
+neither destroy an input nor become one: both are looked at as the files that they are, whatever links
+lead there.
+"""
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from decoupled_gan.core.types import Pair
+from decoupled_gan.data.files import EXTENSIONS, FileImages, left_out, tree, verify
+from decoupled_gan.errors import RunError, UserError, listing
+from decoupled_gan.machine import paths
+
+FORMATS = ('png', 'jpg', 'jpeg', 'webp', 'bmp', 'ppm', 'tif', 'tiff')
+LOSSY = ('.jpg', '.jpeg', '.webp')
+BATCH = 8
+
+
+def input_images(source: str, config) -> FileImages:
+  """What --input names, an image, a folder or a zip of images, checked before any work."""
+  path = paths.local(source, '--input')
+  if not source or not path.exists():
+    raise UserError(f'--input={source!r} is neither an image nor a folder of images.')
+  if path.is_file() and path.suffix.lower() != '.zip':
+    images = FileImages(path.parent, (path.name,), config.image_channels, tuple(config.data.range))
+  else:
+    images = FileImages.below(tree(path), config.image_channels, config.data.range)
+  if not len(images):
+    raise UserError(f'--input={source} holds no images ({", ".join(EXTENSIONS)}).')
+  for note in (*left_out(images), *verify(images.paths, config.image_size, config.data.range)):
+    print(note)
+  return images
+
+
+def destinations(images: FileImages, source: str, output: str, form: str, config) -> list[Path]:
+  """The file that each image's result goes to; the folder is made.
+
+  Args:
+    source: --input, which `images` are of.
+    output: a folder; or a file, by its ending, of one image.
+    form: one of FORMATS, or '' for the inputs' own.
+    config: of the run, whose data are not to be written into.
+
+  Raises:
+    UserError: a result would lie among the inputs or the run's data, over an input, or over another
+      result; an unknown format; a folder that cannot be made.
+  """
+  if not output:
+    raise UserError('--output=<folder> is missing: where are the images to go?')
+  if form and form not in FORMATS:
+    raise UserError(f'--format={form} is unknown; there are {listing(FORMATS)}.')
+  target = paths.get(output)
+  as_file = format_of(output) is not None and not target.is_dir()
+  if as_file and len(images) > 1:
+    raise UserError(
+      f'--output={output} names one image, and there are {len(images)}: name a folder, or one --input.'
+    )
+  if as_file:
+    folder, found = target.parent, [target]
+    if form and format_of(target.name) != format_of(f'x.{form}'):
+      raise UserError(f'--output={output} and --format={form} name two formats: leave one out.')
+  else:
+    folder, found = target, [target / _renamed(name, form) for name in images.names]
+  single = paths.local(source, '--input').is_file()
+  _check_apart(images, folder, found, output, single)
+  check_not_data(folder, config, f'--output={output}')
+  make_folder(folder, output)
+  return found
+
+
+def check_not_data(folder: Path, config, what: str):
+  """Raises UserError if a folder that is written to is one that the run's data are read from."""
+  data = config.data
+  if data.source not in ('folder', 'utkface') or not data.path or '://' in data.path:
+    return
+  root = paths.at_home(data.path).absolute()
+  if not root.is_dir():
+    return
+  splits = [root / f'{split}{domain}' for split in ('train', 'test') for domain in Pair('A', 'B')]
+  splits += [root / split for split in ('train', 'test', 'val')]
+  # of two domains and of pairs, these are read; of images and of labels, all that lies below
+  read = [split for split in splits if split.is_dir()] if _in_splits(root) else [root]
+  for place in read:
+    if paths.inside(folder, place):
+      raise UserError(
+        f"{what} lies in the run's data ({place}): what is written there would be taken for data. Name "
+        'another folder.'
+      )
+
+
+def _in_splits(root: Path) -> bool:
+  return (root / 'trainA').is_dir() or (root / 'train').is_dir()
+
+
+def make_folder(folder: Path, output: str):
+  """Makes a folder for results; raises UserError if it cannot be."""
+  try:
+    if not paths.is_remote(folder):
+      folder.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise UserError(f'--output={output} cannot be made ({error.strerror}).') from None
+
+
+def translated(
+  images: FileImages, files: Sequence[Path], function: Callable, steps: Iterator[int], threads: int
+) -> int:
+  """Writes what `function(indices)` makes of the images to `files`: how many.
+
+  Files are written by threads while the next batch is made. An image that cannot be decoded is left out,
+  and named in the end.
+
+  Args:
+    function: indices -> images uint8 [n, H, W, C], or a list of them; raises UserError where an image
+      cannot be read.
+    steps: where each batch begins, a range or a progress bar over one.
+
+  Raises:
+    RunError: images could not be decoded, or a file could not be written; tells how many are there.
+  """
+  unread, written = [], []
+
+  def write(result, file):
+    write_image(result, file)
+    written.append(file)
+
+  try:
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+      writing = iter(())
+      for start in steps:
+        chosen = list(range(start, min(start + BATCH, len(images))))
+        made = _made(function, chosen, unread)
+        list(writing)  # of the batch before: raises what went wrong
+        writing = pool.map(write, [x for _, x in made], [files[i] for i, _ in made])
+      list(writing)
+  except RunError as error:
+    raise RunError(f'{error} {len(written)} of {len(images)} images are there.') from error
+  if unread:
+    raise RunError(
+      f'{len(unread)} of {len(images)} images could not be read, the others are done: {listing(unread)}.'
+    )
+  return len(written)
+
+
+def write_all(images: Sequence[np.ndarray], files: Sequence[Path]):
+  """Writes images; a RunError tells how many are there."""
+  for number, (image, file) in enumerate(zip(images, files, strict=True)):
+    try:
+      write_image(image, file)
+    except RunError as error:
+      raise RunError(f'{error} {number} of {len(files)} images are there.') from error
+
+
+def _made(function: Callable, chosen: list[int], unread: list[str]) -> list[tuple[int, np.ndarray]]:
+  """[(index, result)]; images that cannot be read are added to `unread`."""
+  try:
+    return list(zip(chosen, function(chosen), strict=True))
+  except UserError as error:
+    if len(chosen) == 1:
+      unread.append(str(error))
+      return []
+  return [made for i in chosen for made in _made(function, [i], unread)]
+
+
+def write_image(image: np.ndarray, path: Path):
+  """uint8 [H, W, 1 or 3] as the file `path`, in the format of its ending; may raise RunError."""
+  picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+  buffer, form = io.BytesIO(), format_of(path.name)
+  options = {'quality': 95} | ({'subsampling': 0} if form == 'JPEG' else {})
+  try:
+    picture.save(buffer, format=form, **options)
+  except (OSError, ValueError) as error:  # more pixels than the format takes
+    raise RunError(
+      f'{path} could not be written: {form} cannot hold {picture.width} x {picture.height} px '
+      f'({error}); ask for --format=png.'
+    ) from error
+  paths.write(path, buffer.getvalue())
+
+
+def lossy_note(files: Sequence[Path]) -> str:
+  """What somebody who is going to score the results should know; '' if there is nothing."""
+  endings = sorted({file.suffix.lower() for file in files} & set(LOSSY))
+  if not endings:
+    return ''
+  named = ' and '.join(endings)
+  return f'{named} files lose a little of each image, and scores see that; --format=png keeps all'
+
+
+def format_of(name: str) -> str | None:
+  """Pillow's name of the format that an ending stands for, if it can be written."""
+  form = Image.registered_extensions().get(os.path.splitext(name)[1].lower())
+  return form if form in Image.SAVE else None
+
+
+def _renamed(name: str, form: str) -> PurePosixPath:
+  path = PurePosixPath(name)
+  ending = f'.{form}' if form else path.suffix
+  if not form and ending.lower() not in EXTENSIONS:  # .gif has 256 colours, and some cannot be written
+    ending = '.png'
+  return path.with_name(f'{path.stem}{ending}')
+
+
+def _check_apart(images: FileImages, folder: Path, files: Sequence[Path], output: str, single: bool):
+  """Raises UserError where a result would destroy or become an input, or two have one name."""
+  if isinstance(images.root, Path) and not paths.is_remote(folder):
+    if not single and paths.inside(folder, images.root):
+      same = paths.inside(images.root, folder)
+      raise UserError(
+        f'--output={output} is the folder of the inputs: its images would be overwritten. Name another '
+        'folder.'
+        if same
+        else f'--output={output} lies in the folder of the inputs: its images would be taken for inputs '
+        'the next time. Name a folder beside it.'
+      )
+    own = {_number(path): path for path in images.paths}
+    for file in files:
+      if file.exists() and _number(file) in own:
+        raise UserError(
+          f'--output={output}: {file} is the input {own[_number(file)]}, which would be overwritten. '
+          'Name another one.'
+        )
+  known: dict[Path, str] = {}
+  for name, file in zip(images.names, files, strict=True):
+    if (other := known.setdefault(file, name)) != name:
+      raise UserError(
+        f'{other} and {name} would both become {file}: rename one of them, or keep their formats.'
+      )
+
+
+def _number(path: Path) -> tuple[int, int]:
+  """What makes two paths one file."""
+  found = path.stat()
+  return found.st_dev, found.st_ino
