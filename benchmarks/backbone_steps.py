@@ -4,7 +4,7 @@
   python benchmarks/backbone_steps.py --network=r3gan --width=96
 
 A step is an update of each player, float32, batch 64 (SNGAN's generator: 128). The PyTorch side is
-retyped from the architectures' facts (networks/resnet.py, networks/r3gan.py tell them), with
+retyped from the architectures' facts (resnet.py and r3gan.py of networks/backbones tell them), with
 torch.nn.utils.spectral_norm, and is checked to have as many parameters. Each side has a process of its
 own on all cores; they take turns, a step each, so that a machine whose speed drifts is fair to both.
 Prints both medians, the median ratio of the turns with the least and the largest, and the seconds that

@@ -10,7 +10,7 @@ no adversarial loss. The other parts are words: minibatch discrimination, virtua
 historical averaging, one-sided label smoothing.
 
 Differs from the official code: labelled and unlabelled examples come in one batch, in which few are
-labelled (there 100 of each); what networks/improved.py says; averages have a half-life.
+labelled (there 100 of each); what networks/backbones/improved.py says; averages have a half-life.
 
 Expected: nothing measured yet.
 """

@@ -12,7 +12,7 @@ from decoupled_gan.catalogue import ROWS, Row
 
 ROOT = Path(__file__).parent.parent
 THERE = [row for row in ROWS if row.home]
-STARTING_POINTS = {'emoji', 'quickstart', 'selfie2anime', 'utkface', 'facades', 'glead'}
+STARTING_POINTS = {'emoji', 'quickstart', 'selfie2anime', 'utkface', 'facades', 'few_digits', 'glead'}
 """Recipes of a data set or of a size, whose row has another one."""
 ROOMS_OF_ROWS = ('terms', 'methods', 'studies', 'sampling')
 OURS = {'methods/translate/edgan_aligned.py'}

@@ -213,7 +213,7 @@ def test_latents_are_as_large_as_an_example_if_none_is_said():
 
 @pytest.mark.row(105)
 def test_numbers_as_waves_are_the_notebooks_encoding():
-  from decoupled_gan.networks.mlp import Waves
+  from decoupled_gan.networks.backbones.mlp import Waves
 
   found = Waves(32)(jnp.array([[0.3]]), None)[0]
   rates = np.exp(-np.log(10_000) * np.arange(32) / 31)
@@ -253,7 +253,7 @@ def test_the_discriminator_is_noisy_in_training_only():
 
 @pytest.mark.row(95)
 def test_maxout_units_are_the_largest_of_five_pieces_and_drop_what_they_see_in_training_only():
-  from decoupled_gan.networks.maxout import Maxout
+  from decoupled_gan.networks.backbones.maxout import Maxout
 
   kernel = jnp.concatenate([jnp.eye(2, 5), jnp.zeros((2, 5))], 1)  # unit 0: max(x0, x1, 0, 0, 0)
   variables = {'params': {'dense': {'kernel': kernel, 'bias': jnp.arange(10.0) * 0}}}

@@ -19,7 +19,7 @@ from decoupled_gan.errors import UserError
 from decoupled_gan.losses.adversarial import ADVERSARIAL
 from decoupled_gan.machine.sharding import jit
 from decoupled_gan.methods import gan as method
-from decoupled_gan.networks import staged
+from decoupled_gan.networks.backbones import staged
 from decoupled_gan.run import experiment
 from decoupled_gan.terms import Scene
 

@@ -13,7 +13,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from decoupled_gan.losses.adversarial import ADVERSARIAL
 from decoupled_gan.machine.sharding import jit
-from decoupled_gan.networks import heads, r3gan
+from decoupled_gan.networks import heads
+from decoupled_gan.networks.backbones import r3gan
 from decoupled_gan.terms import TERMS, penalties  # noqa: F401
 
 ARRAYS = np.load(Path(__file__).parent / 'fixtures/r3gan.npz')

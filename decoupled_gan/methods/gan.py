@@ -30,7 +30,8 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
-from decoupled_gan.networks import heads, staged
+from decoupled_gan.networks import heads
+from decoupled_gan.networks.backbones import staged
 from decoupled_gan.terms import (  # noqa: F401
   augmentation,
   consistency,
@@ -43,7 +44,7 @@ from decoupled_gan.terms import (  # noqa: F401
 )
 
 BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan', 'improved', 'maxout')
-"""Modules of networks/ with `generator(config)` and `discriminator(config)`, see networks/staged.py."""
+"""Modules of networks/backbones/ with `generator(config)` and `discriminator(config)`."""
 PRIORS = {'normal': lambda z: z, 'uniform': lambda z: 2 * jax.scipy.stats.norm.cdf(z) - 1}
 """From standard normal numbers to those of the prior; 'uniform' is U(-1, 1)."""
 SPECTRAL_UPDATES = ('forward', 'step')
@@ -146,7 +147,7 @@ def build(config: ConfigDict) -> GAN:
       f'losses.adversarial={losses.adversarial!r} holds each fake against a real example: '
       f'model.fakes_per_real={model.fakes_per_real} must be 1.'
     )
-  backbone = importlib.import_module(f'decoupled_gan.networks.{model.backbone}')
+  backbone = importlib.import_module(f'decoupled_gan.networks.backbones.{model.backbone}')
   network, counts = backbone.discriminator(config), staged.counts_of(config)
   size = config.vector_size or math.prod(image_shape(config)) * config.image_channels
   return GAN(

@@ -29,7 +29,8 @@ from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.conv import SameConv
 from decoupled_gan.layers.norm import BatchNorm
 from decoupled_gan.losses.classification import Answer, Classification
-from decoupled_gan.networks import dcgan, heads, mlp
+from decoupled_gan.networks import heads
+from decoupled_gan.networks.backbones import dcgan, mlp
 
 HE = nn.initializers.he_normal()
 

@@ -140,7 +140,7 @@ class Scene:
     return self.gan.verdict(told_of(seen, condition), labels, learning)
 
   def layers(self, x: Array) -> dict[str, Array]:
-    """{stage: what it gives} of the discriminator's backbone on examples, see networks/staged.py."""
+    """{stage: what it gives} of the discriminator's backbone on examples, see backbones/staged.py."""
     return self.gan.discriminator.outputs(tell(x, self.condition), self.labels)
 
   @functools.cached_property

@@ -28,7 +28,7 @@ from decoupled_gan.losses import classification
 from decoupled_gan.losses.adversarial import logistic
 from decoupled_gan.losses.classification import CLASSIFICATION, Classification
 from decoupled_gan.methods.translate import edgan
-from decoupled_gan.networks import dcgan
+from decoupled_gan.networks.backbones import dcgan
 from decoupled_gan.networks.classifier import Classifier
 from decoupled_gan.networks.edgan import PUBLISHED_STD, CodeJudge, Decoder, Encoder, Judge, check_size
 

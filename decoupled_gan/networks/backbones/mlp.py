@@ -17,8 +17,8 @@ from decoupled_gan.core.types import Array, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
+from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, norm_of
 from decoupled_gan.networks.heads import Last
-from decoupled_gan.networks.staged import Links, Staged, condition_of, norm_of
 
 HE = nn.initializers.he_normal()
 ACTIVATIONS = {

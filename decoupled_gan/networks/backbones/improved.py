@@ -20,8 +20,8 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.core.types import Array, image_shape
 from decoupled_gan.layers.named_norms import Norm
-from decoupled_gan.networks.mlp import Hidden, Out
-from decoupled_gan.networks.staged import Links, Staged, condition_of, norm_of
+from decoupled_gan.networks.backbones.mlp import Hidden, Out
+from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, norm_of
 
 WIDTHS = (4, 2, 1, 1, 1)  # times model.width
 

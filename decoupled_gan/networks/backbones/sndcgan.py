@@ -19,9 +19,9 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.types import image_shape
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers.named_norms import Norm
-from decoupled_gan.networks.dcgan import INIT, Conv, Flatten, Start, pixels
+from decoupled_gan.networks.backbones.dcgan import INIT, Conv, Flatten, Start, pixels
+from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, norm_of
 from decoupled_gan.networks.heads import Last
-from decoupled_gan.networks.staged import Links, Staged, condition_of, norm_of
 
 SLOPE = 0.1
 

@@ -21,8 +21,8 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.core.types import Array, image_shape
 from decoupled_gan.layers.linear import Linear
+from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, norm_of
 from decoupled_gan.networks.heads import Last
-from decoupled_gan.networks.staged import Links, Staged, condition_of, norm_of
 
 PIECES, TIMES = 5, 5  # of a maxout unit; ReLU for each unit of the discriminator
 KEPT = (0.8, 0.5)  # at the input of the discriminator, and before its second layer

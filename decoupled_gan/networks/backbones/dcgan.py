@@ -23,8 +23,8 @@ from decoupled_gan.core.types import Array
 from decoupled_gan.layers.conv import SameConv
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
+from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, norm_of, square_size
 from decoupled_gan.networks.heads import Last
-from decoupled_gan.networks.staged import Links, Staged, condition_of, norm_of, square_size
 
 START = 4  # px
 INIT = nn.initializers.normal(0.02)

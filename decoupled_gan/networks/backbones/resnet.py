@@ -28,9 +28,16 @@ from decoupled_gan.layers.attention import SelfAttention
 from decoupled_gan.layers.conv import SameConv
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
-from decoupled_gan.networks.dcgan import pixels
+from decoupled_gan.networks.backbones.dcgan import pixels
+from decoupled_gan.networks.backbones.staged import (
+  Chain,
+  Links,
+  Staged,
+  condition_of,
+  norm_of,
+  square_size,
+)
 from decoupled_gan.networks.heads import Last
-from decoupled_gan.networks.staged import Chain, Links, Staged, condition_of, norm_of, square_size
 
 START = 4  # px
 GLOROT = nn.initializers.glorot_uniform()
