@@ -1,11 +1,12 @@
-"""MEE: Combating Mode Collapse via Offline Manifold Entropy Estimation (Liu et al., AAAI 2023, 2208.12055).
+"""MEE: Manifold Entropy Estimation against mode collapse (Liu et al., AAAI 2023, arXiv 2208.12055).
 
   python main.py --config=configs/mee.py:cifar10               # 32 px, the official code's constants
   python main.py --config=configs/mee.py:digits                # 8 px, minutes on two cores
   python main.py --config=configs/mee.py:grid25                # points
 
 The discriminator embeds images in 16 numbers, whose mean is its score. Two rows give the embedding a
-structure, the third spreads codes out: of real examples for the discriminator, of fakes for the generator.
+structure, the third spreads codes out: of real examples for the discriminator, of fakes for the
+generator.
 
 Differs from the official code (HaozheLiu-ST/MEE): the memory is one ring of codes (`official` is the
 released one, see decoupled_gan/terms/entropy.py); the discriminator's codes are not drawn from a normal
