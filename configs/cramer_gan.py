@@ -7,7 +7,9 @@ The gradient penalty is that of the critic f(a) = |a - g'| - |a|, in image space
 cramer.py, in whose comparison it has MMD GAN's networks and optimizer; but g' is the next row's fake
 rather than a second batch.
 
-Expected: nothing measured yet.
+Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. Cramer: 7.8 modes
+of 8, 0.25 (0.20 to 0.34) of the points within three deviations, KL 0.037. At these constants it
+learns far slower than the others.
 """
 
 from configs import base, gan, mmd_gan

@@ -12,7 +12,10 @@ historical averaging, one-sided label smoothing.
 Differs from the official code: labelled and unlabelled examples come in one batch, in which few are
 labelled (there 100 of each); what networks/backbones/improved.py says; averages have a half-life.
 
-Expected: nothing measured yet.
+Measured: benchmarks/gan_digits.py labels, accuracy on test digits of 8 px, 5 seeds. 10 labels a
+class: 0.927 (0.905 to 0.944) with K + 1 classes and feature matching, 0.919 (0.894 to 0.936) of the
+labels alone. 2 labels a class: 0.774 (0.716 to 0.819) against 0.750 (0.680 to 0.822). The
+difference is smaller than that of seeds: on digits of 8 px it does not beat supervision.
 """
 
 from configs import base, gan

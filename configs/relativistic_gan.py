@@ -6,7 +6,9 @@
 Without a word: pairing, row against row, as R3GAN has it. `average` and its kin hold each output against
 the other half's mean. Real outputs are constants for the generator, and the mean of the fakes is not.
 
-Expected: nothing measured yet.
+Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. Relativistic: 8.0
+modes of 8, 0.94 (0.94 to 0.95) of the points within three deviations, KL 0.008. Average: 8.0 modes
+of 8, 0.94 (0.91 to 0.96) of the points within three deviations, KL 0.008.
 """
 
 from configs import base, gan

