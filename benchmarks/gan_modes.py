@@ -127,7 +127,7 @@ def draw(results: dict[str, list[dict]], path: Path, seeds: int):
 
   figure = Figure((10, 6.4), dpi=100, layout='constrained')
   shown = [name for name in SHOWN if name in results]
-  plots = figure.subplots(-(-len(shown) // 3), 3, sharex=True, sharey=True, squeeze=False).flat
+  plots = list(figure.subplots(-(-len(shown) // 3), 3, sharex=True, sharey=True, squeeze=False).flat)
   for name, plot in zip(shown, plots, strict=False):
     steps = [row['step'] for row in results[name]]
     for metric, scale, colour in (('modes', 1, 'C0'), ('high_quality_share', 25, 'C1')):
@@ -136,6 +136,8 @@ def draw(results: dict[str, list[dict]], path: Path, seeds: int):
       plot.fill_between(steps, values.min(1), values.max(1), color=colour, alpha=0.25, linewidth=0)
     plot.set_title(name, fontsize=10)
     plot.set_ylim(0, 25.5)
+  for plot in plots[len(shown) :]:
+    plot.axis('off')
   figure.supxlabel('updates of the discriminator')
   figure.supylabel(f'blue: modes of 25; orange: 25 x share of good points; {seeds} seeds, their mean')
   figure.savefig(path)

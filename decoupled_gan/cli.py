@@ -441,6 +441,7 @@ def _main(_):
 def run():
   """The console script `decoupled-gan`, main.py, and `python -m decoupled_gan`: one door."""
   streams.make_safe()
+  streams.hush_closed_loops()
   os.environ['MPLBACKEND'] = 'agg'  # notebooks' own is not there for the programs that they start
   sys.path.insert(0, os.getcwd())
   recipes.make_importable()

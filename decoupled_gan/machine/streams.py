@@ -53,3 +53,18 @@ def make_safe():
     if hasattr(stream, 'reconfigure'):
       stream.reconfigure(errors='backslashreplace')
     setattr(sys, name, Deaf(stream))
+
+
+def hush_closed_loops():
+  """Says nothing of calls into an event loop that has gone.
+
+  Where a checkpoint cannot be written, orbax closes its loop, and each array whose write is still under
+  way prints a traceback of that into the sentence that tells what happened.
+  """
+  before = sys.unraisablehook
+
+  def hook(told):
+    if not (told.exc_type is RuntimeError and str(told.exc_value) == 'Event loop is closed'):
+      before(told)
+
+  sys.unraisablehook = hook

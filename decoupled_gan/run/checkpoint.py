@@ -60,7 +60,9 @@ class Checkpoints:
     if kind is None:
       self.wait()
     if kind is not LostProcess:  # with whom a write in the background would be finished
-      self._manager.close()
+      # where something has been told already, a write in the background that fails too is no more news
+      with contextlib.suppress(Exception) if kind else self._telling():
+        self._manager.close()
       self._clear()
 
   def _clear(self, all_of_it: bool = True):

@@ -1,5 +1,6 @@
 """metrics.jsonl and TensorBoard events: the numbers of a run."""
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ class Metrics:
     with paths.telling(self._path):
       self._file.write(json.dumps({'step': step, **scalars}) + '\n')
       self._file.flush()
-    self._events(step, scalars)
+      self._events(step, scalars)
     if self._mirror:
       self._mirror.copy(now=False)
 
@@ -46,8 +47,10 @@ class Metrics:
       self._mirror.copy()
 
   def close(self):
-    self._file.close()
-    self._close_events()
+    with contextlib.suppress(OSError):  # what cannot be written was told by `write`
+      self._file.close()
+    with contextlib.suppress(OSError):
+      self._close_events()
     if self._mirror:
       self._mirror.close()
 

@@ -24,6 +24,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, Losses
 from decoupled_gan.errors import UserError
+from decoupled_gan.layers.named_norms import Norm
 from decoupled_gan.losses import classification
 from decoupled_gan.losses.adversarial import logistic
 from decoupled_gan.losses.classification import CLASSIFICATION, Classification
@@ -59,7 +60,7 @@ class LabelledEDGAN(edgan.Decoupled, nn.Module):
       self.residual = Decoder(*decoding, norm=True, dtype=self.dtype)
     self.discriminator = Judge(counts, self.width, self.dtype)
     self.latent_discriminator = CodeJudge()
-    trunk = dcgan.Discriminator(self.image_size, self.width, dtype=self.dtype)
+    trunk = dcgan.Discriminator(self.image_size, self.width, Norm('batch'), self.dtype)
     self.classifier = Classifier(trunk, counts, self.loss)
 
   def truth(self, batch: Examples) -> Array:
