@@ -1,6 +1,7 @@
 """Benchmarks that others are to run where we cannot: here, small."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,3 +33,31 @@ def test_every_setting_of_the_accelerators_benchmark_runs_small(tmp_path):
   for name, figures in found['steps'].items():
     assert figures['seconds'] > 0, name
     assert figures['losses_finite'], name
+
+
+def of_reliability(name, *arguments):
+  command = [sys.executable, ROOT / 'benchmarks' / name, *arguments]
+  done = subprocess.run(command, capture_output=True, text=True, check=False)
+  assert done.returncode == 0, done.stdout + done.stderr
+  return done.stdout
+
+
+def test_mistakes_are_one_sentence_each():
+  """A few of them; the whole list is slow."""
+  assert '0 not told as they should be' in of_reliability('bad_inputs.py', '--only=recipe')
+
+
+@pytest.mark.slow
+def test_sixty_mistakes_are_one_sentence_each():
+  assert '0 not told as they should be' in of_reliability('bad_inputs.py')
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason='small disks are mounted, which root alone may')
+def test_a_disk_that_is_full_at_any_moment_is_one_sentence_and_the_run_goes_on_later():
+  assert of_reliability('full_disk.py').count('error:') == 11
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_lose_nothing():
+  assert '10 kills' in of_reliability('kills.py', '--kills=10')

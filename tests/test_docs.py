@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -44,6 +45,11 @@ def test_relative_links_lead_to_files_and_headings_that_there_are(page):
 
 def test_the_readme_stays_short():
   assert len((ROOT / 'README.md').read_text().splitlines()) <= 150
+
+
+def test_the_page_of_errors_is_what_the_source_says():
+  listed = runpy.run_path(str(ROOT / 'docs/list_errors.py'))
+  assert (ROOT / 'docs/errors.md').read_text() == listed['page'](), 'run python docs/list_errors.py'
 
 
 def test_every_page_can_be_reached_from_the_readme():

@@ -1,5 +1,7 @@
 """What a run tells: its metrics after a resume, its sample grids, its progress lines."""
 
+import errno
+import io
 import json
 import re
 import sys
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 
 from decoupled_gan.core.types import Pair
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import RunError, UserError
 from decoupled_gan.run.metrics_file import Metrics
 from decoupled_gan.run.pictures import HEAT, cloud, grid, heat_to_uint8, save_image
 from decoupled_gan.run.progress import Progress
@@ -31,6 +33,20 @@ def path(tmp_path):
     metrics.write(step, {'translate/cycle': step / 7})
   metrics.close()
   return path
+
+
+def test_a_disk_that_gets_full_is_one_sentence_and_closing_adds_none(tmp_path):
+  class Full(io.StringIO):
+    def flush(self):
+      raise OSError(errno.ENOSPC, 'No space left on device')
+
+    close = flush
+
+  metrics = Metrics(tmp_path / 'metrics.jsonl', 0)
+  metrics._file.close()
+  metrics._file = Full()
+  with pytest.raises(RunError, match=r'metrics.jsonl could not be written \(No space'), metrics:
+    metrics.write(1, {'translate/cycle': 1.0})
 
 
 def test_a_line_is_one_object_with_the_step_first_and_full_precision(path):

@@ -53,3 +53,19 @@ print(sys.stdout.encoding, sys.stdout.fileno(), sys.stdout.isatty())
   assert b'told' in done.stderr
   assert b'heard' in done.stderr
   assert done.stdout == b'utf-8 1 False\n'
+
+
+def test_of_an_event_loop_that_has_gone_nothing_is_said_but_of_other_errors_nobody_caught_all_is():
+  body = """
+streams.hush_closed_loops()
+class Loud:
+  def __init__(self, error):
+    self.error = error
+  def __del__(self):
+    raise self.error
+Loud(RuntimeError('Event loop is closed'))
+Loud(RuntimeError('another'))
+"""
+  told = run(body).stderr
+  assert b'another' in told
+  assert b'Event loop' not in told
