@@ -27,6 +27,8 @@ def get_config(words=''):
   config.model.width = 32
   config.model.features = 128
   config.model.depth = 2  # of mlp
+  config.model.activation = 'relu'  # of mlp
+  config.model.frequencies = 0  # of mlp
   config.model.norm_discriminator = 'batch'  # of dcgan
   config.model.dropout = 0.5
   config.model.activate = True  # a ReLU between the features and a linear head
@@ -48,6 +50,7 @@ def get_config(words=''):
 def mlp(config):
   """Two hidden layers of 256, without dropout."""
   config.model.backbone = 'mlp'
+  config.model.norm_discriminator = 'none'
   config.model.width = 256
   config.model.dropout = 0.0
 
@@ -55,6 +58,7 @@ def mlp(config):
 def linear(config):
   """No hidden layer: the head looks at pixels."""
   config.model.backbone = 'mlp'
+  config.model.norm_discriminator = 'none'
   config.model.depth = 0
   config.model.dropout = 0.0
   config.model.activate = False

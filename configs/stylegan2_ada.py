@@ -73,7 +73,7 @@ def auto(config):
 def tiny(config):
   glead.tiny(config)
   config.augment.kimg = 0.1
-  config.augment.groups = config.augment.groups.replace('f', '')  # too small to be filtered
+  config.augment.groups = config.augment.groups.partition('f')[0]  # too small to be filtered
 
 
 VARIANTS = base.variants(

@@ -1,5 +1,6 @@
 """The generic method's rows: SAN's numbers by the table alone, temperatures, averages, norms kept."""
 
+from dataclasses import field
 from pathlib import Path
 
 import flax.linen as nn
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from configs import adversarial_flow, improved_gan, ptgan, san
+from decoupled_gan import augment
 from decoupled_gan.core import parts, routing
 from decoupled_gan.core.state import TrainState
 from decoupled_gan.core.step import forward
@@ -125,6 +127,8 @@ def method_step(run):
 
 class Host(nn.Module):
   """Stands for a GAN: what a scene's own state needs."""
+
+  view: augment.View = field(default_factory=augment.View)
 
   def averaged(self, value, decay, start):
     scene = Scene(self, Examples(jnp.zeros((1, 1))), frozen=True)

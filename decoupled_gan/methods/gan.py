@@ -18,6 +18,7 @@ import importlib
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Any
 
 import flax.linen as nn
@@ -74,10 +75,10 @@ class GAN(nn.Module):
   adversarial: Adversarial
   scene: str
   constants: Mapping[str, Mapping[str, Any]]
-  view: augment.View
-  predictor: nn.Module | None
   spectral_updates: str = 'forward'
   fakes_per_real: int = 1
+  view: augment.View = field(default_factory=augment.View)
+  predictor: nn.Module | None = None
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
@@ -131,7 +132,7 @@ def regularise(gan: GAN, batch: Examples) -> dict:
 def build(config: ConfigDict) -> GAN:
   """The module that `config` describes; raises UserError where its fields do not fit."""
   model, losses = config.model, config.losses
-  for field, value, known in (
+  for name, value, known in (
     ('losses.adversarial', losses.adversarial, ADVERSARIAL),
     ('model.backbone', model.backbone, BACKBONES),
     ('model.prior', model.prior, PRIORS),
@@ -139,7 +140,7 @@ def build(config: ConfigDict) -> GAN:
     ('model.spectral_updates', model.spectral_updates, SPECTRAL_UPDATES),
   ):
     if value not in known:
-      raise UserError(f'{field}={value!r} is unknown; there are {listing(known, 40)}.')
+      raise UserError(f'{name}={value!r} is unknown; there are {listing(known, 40)}.')
   constants = terms.constants_of(config)
   adversarial = ADVERSARIAL[losses.adversarial](**constants.get(losses.adversarial, {}))
   if model.fakes_per_real != 1 and adversarial.pairs:
