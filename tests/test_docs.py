@@ -21,7 +21,7 @@ def name_of(page: Path) -> str:
 
 
 def links(page: Path) -> list[str]:
-  text = re.sub(r'```.*?```', '', page.read_text(), flags=re.DOTALL)
+  text = re.sub(r'```.*?```|``.*?``', '', page.read_text(), flags=re.DOTALL)
   return re.findall(r'\]\(([^)\s]+)\)', text)
 
 

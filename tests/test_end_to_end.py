@@ -162,7 +162,7 @@ def test_evaluate_scores_both_directions_beside_both_baselines(home, straight):
     (['--mode=evaluate', '--real=/nowhere', '--fake=/x'], '--real=/nowhere is not a folder'),
     (['--mode=evaluate', '--workdir=x', '--checkpoint=last'], 'x holds no run'),
     (['--mode=paint', '--config=configs/emoji.py'], 'mode=paint is unknown; there are'),
-    (['--config=configs/nothing.py'], 'no recipe configs/nothing.py; .* here are avatars'),
+    (['--config=configs/nothing.py'], 'no recipe configs/nothing.py; .* here are .*avatars'),
     (['--config=configs/emoji.py:blue'], "no variant and no data set 'blue'; variants"),
     (['--config=configs/emoji.py', '--config.model.widht=3'], 'field: .widht. Did you mean "width"'),
     (['--config=configs/emoji.py', '--config.batch_size=x'], 'config.batch_size=x'),

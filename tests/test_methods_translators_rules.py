@@ -15,7 +15,7 @@ from decoupled_gan.methods.translate import cut, cyclegan, munit, pix2pix, ugati
 from decoupled_gan.run import experiment
 
 REAL = Pair(jnp.array([0.5]), jnp.array([1.0]))
-SQUARES = ADVERSARIAL['least_squares']
+SQUARES = ADVERSARIAL['least_squares']()
 
 
 def asked(offered):
@@ -94,7 +94,7 @@ def test_pix2pix_judges_the_very_fake_that_it_learns_by_dropout_included():
 class Product:
   """A pix2pix of scalars: the generator multiplies by `weight`, the discriminator adds x and y."""
 
-  adversarial = ADVERSARIAL['non_saturating']
+  adversarial = ADVERSARIAL['non_saturating']()
 
   def __init__(self, weight):
     self.weight = weight

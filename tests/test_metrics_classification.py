@@ -67,12 +67,14 @@ def test_clusters_are_told_by_their_features_and_shuffled_labels_are_not(name):
   assert value(name, shuffled) < 0.6
 
 
-def test_intervals_are_there_and_shares_stay_within_0_and_1():
-  for name in ('accuracy', 'top3', 'balanced_accuracy', 'five_shot'):
+def test_intervals_stay_within_0_and_1_and_there_is_none_where_all_are_right():
+  several = Response(*(np.concatenate([x] * 4) for x in ANSWERS))  # of too few there is no interval
+  for name in ('accuracy', 'balanced_accuracy', 'five_shot'):
     found = METRICS[name].function(
-      ANSWERS if name != 'five_shot' else clusters(), np.random.default_rng(0)
+      several if name != 'five_shot' else clusters(), np.random.default_rng(0)
     )
     assert 0 <= found.low <= found.value <= found.high <= 1
+  assert np.isnan(METRICS['top3'].function(several, np.random.default_rng(0)).low)
 
 
 @pytest.mark.parametrize(

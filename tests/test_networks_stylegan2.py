@@ -32,7 +32,8 @@ def outputs(networks, z, real):
   found['image'], features = g.synthesis.features(g.broadcast(w), 'const')
   found['image_without_noise'] = g.synthesis(g.broadcast(w), 'none')
   found['features_8'], found['features_32'] = features[8], features[32]
-  found['logits'], code = networks.discriminator.judge_and_decode(real)
+  verdict, code = networks.discriminator.judge_and_decode(real)
+  found['logits'] = verdict.outputs
   found['f'], found['i'], found['code_w'] = code
   half = [jax.image.resize(x, (8, 8, 8, x.shape[3]), 'bilinear', antialias=False) for x in code[:2]]
   found['rebuilt_from_8'] = g.synthesis.resume(*half, code.w, 'const')

@@ -54,8 +54,8 @@ def test_each_phase_can_move_exactly_the_groups_that_its_table_names(recipe):
 def test_a_recipe_says_what_it_is_how_to_run_it_and_what_to_expect(name):
   header = importlib.import_module(f'configs.{name}').__doc__
   command = 'launch/quickstart.sh' if name == 'quickstart' else f'--config=configs/{name}.py'
-  for part in (command, 'Expected'):
-    assert part in header, part
+  assert command in header
+  assert 'Expected' in header or 'Measured' in header
 
 
 @pytest.mark.parametrize('name', recipes.names())

@@ -223,5 +223,11 @@ ADVERSARIAL: dict[str, Callable[..., Adversarial]] = {
 """Name -> (constants) -> Adversarial."""
 
 
+def unpaired() -> dict[str, Adversarial]:
+  """Those of ADVERSARIAL, with their constants, whose generator looks at fakes alone."""
+  made = {name: make() for name, make in ADVERSARIAL.items()}
+  return {name: loss for name, loss in made.items() if not loss.pairs}
+
+
 def _signed_least_squares(logits: Array, real: bool) -> Array:
   return least_squares(logits, 1 if real else -1)

@@ -119,7 +119,7 @@ def load_labelled(config) -> Dataset:
     UserError: as `load_plain`; an attribute that is no such feature, or does not have its classes.
   """
   plain, name = load_plain(config), _name(config, 'cifar10')
-  builder = _prepared(name, config.data.path or None)
+  builder = _prepared(name, config)
   tables = {
     attribute: _classes(builder, name, attribute, tuple(config.attributes[attribute]))
     for attribute in sorted(config.attributes)

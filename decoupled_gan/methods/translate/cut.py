@@ -30,7 +30,7 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Pair, image_shape
-from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
+from decoupled_gan.losses.adversarial import Adversarial, unpaired
 from decoupled_gan.losses.contrastive import patch_nce
 from decoupled_gan.networks.translate import INITS, NORMS, check_multiple, choice
 from decoupled_gan.networks.translate.patch import PatchGAN
@@ -111,7 +111,7 @@ def build(config: ConfigDict) -> CUT:
   check_multiple(image_shape(config), 4, 'the generator halves it twice')
   choice('model.norm', model.norm, NORMS)
   choice('model.initial', model.initial, INITS)
-  known = {name: x for name, x in ADVERSARIAL.items() if not x.pairs}
+  known = unpaired()
   choice('losses.adversarial', losses.adversarial, known)
   shared = {
     'norm': model.norm, 'antialias': model.antialias, 'initial': model.initial, 'dtype': dtype

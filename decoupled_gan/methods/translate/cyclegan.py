@@ -31,7 +31,7 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Pair, image_shape
 from decoupled_gan.layers.domain import PerDomain, over_domains
 from decoupled_gan.layers.pool import ImagePool
-from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
+from decoupled_gan.losses.adversarial import Adversarial, unpaired
 from decoupled_gan.losses.pixels import l1
 from decoupled_gan.networks.translate import INITS, NORMS, check_multiple, choice
 from decoupled_gan.networks.translate.patch import PatchGAN
@@ -83,7 +83,7 @@ def build(config: ConfigDict) -> CycleGAN:
   check_multiple(image_shape(config), 4, 'the generator halves it twice')
   choice('model.norm', model.norm, NORMS)
   choice('model.initial', model.initial, INITS)
-  known = {name: x for name, x in ADVERSARIAL.items() if not x.pairs}
+  known = unpaired()
   choice('losses.adversarial', config.losses.adversarial, known)
   return CycleGAN(
     make_generator=functools.partial(

@@ -28,7 +28,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Aligned, Array, image_shape
 from decoupled_gan.errors import UserError
-from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
+from decoupled_gan.losses.adversarial import Adversarial, unpaired
 from decoupled_gan.losses.pixels import l1
 from decoupled_gan.networks.translate import INITS, NORMS, check_multiple, choice
 from decoupled_gan.networks.translate.patch import PatchGAN
@@ -73,7 +73,7 @@ def build(config: ConfigDict) -> Pix2Pix:
   choice('model.norm', model.norm, NORMS)
   choice('model.initial', model.initial, INITS)
   choice('model.generator', model.generator, GENERATORS)
-  known = {name: x for name, x in ADVERSARIAL.items() if not x.pairs}
+  known = unpaired()
   choice('losses.adversarial', config.losses.adversarial, known)
   own = choice('model.test_statistics', model.test_statistics, STATISTICS) == 'image'
   shared = {'norm': model.norm, 'initial': model.initial, 'own_statistics': own, 'dtype': dtype}
