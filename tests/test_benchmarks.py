@@ -20,6 +20,7 @@ def accelerator(folder, *arguments):
   return json.loads((folder / 'found.json').read_text())
 
 
+@pytest.mark.slow
 def test_the_accelerators_benchmark_runs_on_the_cpu_and_agrees_with_itself(tmp_path):
   found = accelerator(tmp_path, '--only=gan')
   assert found['platform'] == 'cpu'

@@ -23,7 +23,14 @@ from decoupled_gan.core.types import Array
 from decoupled_gan.layers.conv import SameConv
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
-from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, norm_of, square_size
+from decoupled_gan.networks.backbones.staged import (
+  Flatten,
+  Links,
+  Staged,
+  condition_of,
+  norm_of,
+  square_size,
+)
 from decoupled_gan.networks.heads import Last
 
 START = 4  # px
@@ -121,13 +128,6 @@ class Conv(nn.Module):
       spectral=self.norm.spectral, kernel_init=INIT, dtype=self.dtype, name='conv',
     )  # fmt: skip
     return self.activation(self.norm('norm', conv(x), labels))
-
-
-class Flatten(nn.Module):
-  """[B, ...] -> features [B, F]."""
-
-  def __call__(self, x: Array, labels: Array | None) -> Array:
-    return x.reshape(len(x), -1)
 
 
 def pixels(x: Array) -> Array:

@@ -17,7 +17,7 @@ from decoupled_gan.core.types import Array, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
-from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, norm_of
+from decoupled_gan.networks.backbones.staged import Flatten, Links, Staged, condition_of, norm_of
 from decoupled_gan.networks.heads import Last
 
 HE = nn.initializers.he_normal()
@@ -46,7 +46,7 @@ class Generator(Staged):
 
 
 class Discriminator(Staged):
-  """Examples -> features [B, width]."""
+  """Examples -> features [B, width]; without hidden layers, the examples as vectors."""
 
   width: int
   depth: int
@@ -61,7 +61,8 @@ class Discriminator(Staged):
 
   def chain(self):
     hidden = functools.partial(Hidden, self.width, self.activation, self.norm, self.dtype)
-    return dict(self.condition) | {f'hidden_{i}': hidden for i in range(self.depth)}
+    layers = {f'hidden_{i}': hidden for i in range(self.depth)} or {'features': Flatten}
+    return dict(self.condition) | layers
 
 
 class Waves(nn.Module):

@@ -146,6 +146,13 @@ class Referenced(nn.Module):
     return found
 
 
+class Flatten(nn.Module):
+  """[B, ...] -> features [B, F]."""
+
+  def __call__(self, x: Array, labels: Array | None) -> Array:
+    return x.reshape(len(x), -1)
+
+
 def looks(network: nn.Module, x: Array, labels: Array | None = None) -> Array | None:
   """Where the middle pixel of each map with self-attention looks: weights [B, h, w]; None without any.
 
