@@ -213,18 +213,24 @@ def test_a_process_that_hangs_is_given_up_within_a_minute(home, stopped):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('told', [0, 1, 'all'])
-def test_sigterm_to_any_process_saves_and_ends_all_and_the_next_start_goes_on(home, told):
-  name = f'terminated{told}'
+@pytest.mark.parametrize(
+  ('number', 'told'),
+  [
+    ('SIGTERM', 0), ('SIGTERM', 1), ('SIGTERM', 'all'), ('SIGINT', 0), ('SIGINT', 1), ('SIGHUP', 0),
+    ('SIGHUP', 1),
+  ],
+)  # fmt: skip
+def test_a_signal_to_any_process_saves_and_ends_all_and_the_next_start_goes_on(home, number, told):
+  name = f'{number}{told}'
   process = launch(home, 2, name, 'endless')
   wait_for_step(process, home, name, 5)
   if told == 'all':
     process.terminate()  # the script passes it on
   else:
-    os.kill(process_of(home, name, told), signal.SIGTERM)
+    os.kill(process_of(home, name, told), getattr(signal, number))
   assert process.wait(60) == 0
   log = (home / f'{name}.log').read_text()
-  found = re.findall(r'\[(\d)\] Stopped by SIGTERM after step (\d+); step (\d+) is saved', log)
+  found = re.findall(rf'\[(\d)\] Stopped by {number} after step (\d+); step (\d+) is saved', log)
   assert sorted(process for process, *_ in found) == ['0', '1']
   ((after, saved),) = {tuple(steps) for _, *steps in found}
   assert after == saved
