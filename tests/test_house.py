@@ -117,3 +117,25 @@ def test_the_core_imports_no_tensorflow():
   modes = 'from decoupled_gan.modes import train, translate, evaluate'
   found = modules_after(f'import decoupled_gan.cli\n{modes}')
   assert 'tensorflow' not in found
+
+
+@pytest.mark.parametrize(
+  ('mode', 'most', 'may'),
+  [
+    ('train', 1500, ()),
+    ('translate', 1500, ()),
+    ('draw', 1500, ()),
+    ('reconstruct', 1500, ()),
+    ('routes', 1500, ()),
+    ('plan', 1200, ()),
+    ('export', 1500, ()),
+    ('evaluate', 2100, ('scipy',)),
+    ('nrds', 2000, ('scipy', 'matplotlib')),
+  ],
+)
+def test_a_mode_imports_what_it_needs_and_no_more(mode, most, may):
+  """What takes half a second each, and how many modules: they are read before the first image is."""
+  heavy = {'scipy', 'grain', 'sklearn', 'pandas', 'matplotlib', 'tensorboardX', 'tensorflow', 'torch'}
+  found = modules_after(f'import decoupled_gan.cli\nimport decoupled_gan.modes.{mode}')
+  assert not (heavy - set(may)) & {name.split('.')[0] for name in found}
+  assert len(found) <= most
