@@ -47,7 +47,7 @@ def ours(options, source: Path, output: Path):
   def run():
     images = input_images(str(source), config)
     files = destinations(images, str(source), str(output), '', config)
-    translate.translate_images(trained, function, images, files, 'square')
+    translate.translate_images(trained, function, images, files)
 
   return run
 

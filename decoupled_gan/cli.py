@@ -55,7 +55,9 @@ flags.DEFINE_string(
 flags.DEFINE_string('dtype', 'float32', 'what networks compute in: float32 or bfloat16')
 flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')
 flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
-flags.DEFINE_string('resize', 'square', "square (the size of training) or keep (the image's own)")
+flags.DEFINE_string(
+  'resize', '', "square (the size of training) or keep (the image's own, as after data.fit=crop)"
+)
 flags.DEFINE_string('topology', 'local', 'local, or a slice of TPU chips such as v5e:2x4')
 flags.DEFINE_bool('fast', False, 'compile with little effort; memory is then no real figure')
 flags.DEFINE_bool('largest_batch', False, 'find the largest batch per chip that fits')

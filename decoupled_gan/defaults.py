@@ -55,7 +55,8 @@ def get_config() -> ConfigDict:
   config.data.augment = True
   config.data.range = ()  # (low, high): the values of files that become 0 and 255; (): all that fit
   config.data.stretch = False  # each image's values to 0..255 first, as scipy's imresize did
-  config.data.center_crop = False  # to a square before resizing, which otherwise ignores the aspect
+  config.data.fit = 'resize'  # whatever the aspect; or crop (windows at the images' own scale), or pad
+  config.data.center_crop = False  # to the aspect of image_size before all else
   config.data.interpolation = 'bilinear'  # or bicubic: how images are resized
   config.data.mirror = False  # train on left-right mirrored images as well: twice as many
   config.data.index = False  # batches say which examples they are of

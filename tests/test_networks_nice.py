@@ -282,7 +282,7 @@ def test_the_local_logit_is_of_average_then_maximum_with_the_normalised_weight(e
 
 @pytest.mark.parametrize(('size', 'depth'), [(48, 6), (96, 7), (192, 8), (256, 7), (100, 7)])
 def test_sizes_that_the_depth_can_take_pass(size, depth):
-  check_size(size, depth)
+  check_size((size, size), depth)
 
 
 @pytest.mark.parametrize(
@@ -301,13 +301,13 @@ def test_sizes_that_the_depth_can_take_pass(size, depth):
 )  # fmt: skip
 def test_sizes_that_do_not_fit_are_told_what_does(size, depth, message):
   with pytest.raises(UserError, match=f'^{re.escape(message)}$'):
-    check_size(size, depth)
+    check_size((size, size), depth)
 
 
 @pytest.mark.parametrize('depth', [6, 7, 8])
 def test_the_smallest_size_works_and_four_pixels_less_does_not(depth):
   smallest = {6: 48, 7: 96, 8: 192}[depth]
-  check_size(smallest, depth)
+  check_size((smallest, smallest), depth)
   z = shape(1, smallest // 4, smallest // 4, 4)
   assert outputs(Classifier(2, depth), z)['global'].shape == (1, 1, 1, 1)
   with pytest.raises(ValueError, match='reflection padding of 1 needs a map larger'):

@@ -13,6 +13,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from decoupled_gan.errors import UserError
+
 Array = jax.Array
 Losses = dict[str, Array]
 """Loss name -> scalar, float32, unweighted: weights live in the routes."""
@@ -102,6 +104,17 @@ def image_shape(config: ConfigDict) -> tuple[int, int]:
   """(height, width) in pixels: `config.image_size` is a number or a pair."""
   size = config.image_size
   return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def square_size(config: ConfigDict) -> int:
+  """The edge of square images in pixels; raises UserError where they are no squares."""
+  height, width = image_shape(config)
+  if height != width:
+    raise UserError(
+      f'image_size={height},{width}: networks of method={config.method!r} make squares. Name one number '
+      'of pixels, or a method whose networks take rectangles, such as nice or cyclegan.'
+    )
+  return height
 
 
 def batch_shape(config: ConfigDict, kind: type[Batch]) -> Batch:

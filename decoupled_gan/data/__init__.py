@@ -12,9 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import DIRECTIONS, Aligned, Batch, Examples, Pair
+from decoupled_gan.core.types import DIRECTIONS, Aligned, Batch, Examples, Pair, image_shape
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
 from decoupled_gan.data.pipeline import take, test_batch, test_images, train_batches
+from decoupled_gan.data.transforms import FITS
 from decoupled_gan.data.views import cropped, exchanged, forgotten, held_out, limited, mirrored, thinned
 from decoupled_gan.errors import UserError, listing
 
@@ -83,6 +84,8 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     )
   if config.data.direction not in DIRECTIONS:
     raise UserError(f'data.direction={config.data.direction!r} is unknown; there are a_to_b and b_to_a.')
+  if config.data.fit not in FITS:
+    raise UserError(f'data.fit={config.data.fit!r} is unknown; there are {listing(FITS)}.')
   if config.data.range and word not in WITH_RANGE:
     raise UserError(
       f'data.range={tuple(config.data.range)}: data.source={source!r} makes its own pictures, of 8 '
@@ -103,7 +106,7 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
   if config.data.labels_per_class:
     dataset = forgotten(dataset, config.data.labels_per_class, config.seed)
   if config.data.center_crop:
-    dataset = cropped(dataset)
+    dataset = cropped(dataset, image_shape(config))
   return mirrored(dataset) if config.data.mirror else dataset
 
 

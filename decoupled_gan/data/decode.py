@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine.archive import Member
@@ -34,15 +34,20 @@ class Look:
 
   Attributes:
     problem: why it cannot be an image of the set, or '' when nothing speaks against it.
-    side: the shorter one in pixels; EXIF orientation does not change it.
+    size: (height, width) in pixels, by its EXIF orientation if its header has one.
     deep: it has more than 8 bits a channel.
     frames: it has more than one, as an animation has.
   """
 
   problem: str
-  side: int = 0
+  size: tuple[int, int] = (0, 0)
   deep: bool = False
   frames: bool = False
+
+  @property
+  def side(self) -> int:
+    """The shorter one."""
+    return min(self.size)
 
 
 def decode(file, channels: int, name, values: tuple = ()) -> np.ndarray:
@@ -164,7 +169,15 @@ def _seen(image: Image.Image, floats: bool) -> Look:
   except _TooLarge as error:
     return Look(f'{error}: make it smaller')
   frames = image.format != 'MPO' and getattr(image, 'is_animated', False)
-  return Look('', min(image.size), _is_deep(image), frames)
+  return Look('', _size_of(image), _is_deep(image), frames)
+
+
+def _size_of(image: Image.Image) -> tuple[int, int]:
+  """(height, width) behind the orientation that the header tells; a PNG may have one behind its pixels."""
+  if image.format == 'PNG' and 'exif' not in image.info:  # getexif would decode it to look for more
+    return image.size[::-1]
+  lying = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+  return image.size if lying else image.size[::-1]
 
 
 def _is_deep(image: Image.Image) -> bool:

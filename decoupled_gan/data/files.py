@@ -14,12 +14,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from decoupled_gan.data.decode import decode, look, values_of
+from decoupled_gan.data.decode import Look, decode, look, values_of
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine.archive import Archive, Member
 
@@ -57,6 +57,10 @@ class FileImages:
     names, left_out = _find(root)
     return cls(root, names, channels, tuple(values), left_out)
 
+  def some(self, which: Sequence[int]) -> 'FileImages':
+    """The files `which`, in this order."""
+    return replace(self, names=tuple(self.names[i] for i in which))
+
   @property
   def paths(self) -> list[Path | Member]:
     return [self.root / name for name in self.names]
@@ -67,6 +71,12 @@ class FileImages:
   def __getitem__(self, index: int) -> np.ndarray:
     path = self.root / self.names[index]
     return decode(path, self.channels, path, self.values)
+
+
+def looks(paths: Sequence[Path | Member], floats: bool = False) -> list[Look]:
+  """What the headers of image files tell, read in parallel."""
+  with ThreadPoolExecutor(_THREADS) as pool:
+    return list(pool.map(lambda path: look(path, floats), paths))
 
 
 def tree(path: Path) -> Path | Member:
@@ -88,15 +98,14 @@ def verify(paths: Sequence[Path | Member], image_size, values: tuple = ()) -> tu
       shorter side would have to be enlarged more than 8 times to reach `image_size`.
   """
   values = check_values(values)
-  with ThreadPoolExecutor(_THREADS) as pool:
-    looks = list(pool.map(lambda path: look(path, bool(values)), paths))
-  damaged = [f'{path} ({x.problem})' for path, x in zip(paths, looks, strict=True) if x.problem]
+  found = looks(paths, bool(values))
+  damaged = [f'{path} ({x.problem})' for path, x in zip(paths, found, strict=True) if x.problem]
   if damaged:
     raise UserError(
       f'{len(damaged)} of {len(paths)} images cannot be used, repair or remove them: {listing(damaged)}'
     )
   least = min(np.atleast_1d(image_size)) / MAX_ENLARGEMENT
-  small = [f'{path} ({x.side} px)' for path, x in zip(paths, looks, strict=True) if x.side < least]
+  small = [f'{path} ({x.side} px)' for path, x in zip(paths, found, strict=True) if x.side < least]
   if small:
     raise UserError(
       f'{len(small)} of {len(paths)} images have a shorter side below {least:g} px, which '
@@ -104,11 +113,11 @@ def verify(paths: Sequence[Path | Member], image_size, values: tuple = ()) -> tu
       f'lower image_size: {listing(small)}'
     )
   notes = []
-  if moving := [str(path) for path, x in zip(paths, looks, strict=True) if x.frames]:
+  if moving := [str(path) for path, x in zip(paths, found, strict=True) if x.frames]:
     notes.append(f'only the first frame is used of {listing(moving, 3)}')
   if not values:
     for deep in (False, True):
-      notes += _dim([path for path, x in zip(paths, looks, strict=True) if x.deep == deep])
+      notes += _dim([path for path, x in zip(paths, found, strict=True) if x.deep == deep])
   return tuple(notes)
 
 

@@ -15,10 +15,10 @@ from operator import itemgetter
 
 import numpy as np
 
-from decoupled_gan.core.types import Batch, Pair, present
+from decoupled_gan.core.types import Batch, Pair, image_shape, present
 from decoupled_gan.data.dataset import Dataset, Images
 from decoupled_gan.data.episodes import ENDLESS, Episodes, InEpisodes
-from decoupled_gan.data.transforms import augment, resize, stretch
+from decoupled_gan.data.transforms import augment, fitted, stretch
 from decoupled_gan.data.views import column
 from decoupled_gan.errors import UserError
 
@@ -33,14 +33,14 @@ def train_batches(
 
   Args:
     dataset: what `load` gave.
-    config: reads seed, batch_size, image_size, data.augment and data.num_threads (0: none).
+    config: reads seed, batch_size, image_size, data.augment, data.fit and data.num_threads (0: none).
     start_step: the step whose batch comes first.
     process_index: which of the `process_count` processes this is.
     process_count: every process gets batch_size / process_count images a step; process p's are the
       p-th contiguous chunk of the batch that a single process would get.
 
   Returns:
-    An iterator of `dataset.kind`: images uint8 [batch_size / process_count, S, S, C], points, labels;
+    An iterator of `dataset.kind`: images uint8 [batch_size / process_count, H, W, C], points, labels;
     `close()` stops its threads.
 
   Raises:
@@ -151,26 +151,25 @@ def take(batches: Iterator[Batch], count: int) -> Batch:
 
 
 def test_images(images: Images, which: int | Sequence[int] | None, config) -> np.ndarray:
-  """Test images after the test protocol: resize to (S, S), nothing random.
+  """Test images after the test protocol: brought to the size of training, nothing random.
 
   Args:
     images: one domain, e.g. `dataset.test.a`.
     which: indices, or a number for the first so many, or None for all.
-    config: reads image_size, image_channels, data.interpolation and data.num_threads.
+    config: reads image_size, image_channels, data.fit, data.interpolation and data.num_threads.
 
   Returns:
-    uint8 [N, S, S, C].
+    uint8 [N, H, W, C].
 
   Raises:
     UserError: an image that cannot be decoded.
   """
   if which is None or isinstance(which, int):
     which = range(len(images))[:which]
-  size = config.image_size
   with ThreadPoolExecutor(max(1, config.data.num_threads)) as pool:
     resized = list(pool.map(lambda index: _tested(images[index], config), which))
   if not resized:
-    return np.zeros((0, size, size, config.image_channels), np.uint8)
+    return np.zeros((0, *image_shape(config), config.image_channels), np.uint8)
   return np.stack(resized)
 
 
@@ -219,7 +218,7 @@ def _episodes(fields: dict, config) -> Episodes | None:
 
 
 def _examples(rows: Rows, config, number: int, episodes: Episodes | None = None):
-  """Endless examples, a grain.MapDataset: tuples of images, uint8 [S, S, C], and what else there is.
+  """Endless examples, a grain.MapDataset: tuples of images, uint8 [H, W, C], and what else there is.
 
   Args:
     episodes: the order of the rows, where they come in episodes.
@@ -254,7 +253,8 @@ def _augmented(example: tuple, rng: np.random.Generator, config) -> tuple:
 
   def convert(image):
     rng.bit_generator.state = state
-    return augment(_stretched(image, config), rng, config.image_size, config.data.interpolation)
+    shape, data = image_shape(config), config.data
+    return augment(_stretched(image, config), rng, shape, data.interpolation, data.fit)
 
   return tuple(convert(x) if x.dtype == np.uint8 else x for x in example)
 
@@ -264,7 +264,8 @@ def _resized(example: tuple, config) -> tuple:
 
 
 def _tested(image: np.ndarray, config) -> np.ndarray:
-  return resize(_stretched(image, config), config.image_size, config.data.interpolation)
+  data = config.data
+  return fitted(_stretched(image, config), image_shape(config), data.fit, data.interpolation)
 
 
 def _stretched(image: np.ndarray, config) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -80,11 +81,11 @@ def changed(batch: Batch, images: Callable, arrays: Callable = lambda x: x) -> B
   return batch._replace(**fields)
 
 
-def cropped(dataset: Dataset) -> Dataset:
-  """All images cropped to the square in their middle."""
+def cropped(dataset: Dataset, aspect: tuple[int, int] = (1, 1)) -> Dataset:
+  """All images cropped to the largest part in their middle whose sides are as those of `aspect`."""
 
   def crop(images):
-    return Changed(images, center_crop)
+    return Changed(images, partial(center_crop, aspect=aspect))
 
   return replace(dataset, train=changed(dataset.train, crop), test=changed(dataset.test, crop))
 

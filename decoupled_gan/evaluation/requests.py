@@ -7,7 +7,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from decoupled_gan.data.transforms import resize
+from decoupled_gan.core.types import image_shape
+from decoupled_gan.data.transforms import fitted
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation import metrics, own, scoring
 from decoupled_gan.evaluation.metrics import protocols
@@ -78,7 +79,8 @@ def real_images(task: Task, protocol: protocols.Protocol, config: ConfigDict) ->
   name = f'{task.name} real ({protocol.reference})'
   if protocol.reference_size == 'own' or config.vector_size:
     return scoring.of_images(name, images)
-  return scoring.of_images(name, images, lambda image: resize(image, config.image_size))
+  shape, fit = image_shape(config), config.data.fit
+  return scoring.of_images(name, images, lambda image: fitted(image, shape, fit))
 
 
 def generated_images(task: Task, variables, config: ConfigDict, count: int | None = None) -> ImageSet:

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
-from decoupled_gan.layers import conv_ops
+from decoupled_gan.layers import conv_ops, extent
 
 torch_kernel = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
 """torch's default for convolutions and linear layers: U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
@@ -68,7 +68,7 @@ def spectral_norm(layer: nn.Module, kernel: Array, iterate: bool = True) -> Arra
 
 PADDINGS = {
   'reflect': conv_ops.reflect_pad,
-  'zero': lambda x, pad: jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0))),
+  'zero': lambda x, pad: extent.bordered(x, pad, 'constant'),
 }
 """Name -> (x [B, H, W, C], pixels) -> x with a border of so many pixels."""
 
@@ -139,7 +139,8 @@ class ConvTranspose(nn.Module):
     height, width = (2 * n for n in x.shape[1:3])
     shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
     kernel = self.param('kernel', self.kernel_init, shape)
-    y = conv_ops.conv_transpose(x.astype(self.dtype), kernel.astype(self.dtype), 2)
+    x = extent.cleared(x).astype(self.dtype)
+    y = conv_ops.conv_transpose(x, kernel.astype(self.dtype), 2)
     y = y[:, 1 : 1 + height, 1 : 1 + width]
     if self.use_bias:
       y = conv_ops.add_bias(y, self.param('bias', self.bias_init, (self.features,)))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from decoupled_gan.layers import conv_formulations as formulations
+from decoupled_gan.layers import extent
 
 
 def conv(x, kernel, stride=1, groups=1):
@@ -198,7 +199,7 @@ def reflect_pad(x, pad):
     raise ValueError(
       f'reflection padding of {pad} needs a map larger than {pad} pixels, got {height}x{width}'
     )
-  return jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode='reflect')
+  return extent.bordered(x, pad, 'reflect')
 
 
 def pixel_shuffle(x, factor=2):
@@ -211,7 +212,4 @@ def pixel_shuffle(x, factor=2):
   return x.reshape(batch, height * factor, width * factor, channels // factor**2)
 
 
-def moments(x, axes, ddof=0):
-  """Mean and variance of x over axes, reduced dimensions kept; float32 whatever x's dtype."""
-  x = x.astype(jnp.float32)
-  return x.mean(axes, keepdims=True), x.var(axes, keepdims=True, ddof=ddof)
+moments = extent.moments

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
-from decoupled_gan.layers import conv_ops
+from decoupled_gan.layers import conv_ops, extent
 
 EPSILON = 1e-5
 IN_LOGITS = (3.2, 1.0)  # (instance, layer): AdaLIN starts at rho_in = 0.90
@@ -37,7 +37,7 @@ def mixed_normalise(x: Array, rho: Array, gamma: Array, beta: Array) -> Array:
 
 def _mixed_forward(x, rho, gamma, beta):
   mean, var = (s[:, 0, 0] for s in conv_ops.moments(x, axes=(1, 2), ddof=1))  # [B, C] float32
-  pixels, channels = x.shape[1] * x.shape[2], x.shape[3]
+  pixels, channels = extent.pixels_of(x), x.shape[3]
   layer_mean = _sum(mean) / channels  # [B, 1]
   sums = (pixels - 1) * var + pixels * jnp.square(mean - layer_mean)  # within and between channels
   layer_var = _sum(sums) / (pixels * channels - 1)
@@ -82,6 +82,13 @@ def _sum(x: Array) -> Array:
 mixed_normalise.defvjp(_mixed_forward, _mixed_backward)
 
 
+def _mixed(x: Array, rho: Array, gamma: Array, beta: Array) -> Array:
+  """`mixed_normalise`, or its forward pass only for images that do not fill their arrays."""
+  if extent.size_of(x):
+    return _mixed_forward(x, rho, gamma, beta)[0]
+  return mixed_normalise(x, rho, gamma, beta)
+
+
 def _rho(layer: nn.Module, logits, rho: float, channels: int) -> Array:
   """The mixture's weights [2, C], of logits [C, 2] or of one rho [C]: as official checkpoints have
   them.
@@ -106,7 +113,7 @@ class LIN(nn.Module):
     gamma = self.param('gamma', nn.initializers.ones, (channels,))
     beta = self.param('beta', nn.initializers.zeros, (channels,))
     gamma, beta = (jnp.broadcast_to(p[None], (len(x), channels)) for p in (gamma, beta))
-    return mixed_normalise(x, _rho(self, LN_LOGITS, 0.0, channels), gamma, beta)
+    return _mixed(x, _rho(self, LN_LOGITS, 0.0, channels), gamma, beta)
 
 
 class AdaLIN(nn.Module):
@@ -116,7 +123,7 @@ class AdaLIN(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array, gamma: Array, beta: Array) -> Array:
-    return mixed_normalise(x, _rho(self, IN_LOGITS, 0.9, x.shape[-1]), gamma, beta)
+    return _mixed(x, _rho(self, IN_LOGITS, 0.9, x.shape[-1]), gamma, beta)
 
 
 class BatchNorm(nn.Module):
@@ -166,11 +173,15 @@ class InstanceNorm(nn.Module):
     return (x * scale + (beta[None, None, None] - mean * scale)).astype(x.dtype)
 
 
-@jax.custom_vjp
 def instance_normalise(x: Array) -> Array:
-  """Each channel of each image of x [B, H, W, C] by its own mean and biased variance; torch's eps.
+  """Each channel of each image of x [B, H, W, C] by its own mean and biased variance; torch's eps."""
+  return _instance_forward(x)[0] if extent.size_of(x) else _instance_normalise(x)
 
-  Its gradient is written out: two sums over pixels, then one affine map of x and the output's gradient.
+
+@jax.custom_vjp
+def _instance_normalise(x: Array) -> Array:
+  """Its gradient is written out: two sums over pixels, then one affine map of x and the output's gradient.
+
   It can be differentiated again.
   """
   return _instance_forward(x)[0]
@@ -190,7 +201,7 @@ def _instance_backward(saved, dy):
   return ((inverse * (dy_wide - shift - centred * slope)).astype(x.dtype),)
 
 
-instance_normalise.defvjp(_instance_forward, _instance_backward)
+_instance_normalise.defvjp(_instance_forward, _instance_backward)
 
 
 class TorchBatchNorm(nn.Module):

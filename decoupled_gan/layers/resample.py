@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
-from decoupled_gan.layers import conv_ops
+from decoupled_gan.layers import conv_ops, extent
 
 TAPS = (1.0, 3.0, 3.0, 1.0)
 
@@ -86,7 +86,7 @@ def blurred_half(x: Array) -> Array:
 
 def blurred_double(x: Array) -> Array:
   """Twice the size by [1, 3, 3, 1] with a repeated border: CUT's upsampling."""
-  padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='edge')
+  padded = extent.bordered(x, 1, 'edge')
   return upsample(padded)[:, 2:-2, 2:-2]
 
 
@@ -113,7 +113,7 @@ def conv_doubled(x: Array, kernel: Array) -> Array:
     places = jnp.concatenate([first, middle + last], at), jnp.concatenate([first + middle, last], at)
     kernel = jnp.stack(places, at)
   kernel = kernel.transpose(1, 3, 4, 0, 2, 5).reshape(2, 2, -1, 4 * outputs)
-  padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='edge')
+  padded = extent.bordered(x, 1, 'edge')
   y = conv_ops.conv(padded, kernel).reshape(batch, height + 1, width + 1, 2, 2, outputs)
   rows = [
     jnp.stack([y[:, i : i + height, j : j + width, i, j] for j in range(2)], 3) for i in range(2)

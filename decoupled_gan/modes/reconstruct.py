@@ -1,5 +1,6 @@
 """--mode=reconstruct: images beside what the generator makes of what the discriminator says of them."""
 
+import functools
 from collections import OrderedDict
 
 import numpy as np
@@ -7,6 +8,7 @@ from rich.progress import track
 
 from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
+from decoupled_gan.core.types import image_shape
 from decoupled_gan.data import results
 from decoupled_gan.data.results import BATCH
 from decoupled_gan.data.transforms import center_crop
@@ -40,7 +42,8 @@ def reconstruct(
   found = results.input_images(source, config)
   files = results.destinations(found, source, output, form, config)
   trained = inference.restore(run, workdir, step)
-  images = Changed(found, center_crop) if config.data.center_crop else found
+  crop = functools.partial(center_crop, aspect=image_shape(config))
+  images = Changed(found, crop) if config.data.center_crop else found
   function = trained.compiled(run.method.reconstruct)
   shown = []
 

@@ -23,21 +23,22 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError
-from decoupled_gan.layers import conv_ops
+from decoupled_gan.layers import conv_ops, extent
 from decoupled_gan.layers.conv import Conv, Dense, spectral_norm, torch_bias, torch_kernel
 from decoupled_gan.layers.norm import LIN, AdaLIN
 
 HEADS = ('local', 'middle', 'global')  # C0, C1, C2 of the paper
 
 
-def check_size(image_size: int, depth: int):
-  """Raises UserError unless the discriminator's depth can take the image size."""
+def check_size(shape: tuple[int, int], depth: int):
+  """Raises UserError unless the discriminator's depth can take images of this shape."""
   if depth < 6:
     raise UserError(f'model.depth={depth} is too small: the three-scale discriminator needs 6.')
-  if image_size % 4:
-    near = image_size // 4 * 4
-    raise UserError(f'image_size={image_size} must be a multiple of 4: try {near} or {near + 4}.')
-  smallest = 3 * 2 ** (depth - 2)
+  for size in shape:
+    if size % 4:
+      near = size // 4 * 4
+      raise UserError(f'image_size={size} must be a multiple of 4: try {near} or {near + 4}.')
+  image_size, smallest = min(shape), 3 * 2 ** (depth - 2)
   if image_size < smallest:
     fits = [d for d in range(6, depth) if image_size >= 3 * 2 ** (d - 2)]
     instead = f', or model.depth={fits[-1]}' if fits else ''
@@ -97,7 +98,8 @@ class Cam(nn.Module):
   @nn.compact
   def __call__(self, h: Array, iterate: bool = True) -> dict[str, Array]:
     h = h.astype(jnp.float32)
-    pooled = jnp.concatenate([h.mean((1, 2)), h.max((1, 2))], axis=-1)  # [B, 2C]
+    pooled = [extent.pooled_mean(h), extent.pooled_maximum(h)]
+    pooled = jnp.concatenate(pooled, axis=-1)  # [B, 2C]
     kernel = self.param('kernel', torch_kernel, (pooled.shape[-1], 1))
     logit = pooled @ kernel / spectral_norm(self, kernel, iterate)
     return {'logit': logit, 'weight': kernel[:, 0]}
@@ -199,7 +201,7 @@ class Style(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> tuple[Array, Array]:
     x = x.astype(jnp.float32)
-    x = x.reshape(x.shape[0], -1) if self.full else x.mean((1, 2))
+    x = x.reshape(x.shape[0], -1) if self.full else extent.pooled_mean(x)
     dense = lambda name: Dense(self.features, self.dtype, name=name)  # noqa: E731
     x = nn.relu(dense('hidden_0')(x))
     x = nn.relu(dense('hidden_1')(x))

@@ -1,5 +1,7 @@
 """A trained run, opened for use: networks from its checkpoint, ready to translate."""
 
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,9 @@ from ml_collections import ConfigDict
 from decoupled_gan.core import state
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.types import DIRECTIONS
+from decoupled_gan.data.sizes import shared
 from decoupled_gan.errors import UserError
+from decoupled_gan.layers import extent
 from decoupled_gan.machine import compilation
 from decoupled_gan.run import experiment, members
 from decoupled_gan.run.checkpoint import Checkpoints
@@ -38,10 +42,96 @@ class Trained:
     forward = self.compiled(self.run.method.translate, DIRECTIONS[direction])
     return lambda images: to_uint8(forward(images))
 
+  def any_size(self, direction: str, sizes: Sequence[tuple[int, int]], most: int) -> 'AnySize':
+    """A translator of images of these `sizes` by `most` programs at most; see AnySize."""
+    self.translator(direction)  # tells where the run does not do that
+    return AnySize(self, DIRECTIONS[direction], sizes, most)
+
   def compiled(self, function, *static, **options):
     """f(*arrays) -> function(gan, *arrays, *static), on these variables; see Experiment.compiled."""
     forward = self.run.compiled(function, *static, **options)
     return lambda *arrays: forward(self.variables, *arrays)
+
+
+class AnySize:
+  """Translates single images at sizes of their own, by programs that several sizes share.
+
+  An image's border is mirrored up to a multiple of what the networks halve, `multiple`. A program that
+  serves several sizes takes the image's own size as an argument (layers/extent.py): the numbers are those
+  of a program of that size, up to the order of sums.
+  """
+
+  def __init__(self, trained: Trained, target: str, sizes: Sequence, most: int):
+    self._trained, self._target = trained, target
+    self.multiple = self._multiple()
+    self._sizes = [self._padded(size) for size in sizes]
+    self._program = dict(shared(self._sizes, most))
+    self._compiled: dict[tuple[int, int], Any] = {}
+
+  @property
+  def programs(self) -> list[tuple[int, int]]:
+    """Their sizes, the largest first."""
+    return sorted(set(self._program.values()), key=lambda size: (-size[0] * size[1], size))
+
+  def order(self) -> list[int]:
+    """The images' numbers, those of one program together, the largest first: what does not fit fails soon."""
+    places = {program: i for i, program in enumerate(self.programs)}
+    numbers = range(len(self._sizes))
+    return sorted(numbers, key=lambda i: (places[self._program[self._sizes[i]]], i))
+
+  def memory(self, program: tuple[int, int]) -> int | None:
+    """Bytes that a program takes on a device beside the networks; None where the compiler does not tell."""
+    analysis = self._of(program).memory_analysis()
+    parts = ('temp_size_in_bytes', 'output_size_in_bytes')
+    return sum(getattr(analysis, part) for part in parts) if analysis else None
+
+  def __call__(self, image: np.ndarray) -> np.ndarray:
+    """uint8 [h, w, C] -> uint8 [h, w, C]; or as many times larger as the networks make images."""
+    own = self._padded(image.shape[:2])
+    program = self._program.setdefault(own, own)  # a size that no header told has its own
+    border = [(0, padded - given) for padded, given in zip(own, image.shape[:2], strict=True)]
+    image, given = np.pad(image, [*border, (0, 0)], 'symmetric'), image.shape[:2]
+    room = [(0, whole - padded) for whole, padded in zip(program, own, strict=True)]
+    arguments = np.pad(image, [*room, (0, 0)])[None], np.array(own, np.int32)
+    made = to_uint8(self._of(program)(self._trained.variables, *arguments))[0]
+    height, width = (n * made.shape[0] // program[0] for n in given)
+    return made[:height, :width]
+
+  def _of(self, program: tuple[int, int]):
+    if program not in self._compiled:
+      run = self._trained.run
+      exact = all(size == program for size, other in self._program.items() if other == program)
+      function = run.compiled(self._function, self._target, exact)
+      shape = jax.ShapeDtypeStruct((1, *program, run.config.image_channels), np.uint8)
+      lowered = function.lower(self._trained.variables, shape, jax.ShapeDtypeStruct((2,), np.int32))
+      self._compiled[program] = lowered.compile()
+    return self._compiled[program]
+
+  def _function(self, gan, images, own, target: str, exact: bool):
+    translate = self._trained.run.method.translate
+    if exact:
+      return translate(gan, images, target)
+    with extent.inside(images.shape[1:3], own):
+      return translate(gan, images, target)
+
+  def _padded(self, size: Sequence[int]) -> tuple[int, int]:
+    return tuple(-(-n // self.multiple) * self.multiple for n in size)
+
+  def _multiple(self) -> int:
+    """The least power of two, from 4 on, of whose multiples images keep their shape."""
+    run, channels = self._trained.run, self._trained.run.config.image_channels
+    function = lambda variables, images: run.gan.apply(  # noqa: E731
+      variables, images, self._target, method=run.method.translate
+    )
+    for multiple in (2**n for n in range(2, 10)):
+      odd = 64 // multiple // 2 * 2 + 3  # halved once more it would not come out even
+      shape = (odd * multiple, (odd + 2) * multiple)
+      images = jax.ShapeDtypeStruct((1, *shape, channels), np.float32)
+      with contextlib.suppress(TypeError, ValueError):
+        made = jax.eval_shape(function, self._trained.variables, images).shape[1:3]
+        if made[0] * shape[1] == made[1] * shape[0] and made[0] % shape[0] == 0:
+          return multiple
+    raise UserError(f'method={run.config.method!r} translates images of one size only.')
 
 
 def load(

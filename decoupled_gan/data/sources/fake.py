@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from decoupled_gan.core.types import Aligned, Examples, Pair
+from decoupled_gan.core.types import Aligned, Examples, Pair, image_shape
 from decoupled_gan.data.dataset import Dataset, with_channels
 
 TRAIN, TEST = 64, 16
@@ -93,4 +93,4 @@ def load_plain(config) -> Dataset:
 
 
 def _images(config, domain: str, first: int, count: int) -> FakeImages:
-  return FakeImages(domain, first, count, config.image_size, config.image_channels)
+  return FakeImages(domain, first, count, max(image_shape(config)), config.image_channels)

@@ -29,7 +29,7 @@ from ml_collections import ConfigDict
 
 from decoupled_gan import augment, terms
 from decoupled_gan.core.method import Method
-from decoupled_gan.core.types import Array, Examples, Losses
+from decoupled_gan.core.types import Array, Examples, Losses, square_size
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.equalised import NOISE
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
@@ -203,7 +203,7 @@ def fields(config: ConfigDict) -> dict:
   if model.noise not in NOISE:
     raise UserError(f'model.noise={model.noise!r} is unknown; there are {listing(NOISE)}.')
   pyramid = Pyramid(
-    size=config.image_size,
+    size=square_size(config),
     base=model.channel_base,
     largest=model.channel_max,
     image_channels=config.image_channels,

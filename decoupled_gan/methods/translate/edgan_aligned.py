@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.method import Method
-from decoupled_gan.core.types import Aligned, Array
+from decoupled_gan.core.types import Aligned, Array, square_size
 from decoupled_gan.methods.translate import edgan
 from decoupled_gan.networks.edgan import PairJudge, UNet, check_size
 
@@ -54,7 +54,7 @@ class AlignedEDGAN(edgan.Decoupled, nn.Module):
 
 def build(config: ConfigDict) -> AlignedEDGAN:
   """The module that `config` describes; raises UserError where its fields do not fit."""
-  check_size(config.image_size, 16)
+  check_size(square_size(config), 16)
   return AlignedEDGAN(
     channels=config.image_channels,
     width=config.model.width,

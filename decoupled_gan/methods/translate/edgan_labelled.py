@@ -22,7 +22,7 @@ from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.method import Method
-from decoupled_gan.core.types import Array, Examples, Losses
+from decoupled_gan.core.types import Array, Examples, Losses, square_size
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers.named_norms import Norm
 from decoupled_gan.losses import classification
@@ -107,7 +107,7 @@ def refine(gan: LabelledEDGAN, batch: Examples) -> Losses:
 
 def build(config: ConfigDict) -> LabelledEDGAN:
   """The module that `config` describes; raises UserError where its fields do not fit."""
-  check_size(config.image_size, 16)
+  check_size(square_size(config), 16)
   attributes = tuple((name, tuple(config.attributes[name])) for name in sorted(config.attributes))
   poor = [name for name, values in attributes if len(values) < 2]
   if poor or not attributes:
@@ -117,7 +117,7 @@ def build(config: ConfigDict) -> LabelledEDGAN:
     )
   return LabelledEDGAN(
     attributes=attributes,
-    image_size=config.image_size,
+    image_size=square_size(config),
     channels=config.image_channels,
     width=config.model.width,
     code_size=config.model.code_size,

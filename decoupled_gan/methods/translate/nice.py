@@ -29,7 +29,7 @@ from jax.lax import stop_gradient
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.method import Method
-from decoupled_gan.core.types import Array, Losses, Pair
+from decoupled_gan.core.types import Array, Losses, Pair, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.domain import PerDomain
 from decoupled_gan.losses.adversarial import least_squares
@@ -147,7 +147,7 @@ def translate(gan: NiceGAN, real: Pair) -> Losses:
 def build(config: ConfigDict) -> NiceGAN:
   """The module that `config` describes; raises UserError where the facts forbid it."""
   model = config.model
-  check_size(config.image_size, model.depth)
+  check_size(image_shape(config), model.depth)
   unknown = set(model.heads) - set(HEADS)
   if unknown:
     raise UserError(f'model.heads: {listing(unknown)} is unknown; the heads are {listing(HEADS)}.')

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError
-from decoupled_gan.layers import conv_ops
+from decoupled_gan.layers import conv_ops, extent
 from decoupled_gan.layers.conv import Conv, spectral_norm, torch_bias, torch_kernel
 from decoupled_gan.layers.norm import LIN, AdaLIN, instance_normalise
 from decoupled_gan.layers.resample import conv_doubled
@@ -47,8 +47,8 @@ class Attention(nn.Module):
   @nn.compact
   def __call__(self, x: Array, iterate: bool = True) -> tuple[Array, Array]:
     channels, wide = x.shape[-1], x.astype(jnp.float32)
-    by_average, average = Score(self.spectral, name='average')(wide.mean((1, 2)), iterate)
-    by_maximum, maximum = Score(self.spectral, name='maximum')(wide.max((1, 2)), iterate)
+    by_average, average = Score(self.spectral, name='average')(extent.pooled_mean(wide), iterate)
+    by_maximum, maximum = Score(self.spectral, name='maximum')(extent.pooled_maximum(wide), iterate)
     kernel = self.param('kernel', torch_kernel, (1, 1, 2 * channels, channels))
     bias = self.param('bias', torch_bias(2 * channels), (channels,))
     weights = jnp.concatenate([average, maximum])
