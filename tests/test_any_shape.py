@@ -206,7 +206,8 @@ def test_a_folder_of_sizes_is_translated_by_few_programs_and_told_before(toy, tm
   images = data.files.FileImages.below(tmp_path / 'in')
   files = [tmp_path / name for name in images.names]
   assert translate_at_own_size(opened, 'a_to_b', images, files) == 20
-  assert '20 image(s) of 20 size(s): 8 programs are compiled; the largest is of' in capsys.readouterr().out
+  printed = capsys.readouterr().out
+  assert '20 image(s) of 20 size(s): 8 programs are compiled; the largest is of' in printed
   for name, shape in sizes.items():
     assert np.asarray(Image.open(tmp_path / name)).shape[:2] == shape
 

@@ -173,7 +173,7 @@ def _seen(image: Image.Image, floats: bool) -> Look:
 
 
 def _size_of(image: Image.Image) -> tuple[int, int]:
-  """(height, width) behind the orientation that the header tells; a PNG may have one behind its pixels."""
+  """(height, width) by the orientation in the header; a PNG may have one behind its pixels."""
   if image.format == 'PNG' and 'exif' not in image.info:  # getexif would decode it to look for more
     return image.size[::-1]
   lying = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)

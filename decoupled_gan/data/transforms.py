@@ -72,7 +72,7 @@ def inside(own: tuple[int, int], size: Size) -> tuple[int, int]:
 
 
 def framed(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-  """`image`, not larger than `shape`, in the middle of an image [H, W, C] that its border fills, mirrored."""
+  """`image`, not larger than `shape`, in the middle of one that its mirrored border fills: [H, W, C]."""
   pads = [(room // 2, room - room // 2) for room in np.subtract(shape, image.shape[:2])]
   return np.pad(image, [*pads, (0, 0)], 'symmetric')
 

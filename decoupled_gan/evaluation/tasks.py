@@ -11,7 +11,7 @@ import numpy as np
 
 from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
-from decoupled_gan.core.types import DIRECTIONS, Aligned, Pair
+from decoupled_gan.core.types import DIRECTIONS, Aligned, Examples, Pair
 from decoupled_gan.data import Images
 from decoupled_gan.data.dataset import Law
 from decoupled_gan.data.views import Some
@@ -67,6 +67,8 @@ def tasks_of(run, dataset) -> list[Task]:
     'classify': of_classifier,
     'attack': of_attacked,
   }
+  if run.method.batch is Examples:  # images that are translated have no counterparts there
+    del kinds['translate']
   found = [task for ability, of in kinds.items() if run.able(ability) for task in of(run, dataset)]
   if not found:
     raise UserError(

@@ -25,8 +25,8 @@ _current: ContextVar[tuple[tuple[int, int], Array] | None] = ContextVar('extent'
 def inside(whole: tuple[int, int], own: Array) -> Iterator[None]:
   """While a network is traced: its images have the size `whole`, of which int32 `own` [2] is filled.
 
-  Every map must be as many times smaller or larger as its image, in both: sizes are multiples of what the
-  network halves.
+  Every map must be as many times smaller or larger as its image, in both sides: sizes are multiples of
+  what the network halves.
   """
   token = _current.set((whole, own))
   try:

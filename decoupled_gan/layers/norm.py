@@ -180,7 +180,7 @@ def instance_normalise(x: Array) -> Array:
 
 @jax.custom_vjp
 def _instance_normalise(x: Array) -> Array:
-  """Its gradient is written out: two sums over pixels, then one affine map of x and the output's gradient.
+  """Its gradient is written out: two sums over pixels, then one affine map of x and that of the output.
 
   It can be differentiated again.
   """

@@ -17,6 +17,7 @@ METHODS: dict[str, str | Method] = {
   'cut': 'translate.cut',
   'ugatit': 'translate.ugatit',
   'munit': 'translate.munit',
+  'srgan': 'translate.srgan',
   'edgan_labelled': 'translate.edgan_labelled',
   'edgan_aligned': 'translate.edgan_aligned',
   'stylegan2': 'noise.stylegan2',

@@ -1,6 +1,5 @@
 """--mode=translate: images in, translated images out, by a trained run."""
 
-import numpy as np
 from rich.progress import track
 
 from decoupled_gan import data

@@ -45,11 +45,14 @@ class VGG16(nn.Module):
   """Images [N, 224, 224, 3] in 0..255 -> {'features': [N, 4096]}."""
 
   @nn.compact
-  def __call__(self, images: Array) -> dict[str, Array]:
+  def __call__(self, images: Array, upto: int | None = None) -> dict[str, Array] | Array:
+    """The features; or, of images of any size, the map [N, h, w, c] of layer `upto`, after ReLU."""
     mean, std = (jnp.array(v).reshape(1, 1, 1, 3) for v in (_MEAN, _STD))
     x = (images.astype(jnp.float32) / 255 - mean) / std
     for number, features in _LAYERS.items():
       x = Layer(features, name=f'features_{number}')(x)
+      if number == upto:
+        return x
       if number in _POOLED_AFTER:
         x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), 'VALID')
     x = x.transpose(0, 3, 1, 2).reshape(len(x), -1)  # the order of the published layer's inputs
@@ -65,6 +68,15 @@ def build() -> VGG16:
 def load() -> dict:
   """The published weights; raises UserError where they are missing or other ones."""
   return convert(pickles.read_tensors(weights.read(FILE, SHA256, URL, download=False), FILE))
+
+
+def maps(variables: dict, images: Array, layer: int) -> Array:
+  """The map of a layer, by its number in torchvision's list (7: conv2_2, 28: conv5_3), after ReLU.
+
+  Args:
+    images: [N, H, W, 3] in 0..255.
+  """
+  return VGG16().apply(variables, images, layer)
 
 
 def convert(state: dict) -> dict:

@@ -57,8 +57,8 @@ class AnySize:
   """Translates single images at sizes of their own, by programs that several sizes share.
 
   An image's border is mirrored up to a multiple of what the networks halve, `multiple`. A program that
-  serves several sizes takes the image's own size as an argument (layers/extent.py): the numbers are those
-  of a program of that size, up to the order of sums.
+  serves several sizes takes the image's own size as an argument (layers/extent.py): the numbers are
+  those of a program of that size, up to the order of sums.
   """
 
   def __init__(self, trained: Trained, target: str, sizes: Sequence, most: int):
@@ -74,13 +74,13 @@ class AnySize:
     return sorted(set(self._program.values()), key=lambda size: (-size[0] * size[1], size))
 
   def order(self) -> list[int]:
-    """The images' numbers, those of one program together, the largest first: what does not fit fails soon."""
+    """The images, those of one program together, the largest first: what does not fit fails soon."""
     places = {program: i for i, program in enumerate(self.programs)}
     numbers = range(len(self._sizes))
     return sorted(numbers, key=lambda i: (places[self._program[self._sizes[i]]], i))
 
   def memory(self, program: tuple[int, int]) -> int | None:
-    """Bytes that a program takes on a device beside the networks; None where the compiler does not tell."""
+    """Bytes that a program takes beside the networks; None where the compiler does not tell."""
     analysis = self._of(program).memory_analysis()
     parts = ('temp_size_in_bytes', 'output_size_in_bytes')
     return sum(getattr(analysis, part) for part in parts) if analysis else None
