@@ -46,6 +46,7 @@ config_flags.DEFINE_config_file('config', None, 'the recipe')
 flags.DEFINE_string('mode', 'train', 'what to do; or as the first word')
 flags.DEFINE_string('workdir', '', "the run's folder, local or gs://...; runs/<recipe> when left out")
 flags.DEFINE_string('input', '', 'an image, or a folder or a zip of images; import: a checkpoint')
+flags.DEFINE_string('mask', '', 'an image that is white where the hole is, or a folder of them')
 flags.DEFINE_string('output', '', 'where the results go')
 flags.DEFINE_string(
   'format',
@@ -162,6 +163,19 @@ def reconstruct():
 
   what = FLAGS.input, FLAGS.output, _checkpoint(), FLAGS.format
   reconstruct.reconstruct(_workdir(), *what, _dtype())
+
+
+@mode(
+  'inpaint',
+  'holes of images filled by a trained run',
+  reads='workdir input mask output format checkpoint dtype',
+  example='inpaint --workdir=runs/inpaint --input=photo.jpg --mask=hole.png --output=whole.png',
+)
+def inpaint():
+  from decoupled_gan.modes import inpaint
+
+  what = FLAGS.input, FLAGS.mask, FLAGS.output, _checkpoint(), FLAGS.format
+  inpaint.inpaint(_workdir(), *what, _dtype())
 
 
 @mode(

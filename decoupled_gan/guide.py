@@ -8,7 +8,7 @@ from decoupled_gan import recipes
 
 GROUPS = {
   'train': ('train', 'plan', 'routes'),
-  'use': ('translate', 'generate', 'reconstruct', 'export', 'import'),
+  'use': ('translate', 'generate', 'inpaint', 'reconstruct', 'export', 'import'),
   'measure': ('evaluate', 'nrds'),
 }
 ALWAYS = ('help', 'version')

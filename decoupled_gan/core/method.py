@@ -13,6 +13,7 @@ ABILITIES = {
   'edit': 'changes attributes of an image (--mode=generate --attributes=...)',
   'draw': 'draws images from seeds (--mode=generate --seeds=...)',
   'reconstruct': 'gives an image back (--mode=reconstruct)',
+  'complete': 'fills holes of an image (--mode=inpaint)',
   'classify': 'tells classes apart (--mode=evaluate)',
   'attack': 'makes adversarial examples for itself (--mode=evaluate)',
 }
@@ -54,6 +55,7 @@ class Method:
     style, draw: (gan, z, truncation) -> codes [B, D]; (gan, codes, noise) -> images or points.
     conditional: whether `draw` takes labels [B, K] as well, where a run has attributes.
     reconstruct: (gan, images) -> images.
+    complete: (gan, images, holes [B, H, W, 1]) -> images whose holes are filled.
     classify: (gan, examples) -> {attribute: (features [B, F], logits [B, K] or None)}.
     attack: (gan, examples, labels [B, K], steps) -> examples that it tells apart worst.
     lacks: (gan) -> {ability: why this run does not have it}, where a table leaves one out.
@@ -71,6 +73,7 @@ class Method:
   draw: Callable | None = None
   conditional: bool = False
   reconstruct: Callable | None = None
+  complete: Callable | None = None
   classify: Callable | None = None
   attack: Callable | None = None
   lacks: Callable[[Any], Mapping[str, str]] = lambda gan: {}

@@ -33,6 +33,20 @@ def conv_same(x, kernel, stride=1, groups=1):
   return conv(jnp.pad(x, [(0, 0), *pads, (0, 0)]), kernel, stride, groups)
 
 
+def conv_dilated(x, kernel, rate):
+  """`conv_same` of stride 1 with rate - 1 zeros between the kernel's taps: [B,H,W,I] -> [B,H,W,O].
+
+  Pixels that are a multiple of `rate` apart see only each other: they are images of their own.
+  """
+  batch, height, width, channels = x.shape
+  rows, columns = (-(-n // rate) for n in (height, width))
+  x = jnp.pad(x, ((0, 0), (0, rows * rate - height), (0, columns * rate - width), (0, 0)))
+  x = x.reshape(batch, rows, rate, columns, rate, channels).transpose(0, 2, 4, 1, 3, 5)
+  y = conv_same(x.reshape(-1, rows, columns, channels), kernel)
+  y = y.reshape(batch, rate, rate, rows, columns, -1).transpose(0, 3, 1, 4, 2, 5)
+  return y.reshape(batch, rows * rate, columns * rate, -1)[:, :height, :width]
+
+
 def conv_transpose(x, kernel, stride=1):
   """Transposed convolution: [B,H,W,I], [kh,kw,I,O] -> [B,(H-1)*s+kh,(W-1)*s+kw,O].
 

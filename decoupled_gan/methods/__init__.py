@@ -18,6 +18,7 @@ METHODS: dict[str, str | Method] = {
   'ugatit': 'translate.ugatit',
   'munit': 'translate.munit',
   'srgan': 'translate.srgan',
+  'inpaint': 'translate.inpaint',
   'edgan_labelled': 'translate.edgan_labelled',
   'edgan_aligned': 'translate.edgan_aligned',
   'stylegan2': 'noise.stylegan2',
