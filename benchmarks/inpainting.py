@@ -2,10 +2,10 @@
 
   python benchmarks/inpainting.py --folder=runs/inpainting --seeds=0,1
 
-configs/inpaint.py:small and :small,plain (as many parameters), 64 px, equal seeds and steps, on COUNT test
-tiles under one hole each, the same for all. Scored are the PSNR inside the hole, beside that of the mean
-colour of what is around it; and the mean of the first layer's gates inside and outside of the hole. Runs
-that are in the folder are scored as they are.
+configs/inpaint.py:small and :small,plain (as many parameters), 64 px, equal seeds and steps, on
+COUNT test tiles under one hole each, the same for all. Scored are the PSNR inside the hole, beside
+that of the mean colour of what is around it; and the mean of the first layer's gates inside and
+outside of the hole. Runs that are in the folder are scored as they are.
 """
 
 import json

@@ -2,10 +2,10 @@
 
   python benchmarks/super_resolution.py --folder=runs/super_resolution --seeds=0,1
 
-configs/srgan.py:small, 64 px. Scored are the network at the end of its first stage (SRResNet, squared
-error only) and at the end of training, on COUNT test tiles: PSNR, whose mean over tiles the second stage is
-to lower, and the sliced Wasserstein distance of neighbourhoods, which it is to lower as well. Runs that are
-in the folder are scored as they are.
+configs/srgan.py:small, 64 px. Scored are the network at the end of its first stage (SRResNet,
+squared error only) and at the end of training, on COUNT test tiles: PSNR, whose mean over tiles the
+second stage is to lower, and the sliced Wasserstein distance of neighbourhoods, which it is to
+lower as well. Runs that are in the folder are scored as they are.
 """
 
 import json
