@@ -49,7 +49,7 @@ def test_half_of_the_channels_gate_the_other_half():
 
 def test_the_hinge_loss_is_halved_by_the_table():
   real, fake = jnp.array([1.5, 0.2, -0.3]), jnp.array([-1.2, 0.4, -0.1])
-  players = unpaired('hinge')
+  players = unpaired()['hinge']
   weight = importlib.import_module('configs.inpaint').get_config().routes.discriminate
   halved = weight.adversarial.discriminator * players.discriminate(real, fake)
   assert halved == pytest.approx(0.73333333)
@@ -160,7 +160,7 @@ def test_the_adversarial_gradient_reaches_the_generators_image_inside_the_hole_o
 
   def loss(made):
     completed = made * hole + images * (1 - hole)
-    return unpaired('hinge').generate(network.apply(variables, completed, hole), None)
+    return unpaired()['hinge'].generate(network.apply(variables, completed, hole), None)
 
   slope = np.asarray(jax.grad(loss)(images))
   assert np.abs(slope * hole).max() > 0

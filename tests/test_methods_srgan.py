@@ -66,7 +66,7 @@ def test_features_are_summed_over_channels_and_scaled():
 
 def test_the_generators_loss_is_minus_log_d():
   logits = jnp.array([0.3, -1.2, 2.0]).reshape(3, 1)
-  assert unpaired('non_saturating').generate(logits, None) == pytest.approx(0.71485524, rel=1e-6)
+  assert unpaired()['non_saturating'].generate(logits, None) == pytest.approx(0.71485524, rel=1e-6)
 
 
 def test_maps_of_vgg_come_after_relu_at_their_sizes():

@@ -28,7 +28,7 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, image_shape
 from decoupled_gan.losses.adversarial import Adversarial, unpaired
 from decoupled_gan.losses.pixels import l1
-from decoupled_gan.networks.translate import check_multiple
+from decoupled_gan.networks.translate import check_multiple, choice
 from decoupled_gan.networks.translate.holes import hole
 from decoupled_gan.networks.translate.inpaint import Discriminator, Generator
 
@@ -75,10 +75,11 @@ def build(config: ConfigDict) -> Inpainter:
   """The module that `config` describes; raises UserError where its fields do not fit."""
   model, dtype = config.model, jnp.dtype(config.compute_dtype)
   check_multiple(image_shape(config), MULTIPLE, 'patches are compared at an eighth of it')
+  known = unpaired()
   return Inpainter(
     generator=Generator(model.width, config.image_channels, model.gates, dtype),
     discriminator=Discriminator(model.d_width, dtype),
-    adversarial=unpaired(config.losses.adversarial),
+    adversarial=known[choice('losses.adversarial', config.losses.adversarial, known)],
   )
 
 

@@ -127,14 +127,14 @@ def upsample(gan: SRGAN, batch: Examples) -> dict:
 def build(config: ConfigDict) -> SRGAN:
   """The module that `config` describes; raises UserError where its fields do not fit."""
   model, dtype = config.model, jnp.dtype(config.compute_dtype)
-  factor = 2**model.doublings
+  factor, known = 2**model.doublings, unpaired()
   check_multiple(image_shape(config), max(factor, 16), 'the discriminator halves it four times')
   return SRGAN(
     generator=Generator(model.width, model.blocks, config.image_channels, model.doublings, dtype),
     discriminator=Discriminator(model.d_width, model.hidden, dtype),
     factor=factor,
     content=CONTENTS[choice('losses.content', config.losses.content, CONTENTS)],
-    adversarial=unpaired(config.losses.adversarial),
+    adversarial=known[choice('losses.adversarial', config.losses.adversarial, known)],
   )
 
 
