@@ -18,8 +18,6 @@ from decoupled_gan.networks.translate import contextual, holes
 from decoupled_gan.networks.translate.inpaint import Discriminator, Generator, gated
 from decoupled_gan.run import experiment, inference
 
-pytestmark = pytest.mark.row(25)
-
 
 def counted(network, size, begins=''):
   arguments = jnp.zeros((1, size, size, 3)), jnp.zeros((1, size, size, 1))
@@ -28,18 +26,21 @@ def counted(network, size, begins=''):
   return sum(x.size for x in jax.tree.leaves(chosen))
 
 
+@pytest.mark.row(25)
 def test_parameter_counts_are_the_official_ones():
   assert counted(Generator(), 64) == 4_052_478
   assert counted(Generator(), 64, begins='coarse') == 1_631_151
   assert counted(Discriminator(), 64) == 5_946_816
 
 
+@pytest.mark.row(25)
 def test_without_gates_a_wider_network_has_as_many():
   config = importlib.import_module('configs.inpaint').get_config('plain')
   count = counted(Generator(config.model.width, gates=False), 64)
   assert count == pytest.approx(4_052_478, rel=0.01)
 
 
+@pytest.mark.row(25)
 def test_half_of_the_channels_gate_the_other_half():
   features, gates = [-1, -0.5, 0, 0.5, 2], [0, 1, -1, 3, -2]
   found = gated(jnp.array([features + gates], jnp.float32))[0]
@@ -47,6 +48,7 @@ def test_half_of_the_channels_gate_the_other_half():
   np.testing.assert_allclose(found, wanted, atol=1e-7)
 
 
+@pytest.mark.row(25)
 def test_the_hinge_loss_is_halved_by_the_table():
   real, fake = jnp.array([1.5, 0.2, -0.3]), jnp.array([-1.2, 0.4, -0.1])
   players = unpaired()['hinge']
@@ -57,6 +59,7 @@ def test_the_hinge_loss_is_halved_by_the_table():
 
 
 @pytest.mark.parametrize(('size', 'rate'), [((8, 12), 2), ((7, 9), 4), ((5, 5), 8)])
+@pytest.mark.row(25)
 def test_a_dilated_convolution_is_laxs(size, rate):
   rng = np.random.default_rng(0)
   x, kernel = (jnp.asarray(rng.standard_normal(s), jnp.float32) for s in ((2, *size, 3), (3, 3, 3, 4)))
@@ -69,11 +72,13 @@ def test_a_dilated_convolution_is_laxs(size, rate):
 # Contextual attention.
 
 
+@pytest.mark.row(25)
 def test_nearest_rows_are_tensorflow_ones():
   found = contextual.nearest(jnp.arange(8.0).reshape(1, 8, 1, 1).repeat(8, 2), 2)
   np.testing.assert_array_equal(found[0, :, 0, 0], [0, 2, 5, 7])
 
 
+@pytest.mark.row(25)
 def test_pasting_is_the_transpose_of_taking_patches():
   rng = np.random.default_rng(0)
   x = jnp.asarray(rng.standard_normal((1, 6, 8, 2)), jnp.float32)
@@ -82,6 +87,7 @@ def test_pasting_is_the_transpose_of_taking_patches():
   np.testing.assert_allclose(contextual.pasted(windows, 2), transpose(windows)[0], atol=1e-5)
 
 
+@pytest.mark.row(25)
 def test_fusing_adds_diagonal_neighbours_along_both_axes():
   scores = np.random.default_rng(0).standard_normal((1, 3, 4, 3, 4)).astype(np.float32)
   wanted = scores
@@ -93,6 +99,7 @@ def test_fusing_adds_diagonal_neighbours_along_both_axes():
   np.testing.assert_allclose(contextual.fused(jnp.asarray(scores)), wanted, atol=1e-6)
 
 
+@pytest.mark.row(25)
 def test_a_hole_is_made_of_what_is_outside_of_it():
   x = jnp.asarray(np.random.default_rng(0).uniform(1, 2, (1, 16, 16, 4)), jnp.float32)
   hole = jnp.zeros((1, 16, 16, 1)).at[:, :, 8:].set(1)
@@ -110,6 +117,7 @@ def test_a_hole_is_made_of_what_is_outside_of_it():
 # Holes.
 
 
+@pytest.mark.row(25)
 def test_holes_are_a_box_and_strokes_of_the_published_extent():
   draw = jax.jit(holes.hole, static_argnums=(1, 2))
   drawn = np.concatenate([draw(jax.random.key(i), 64, 64) for i in range(40)])
@@ -140,6 +148,7 @@ def opened(tiny):
   return inference.Trained(tiny, state.inference_variables(tiny.create_state()), 0)
 
 
+@pytest.mark.row(25)
 def test_what_lies_in_the_hole_is_not_seen_and_what_lies_outside_stays(tiny, opened):
   rng = np.random.default_rng(0)
   image, hole = rng.integers(0, 256, (32, 32, 3), np.uint8), np.zeros((32, 32), bool)
@@ -152,6 +161,7 @@ def test_what_lies_in_the_hole_is_not_seen_and_what_lies_outside_stays(tiny, ope
   assert (made[hole] != image[hole]).any()
 
 
+@pytest.mark.row(25)
 def test_the_adversarial_gradient_reaches_the_generators_image_inside_the_hole_only(tiny):
   hole = jnp.zeros((1, 64, 64, 1)).at[:, 20:40, 20:40].set(1)
   images = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 3)), jnp.float32)
@@ -167,6 +177,7 @@ def test_the_adversarial_gradient_reaches_the_generators_image_inside_the_hole_o
   assert not (slope * (1 - hole)).any()
 
 
+@pytest.mark.row(25)
 def test_the_mode_fills_a_folder_by_one_mask_or_one_each(opened, tmp_path, monkeypatch):
   monkeypatch.setattr(inference, 'open_run', lambda *_, **__: opened.run)
   monkeypatch.setattr(inference, 'restore', lambda *_: opened)
@@ -198,6 +209,7 @@ def test_the_mode_fills_a_folder_by_one_mask_or_one_each(opened, tmp_path, monke
     run('nothing.png', 'out4')
 
 
+@pytest.mark.row(25)
 def test_sizes_are_multiples_of_eight():
   config = importlib.import_module('configs.inpaint').get_config('tiny')
   config.image_size = 36

@@ -18,25 +18,26 @@ from decoupled_gan.networks.translate.srgan import Discriminator, Generator
 from decoupled_gan.pretrained import vgg
 from decoupled_gan.run import experiment, inference
 
-pytestmark = pytest.mark.row(57)
-
 
 def counted(network, *shape):
   variables = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros(shape))
   return sum(x.size for x in jax.tree.leaves(variables['params']))
 
 
+@pytest.mark.row(57)
 def test_parameter_counts_are_the_papers_networks():
   assert counted(Generator(), 1, 24, 24, 3) == 1_549_462
   assert counted(Discriminator(), 1, 96, 96, 3) == 23_565_505
 
 
+@pytest.mark.row(57)
 def test_pixel_shuffle_has_torchs_order():
   x = pixel_shuffle(jnp.arange(8.0).reshape(1, 1, 1, 8))
   np.testing.assert_array_equal(x[0, :, :, 0], [[0, 1], [2, 3]])
   np.testing.assert_array_equal(x[0, :, :, 1], [[4, 5], [6, 7]])
 
 
+@pytest.mark.row(57)
 def test_images_are_made_smaller_as_pillow_does_it():
   image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
   wanted = np.asarray(Image.fromarray(image).resize((12, 8), Image.Resampling.BICUBIC))
@@ -46,6 +47,7 @@ def test_images_are_made_smaller_as_pillow_does_it():
   assert np.abs(levels - wanted).max() <= 1.001, 'Pillow rounds between its two passes'
 
 
+@pytest.mark.row(57)
 def test_small_images_enter_in_0_to_1():
   seen = []
 
@@ -59,16 +61,19 @@ def test_small_images_enter_in_0_to_1():
   np.testing.assert_array_equal(seen[0], [0, 0.5, 1])
 
 
+@pytest.mark.row(57)
 def test_features_are_summed_over_channels_and_scaled():
   x, y = jnp.zeros((2, 3, 5, 7)), jnp.ones((2, 3, 5, 7))
   assert srgan.feature_distance(x, y) == pytest.approx(7 * 0.00615148, rel=1e-5)
 
 
+@pytest.mark.row(57)
 def test_the_generators_loss_is_minus_log_d():
   logits = jnp.array([0.3, -1.2, 2.0]).reshape(3, 1)
   assert unpaired()['non_saturating'].generate(logits, None) == pytest.approx(0.71485524, rel=1e-6)
 
 
+@pytest.mark.row(57)
 def test_maps_of_vgg_come_after_relu_at_their_sizes():
   shapes = jax.eval_shape(vgg.VGG16().init, jax.random.key(0), jnp.zeros((1, 224, 224, 3)))
   for layer, shape in ((7, (1, 16, 16, 128)), (28, (1, 2, 2, 512))):
@@ -77,6 +82,7 @@ def test_maps_of_vgg_come_after_relu_at_their_sizes():
     assert found.shape == shape
 
 
+@pytest.mark.row(57)
 def test_the_first_stage_trains_the_generator_alone_and_the_second_both():
   run = experiment.build(importlib.import_module('configs.srgan').get_config('mse'))
   played = [
@@ -88,6 +94,7 @@ def test_the_first_stage_trains_the_generator_alone_and_the_second_both():
   assert rate == (0.1, 1_100_000, 'steps'), '1e-4 for 100,000 steps with a discriminator, then 1e-5'
 
 
+@pytest.mark.row(57)
 def test_an_unknown_content_is_told_those_that_there_are():
   config = importlib.import_module('configs.srgan').get_config('tiny')
   config.losses.content = 'vgg19'
@@ -101,6 +108,7 @@ def tiny():
   return experiment.build(config, jax.devices()[:1])
 
 
+@pytest.mark.row(57)
 def test_a_step_of_the_second_stage_moves_both_and_the_averages_once(tiny):
   images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
   before = tiny.create_state()
@@ -117,6 +125,7 @@ def test_a_step_of_the_second_stage_moves_both_and_the_averages_once(tiny):
   assert all(int(x) == 1 for x in counts), 'once a step, though it runs in two phases'
 
 
+@pytest.mark.row(57)
 def test_translate_makes_images_of_any_size_four_times_as_large(tiny):
   trained = inference.Trained(tiny, state.inference_variables(tiny.create_state()), 0)
   image = np.random.default_rng(0).integers(0, 256, (21, 34, 3), np.uint8)
