@@ -8,8 +8,8 @@ from decoupled_gan import recipes
 
 GROUPS = {
   'train': ('train', 'plan', 'routes'),
-  'use': ('translate', 'generate', 'reconstruct', 'export', 'import'),
-  'measure': ('evaluate', 'nrds'),
+  'use': ('translate', 'generate', 'reconstruct', 'project', 'export', 'import'),
+  'measure': ('evaluate', 'recover', 'nrds'),
 }
 ALWAYS = ('help', 'version')
 

@@ -15,6 +15,8 @@ ABILITIES = {
   'reconstruct': 'gives an image back (--mode=reconstruct)',
   'classify': 'tells classes apart (--mode=evaluate)',
   'attack': 'makes adversarial examples for itself (--mode=evaluate)',
+  'judge': 'tells how real examples look (--mode=generate --sampler=...)',
+  'cut': 'can be searched at a layer (--mode=project --layer=...)',
 }
 
 
@@ -56,6 +58,9 @@ class Method:
     reconstruct: (gan, images) -> images.
     classify: (gan, examples) -> {attribute: (features [B, F], logits [B, K] or None)}.
     attack: (gan, examples, labels [B, K], steps) -> examples that it tells apart worst.
+    judge: (gan, examples, labels) -> logits [B, 1]: how real they look to its discriminator.
+    cut: (gan, x, labels, upto, from_) -> array: the generator of `draw` between two of its stages, see
+      networks/backbones/staged.py.
     lacks: (gan) -> {ability: why this run does not have it}, where a table leaves one out.
     events: what happens between steps.
   """
@@ -73,6 +78,8 @@ class Method:
   reconstruct: Callable | None = None
   classify: Callable | None = None
   attack: Callable | None = None
+  judge: Callable | None = None
+  cut: Callable | None = None
   lacks: Callable[[Any], Mapping[str, str]] = lambda gan: {}
   events: tuple[Event, ...] = ()
 
