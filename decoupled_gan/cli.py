@@ -89,7 +89,7 @@ flags.DEFINE_string('calibration', '', "of D's outputs: logistic, isotonic or no
 flags.DEFINE_float('percentile', 80.0, "rejection's gamma; below 0: none, exact and slow")
 flags.DEFINE_float('rate', 0.0, "of langevin and collaborative; the paper's when left out")
 flags.DEFINE_bool('corrected', False, 'langevin: steps are accepted or not, and the law is exact')
-flags.DEFINE_integer('shape_steps', 0, "collaborative: so many steps D learns from refined examples")
+flags.DEFINE_integer('shape_steps', 0, 'samplers: so many steps D first learns on, the generator frozen')
 flags.DEFINE_string('coordinator', '', 'several processes: host:port of process 0')
 flags.DEFINE_integer('process_id', None, 'several processes: which this is, from 0')
 flags.DEFINE_integer('num_processes', None, 'several processes: how many there are')

@@ -40,9 +40,9 @@ FLAGS_OF = (
 """Flags of samplers; the first one is read without a sampler too."""
 SAMPLERS = {
   'truncation': ('truncation',),
-  'rejection': ('calibration', 'percentile'),
-  'mh': ('calibration', 'steps'),
-  'langevin': ('calibration', 'steps', 'rate', 'corrected'),
+  'rejection': ('calibration', 'percentile', 'shape_steps'),
+  'mh': ('calibration', 'steps', 'shape_steps'),
+  'langevin': ('calibration', 'steps', 'rate', 'corrected', 'shape_steps'),
   'collaborative': ('calibration', 'steps', 'rate', 'layer', 'shape_steps'),
 }
 """Sampler -> the flags that it reads."""
@@ -263,12 +263,17 @@ def measured(trained: inference.Trained, dataset, kind: str):
 
 
 def shape(trained: inference.Trained, dataset, asked: Asked) -> inference.Trained:
-  """The run with a discriminator that learned from refined examples; the generator as it was."""
+  """The run with a discriminator that learned on against its generator, which stays as it was.
+
+  For collaborative sampling against refined examples, else against the generator's own.
+  """
   run = trained.run
   config = run.config.copy_and_resolve_references()
   config.batch_size = SHAPE_BATCH
   batches = data.train_batches(dataset, config)
-  how = asked.given(steps='steps', rate='rate', layer='layer')
+  how = {'steps': 0}
+  if asked.sampler == 'collaborative':
+    how = asked.given(steps='steps', rate='rate', layer='layer')
 
   def further(gan, discriminator, memory, examples, labels, seeds):
     own, keys = frozen.of(run.method, gan), frozen.keys_of(seeds, name=2)
