@@ -2,15 +2,10 @@
 
   python main.py --config=configs/bigan.py:mnist               # their permutation-invariant MNIST, 32 px
   python main.py --config=configs/bigan.py:digits              # 8 px, a minute
-  python main.py --config=configs/bigan.py:digits,dual         # the dual-encoder BiGAN, see below
   python main.py --mode=reconstruct --workdir=runs/bigan-digits --input=photos --output=out
 
 Differs from the official code: 32 px in place of 28; the rate falls in a line over the second half,
 where theirs falls exponentially to a hundredth. Their ImageNet networks are not here.
-
-`dual` (Budianto et al., 2020, arXiv 2012.11834): the paper's text was not at hand. That a second encoder
-is trained at the same time, on normal data only, is theirs; that it encodes the reconstruction (as
-GANomaly does), both losses and their weights are ours.
 
 Expected (official log, MNIST): joint 0.69 at first, 0.18 at epoch 200, 0.05 at 400; swapped 0.69, 2.87,
 3.83; 1-NN accuracy of E(x) 92.1 %.
@@ -44,12 +39,6 @@ def get_config(words=''):
   return base.apply(config, words, VARIANTS, ADJUST)
 
 
-def dual(config):
-  """A second encoder, of reconstructions."""
-  config.routes.contest.cycle = {'encoder': 1.0, 'generator': 1.0}
-  config.routes.contest.latent = {'encoder': 1.0, 'generator': 1.0, 're_encoder': 1.0}
-
-
 def digits(config):
   """Of our runs in torch: two minutes."""
   config.model.width = 256
@@ -65,5 +54,5 @@ def tiny(config):
   config.model.z_dim = 4
 
 
-VARIANTS = base.variants(dual, tiny)
+VARIANTS = base.variants(tiny)
 ADJUST = {'digits': digits, 'labelled_digits': digits}

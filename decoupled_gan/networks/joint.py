@@ -1,8 +1,8 @@
 """Networks of pairs: a generator, an encoder, and what judges an example together with its latents.
 
-The perceptrons of BiGAN's permutation-invariant MNIST (jeffdonahue/bigan, net.py with --nobias --nogain):
-no biases and no gains anywhere, kernels of N(0, 0.02), and latents that enter a second time, added before
-the second layer's norm. Images are in [0, 1] inside the networks and in [-1, 1] outside.
+The perceptrons of BiGAN's permutation-invariant MNIST (jeffdonahue/bigan, --nobias --nogain): no biases
+and no gains anywhere, kernels of N(0, 0.02), and latents that enter a second time, added before the
+second layer's norm. Images are in [0, 1] inside the networks and in [-1, 1] outside.
 
 BigBiGAN's discriminator (Donahue and Simonyan, NeurIPS 2019) here in the same size: F of the example, H
 of the latents, J of both features, and a score of each. Its published networks (BigGAN, ResNet-50,
@@ -90,7 +90,7 @@ class Encoder(nn.Module):
 
 
 class Discriminator(nn.Module):
-  """(examples, latents) -> logits [B, 1] and the features [B, width] that they come from.
+  """(examples, latents) -> logits [B, 1].
 
   The last layer begins at 0: all logits are 0 then, and losses 0.6931.
   """
@@ -98,11 +98,11 @@ class Discriminator(nn.Module):
   width: int
 
   @nn.compact
-  def __call__(self, x: Array, z: Array) -> tuple[Array, Array]:
+  def __call__(self, x: Array, z: Array) -> Array:
     x = leaky(dense(self.width, 'dense_0')(flat(x)))
     x = dense(self.width, 'dense_1')(x) + dense(self.width, 'latents')(z)
     x = leaky(norm('norm_1')(x))
-    return dense(1, 'out', nn.initializers.zeros)(x), x
+    return dense(1, 'out', nn.initializers.zeros)(x)
 
 
 class Scores(NamedTuple):

@@ -14,6 +14,10 @@ generator frozen.
 states of one). The slope is each example's own, as in their image code (their points' divides by the
 batch). Networks normalise by running averages, not by the batch. Refinement changes the proposals' law,
 so that the chain is exact in neither.
+
+Measured: benchmarks/samplers.py --seeds=0, 2,500 points of 25 Gaussians (configs/r1_gan.py:grid25, 3,000
+steps), modes, share within 3 std, KL of the modes: generator 22, 0.194, 0.032; refined 23, 0.804, 0.032;
+with 300 steps of shaping 25, 0.900, 0.067 (the last by main.py --mode=generate, the same run).
 """
 
 from collections.abc import Callable

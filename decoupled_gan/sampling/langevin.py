@@ -8,6 +8,9 @@ Where D is right, G(z) then has the law of data. The step of 0.01 and 1,000 of t
 the paper, not read there. `corrected` accepts each step as Metropolis and Hastings would (MALA), which
 makes the law exact at any step. Every prior of the generic method is made of normal z, so that z is
 normal here too where codes are uniform.
+
+Measured: benchmarks/samplers.py --seeds=0, as in rejection.py, with a rate of 0.001: share of good
+points 0.216 (generator 0.194), KL 0.053; after D learned on for 1,500 steps 0.367, KL 0.119.
 """
 
 from collections.abc import Callable

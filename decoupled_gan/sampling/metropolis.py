@@ -7,6 +7,10 @@ Proposals are fresh fakes, whatever the chain is at. From x to y with probabilit
 d the log odds. Where D is right its law tends to that of data. A chain begins at the score of a real
 example, which is never returned: if nothing is accepted it begins anew (in the end the best proposal is
 taken, and told). A sample is the last state of a chain of its own, of 640 proposals as published.
+
+Measured: benchmarks/samplers.py --seeds=0, as in rejection.py: share of good points 0.229 (generator
+0.194), KL 0.067. After D learned on for 1,500 steps chains stick to far fakes that it overrates: 0.169,
+KL 1.22.
 """
 
 from collections.abc import Callable

@@ -12,6 +12,11 @@ generator. Without a layer it is the search for one z.
 begins at 1 / N (`averaged` does that). Adam, whose rate falls over the second half, rather than SGD at a
 rate of 1, which fits their loss and networks alone. Their loss adds 0.001 of VGG16's relu3_3; here one
 names a distance. N = 1 with weights is more than one z: compare with it.
+
+Measured: `main.py --mode=project` on a generator of digits, configs/r1_gan.py:digits with
+--config.model.backbone=dcgan, model.width=24, model.z_dim=16, r1 0.05 and 1,500 steps, one seed, 8 of
+the set's digits: PSNR 21.5 dB with one z, 28.3 with --layer=start --codes=1, 50.2 with --codes=5. On
+images of 8 px that says what many codes can fit, not what they restore.
 """
 
 from collections.abc import Callable

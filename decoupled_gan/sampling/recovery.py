@@ -12,6 +12,7 @@ whether the search works: it can reach 0 there.
 *Where we differ*: L-BFGS with a line search (zoom) and the best of 4 starts. The official one has no
 line search, a rate of 1 and one start, and diverges on small networks. Medians are numpy's: of an even
 number, the mean of the middle two (torch's is the lower one).
+
 """
 
 from collections.abc import Callable

@@ -10,6 +10,11 @@ many as one likes. Their paper takes the 80th.
 
 *Where we differ*: M and gamma come from the first fakes and stay, where theirs follows each new maximum:
 so a sample is a function of its seed, and not of those before it. Fakes above M count as M.
+
+Measured: benchmarks/samplers.py --seeds=0, 2,500 points of 25 Gaussians (configs/r1_gan.py:grid25, 3,000
+steps), share within 3 std and KL of the modes: generator 0.194, 0.032; exact 0.208, 0.065; 80th
+percentile 0.242, 0.119. After 1,500 steps in which D learned on, the percentile gives 0.360, 0.166, and
+the exact form fails: one far fake sets M, 2,208 of 2,500 are never accepted (0.007, 2.30).
 """
 
 from typing import NamedTuple

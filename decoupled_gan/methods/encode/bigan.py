@@ -7,26 +7,21 @@ code (x, E(x)) against what was drawn and its latents (G(z), z). In equilibrium 
   contest  joint    discriminator        1/2 [mean softplus(-r) + mean softplus(f)]
            swapped  encoder, generator   1/2 [mean softplus(r) + mean softplus(-f)]
 
-One phase and one forward pass: all three learn at the same parameters, as the official code's
-`update_both`. `swapped` has the labels exchanged for *both*: -joint, the minimax game, has no slope for E
-where D is right. In `joint` a path leads through E(x) and G(z), and the table alone keeps it closed.
+One phase and one forward pass: all three learn at the same parameters, as in the official code.
+`swapped` has the labels exchanged for *both*: -joint, the minimax game, has no slope for E where D is
+right. In `joint` a path leads through E(x) and G(z), and the table alone keeps it closed.
 There is no reconstruction term; that is why reconstructions look like kin and not like copies.
-
-With the rows `cycle` and `latent` it is the dual-encoder BiGAN for anomalies (Budianto et al., 2020, arXiv
-2012.11834), whose second encoder reads reconstructions; see configs/bigan.py for what of it is ours.
 """
 
 from collections import OrderedDict
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, image_shape
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.losses.pixels import l1, mse
 from decoupled_gan.methods.gan import PRIORS
 from decoupled_gan.networks import joint
 
@@ -37,14 +32,12 @@ class BiGAN(nn.Module):
   """`generator`: z -> examples; `encoder`: examples -> Code; `discriminator`: of pairs.
 
   Attributes:
-    re_encoder: the second encoder, of reconstructions; there where a row asks it.
     prior_name: of PRIORS.
   """
 
   generator: nn.Module
   encoder: nn.Module
   discriminator: nn.Module
-  re_encoder: nn.Module
   z_dim: int
   prior_name: str
 
@@ -62,33 +55,8 @@ def contest(gan: BiGAN, batch: Examples) -> dict:
   """Tell the two kinds of pairs apart, and make them alike: trains all three at once."""
   z = gan.latents(len(batch.x))
   drawn, code = gan.generator(z), gan.encoder(batch.x).mean
-  real, fake = gan.discriminator(batch.x, code)[0], gan.discriminator(drawn, z)[0]
-
-  def rebuilt():
-    return gan.generator(code)
-
-  return {
-    'joint': lambda: joint_loss(real, fake),
-    'swapped': lambda: joint_loss(fake, real),
-    'cycle': lambda: l1(rebuilt(), batch.x),
-    'latent': lambda: mse(gan.re_encoder(rebuilt()).mean, code),
-  }
-
-
-def anomaly(rebuilt: Array, x: Array, features: Array, features_rebuilt: Array, share: float = 0.9):
-  """How unlike normal data examples are, [B]: share |x - G(E(x))|_1 + (1 - share) |f - f(G(E(x)))|_1.
-
-  Sums, not means (Zenati et al., 2018, arXiv 1802.06222, whose weight of the discriminator is 0.1).
-  """
-  pixels = jnp.abs(rebuilt - x).reshape(len(x), -1).sum(-1)
-  return share * pixels + (1 - share) * jnp.abs(features - features_rebuilt).sum(-1)
-
-
-def anomalies(gan: BiGAN, x: Array) -> Array:
-  """The anomaly scores [B] of examples, by features of the discriminator on pairs with E(x)."""
-  code = gan.encoder(x).mean
-  rebuilt = gan.generator(code)
-  return anomaly(rebuilt, x, gan.discriminator(x, code)[1], gan.discriminator(rebuilt, code)[1])
+  real, fake = gan.discriminator(batch.x, code), gan.discriminator(drawn, z)
+  return {'joint': joint_loss(real, fake), 'swapped': joint_loss(fake, real)}
 
 
 def fields(config: ConfigDict) -> dict:
@@ -112,7 +80,6 @@ def build(config: ConfigDict) -> BiGAN:
     **fields(config),
     encoder=joint.Encoder(model.z_dim, model.width, bounded),
     discriminator=joint.Discriminator(model.width),
-    re_encoder=joint.Encoder(model.z_dim, model.width, bounded),
   )
 
 
