@@ -158,11 +158,11 @@ def generate():
   if FLAGS.sampler:
     _refuse('a sampler draws from seeds', 'input', 'attributes', 'interpolate', 'noise', 'dtype')
     unread = set(sample.FLAGS_OF) - set(sample.flags_of(FLAGS.sampler))
-    _refuse(f'--sampler={FLAGS.sampler}', *sorted(unread))
+    _refuse(f'this is the sampler {FLAGS.sampler}', *sorted(unread))
     asked = sample.Asked(FLAGS.sampler, **{name: FLAGS[name].value for name in sample.FLAGS_OF})
     sample.sample(workdir, FLAGS.output, FLAGS.seeds, asked, _checkpoint())
     return
-  _refuse('without --sampler', *sample.FLAGS_OF[1:])
+  _refuse('without --sampler examples are drawn as they are', *sample.FLAGS_OF[1:])
   if methods.get(method).edit:
     _refuse(f'a run of {method} edits an image', 'seeds', 'interpolate', 'truncation', 'noise')
     edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint(), _dtype())

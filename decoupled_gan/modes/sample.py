@@ -98,18 +98,20 @@ def sample(workdir: Workdir, output: str, seeds: str, asked: Asked, step: int | 
   labelled = run.method.conditional and len(config.attributes) > 0
   labels = draw.labels_of(config, chosen) if labelled else None
   sampler = Sampler.of(trained, asked)
-  made, told = sampler.draw(np.array(chosen, np.uint32), labels)
+  numbers = np.array(chosen, np.uint32)
+  made, told = sampler.draw(numbers, labels)
+  plain = sampler.plain(numbers, labels) if config.vector_size else None
   results.make_folder(target, str(target))
   if config.vector_size:
     where = target / f'{asked.sampler}.npy'
     _write_points(where, made)
-    beside = _cloud(workdir, sampler, made)
+    beside = _cloud(workdir, sampler.dataset.test.x, plain, made)
   else:
     where = target
     results.write_all(to_uint8(made), [target / f'seed{seed:04d}.png' for seed in chosen])
     beside = for_the_eye(draw.tiled(to_uint8(made)), workdir.path / 'sampled.png')
   print(f'{len(chosen)} sample(s) by {asked.sampler} at step {trained.step}: {where}; {beside}')
-  for line in sampler.report(made, told):
+  for line in sampler.report(made, plain, told):
     print(line)
 
 
@@ -154,18 +156,18 @@ class Sampler:
       pass
     return found
 
-  def plain(self, count: int) -> np.ndarray:
-    """`count` examples as the generator draws them."""
+  def plain(self, seeds: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """As many examples, as the generator draws them."""
     run = self.trained.run
 
-    def paint(gan, seeds):
+    def paint(gan, seeds, labels):
       own = frozen.of(run.method, gan)
-      return own.draw(jax.vmap(own.latents)(frozen.keys_of(seeds)))
+      return own.draw(jax.vmap(own.latents)(frozen.keys_of(seeds)), labels)
 
-    seeds = np.arange(count, dtype=np.uint32)
-    return inference.batched(self.trained.compiled(paint), seeds, min(count, 256))
+    forward = self.trained.compiled(paint)
+    return inference.batched(lambda x: forward(*x), (seeds, labels), min(len(seeds), 256))
 
-  def report(self, made: np.ndarray, told: dict) -> list[str]:
+  def report(self, made: np.ndarray, plain: np.ndarray | None, told: dict) -> list[str]:
     """Lines on what was accepted and, where the law is known, on what is good."""
     lines = []
     if 'kept' in told and not told['kept'].all():
@@ -175,8 +177,8 @@ class Sampler:
     if means:
       lines.append('mean ' + ', '.join(f'{name} {mean:.4g}' for name, mean in means.items()))
     law = getattr(self.dataset, 'law', None)
-    if law is not None and self.trained.run.config.vector_size:
-      for name, x in (('generator', self.plain(len(made))), ('sampler', made)):
+    if law is not None and plain is not None:
+      for name, x in (('generator', plain), ('sampler', made)):
         shares = [points.modes, points.high_quality_share, points.mode_kl]
         found = ', '.join(f'{metric.__name__} {metric(law, x).value:.4g}' for metric in shares)
         lines.append(f'{name}: {found}')
@@ -300,8 +302,7 @@ def _write_points(file, made: np.ndarray):
   paths.write(file, buffer.getvalue())
 
 
-def _cloud(workdir: Workdir, sampler: Sampler, made: np.ndarray) -> str:
+def _cloud(workdir: Workdir, real: np.ndarray, plain: np.ndarray, made: np.ndarray) -> str:
   """Real points, the generator's and the sampler's, as heat."""
-  real = np.asarray(sampler.dataset.test.x)[: len(made)]
-  columns = OrderedDict(real=real, generator=sampler.plain(len(made)), sampler=made)
+  columns = OrderedDict(real=real[: len(made)], generator=plain, sampler=made)
   return for_the_eye(grid(columns), workdir.path / 'sampled.png')

@@ -69,8 +69,9 @@ def parse(text: str, size: tuple[int, int]) -> Callable[[Array], Array]:
   if kind in ('downsample', 'pool') and rest.isdecimal() and int(rest) > 0:
     factor = int(rest)
     if size[0] % factor or size[1] % factor:
-      told = f'{factor} does not divide the images, {size[0]} x {size[1]} px'
-      raise UserError(f'--degrade={text}: {told}.')
+      raise UserError(
+        f'--degrade={text}: {factor} does not divide the images, {size[0]} x {size[1]} px.'
+      )
     return lambda images: {'downsample': downsample, 'pool': pool}[kind](images, factor)
   if kind == 'mask' and rest:
     hidden = jnp.asarray(_read_mask(rest, size))
