@@ -10,7 +10,7 @@ import pytest
 from configs import bigan as bigan_recipe
 from configs import bigbigan as bigbigan_recipe
 from configs import glo as glo_recipe
-from decoupled_gan.core import optim
+from decoupled_gan.core import optim, routing
 from decoupled_gan.core.images import to_float
 from decoupled_gan.core.step import forward
 from decoupled_gan.core.types import Examples
@@ -69,7 +69,7 @@ def test_only_the_batchs_codes_move_and_the_others_stay_to_the_bit():
   state = run.create_state()
   before = np.asarray(state.params['latents'])
   batch = Examples(np.zeros((2, 8, 8, 3), np.uint8), index=np.array([3, 11], np.int32))
-  after, _ = run.train_step()(state, batch, (0,))
+  after, _ = run.train_step()(state, batch, routing.active(run.phases, 0))
   moved = (np.asarray(after.params['latents']) != before).any(1)
   np.testing.assert_array_equal(np.flatnonzero(moved), [3, 11])
   assert np.linalg.norm(after.params['latents'], axis=1).max() <= 1 + 1e-6
