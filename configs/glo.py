@@ -14,7 +14,10 @@ there are.
 Differs from the paper: codes start as N(0, 1) in the ball, not at principal components; rates, batch,
 latents' size and the pyramid's three levels are tneumann/minimal_glo's, with a binomial kernel.
 
-Expected: with 50 digits, a PSNR of training images of about 35 dB (ours, in torch).
+Measured: configs/glo.py:digits,fifty, `python main.py`, one seed: mse 9.0e-05 after 2,000 steps (46 dB).
+Recovery (`--mode=recover`, sampling/recovery.py) finds training images and not held-out ones: gap 0.999.
+
+Expected: fifty digits are learned by heart, at a PSNR above 35 dB.
 """
 
 from configs import base, gan
