@@ -13,8 +13,8 @@ whether the search works: it can reach 0 there.
 line search, a rate of 1 and one start, and diverges on small networks. Medians are numpy's: of an even
 number, the mean of the middle two (torch's is the lower one).
 
-Measured: `main.py --mode=recover --images=40`, one seed each. GLO on 50 digits (configs/glo.py:digits with
-the word fifty): medians 3.4e-05 of training and 0.058 of held-out images, gap 0.999, p 2e-23, its own
+Measured: `main.py --mode=recover --images=40`, one seed each. GLO on 50 digits (configs/glo.py, with
+digits,fifty): medians 3.4e-05 of training and 0.058 of held-out images, gap 0.999, p 2e-23, its own
 3e-06. A GAN on 1,438 (configs/r1_gan.py:digits with dcgan of width 24, z_dim 16, r1 0.05, 1,500 steps):
 0.024 and 0.036, gap 0.34, p 0.27, its own 4e-06. So p told them apart, and a gap above 0.1 did not.
 """
