@@ -40,6 +40,7 @@ class Mode:
 
 MODES: dict[str, Mode] = {}
 DTYPES = ('float32', 'bfloat16')
+OF_SAMPLERS = ('calibration', 'percentile', 'rate', 'corrected', 'layer', 'steps', 'shape_steps')
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file('config', None, 'the recipe')
@@ -77,6 +78,22 @@ flags.DEFINE_string('seeds', '0-15', 'which, such as 0-15 or 0,5,9')
 flags.DEFINE_string('interpolate', '', 'seeds to pass through, such as 0,5,9')
 flags.DEFINE_float('truncation', 1.0, 'psi, 0 (the average image) to 1 (all there is)')
 flags.DEFINE_string('noise', 'const', 'per pixel: const, random or none')
+flags.DEFINE_string('distance', '', 'lpips or mse; lpips where images are large enough')
+flags.DEFINE_string(
+  'degrade', '', 'what is seen of images: downsample:4, pool:4, grey or mask:<picture>; all if left out'
+)
+flags.DEFINE_string('layer', '', "a stage of the generator: whose features are found; '': its latents")
+flags.DEFINE_integer('codes', 1, 'how many latents share the features of the layer')
+flags.DEFINE_integer('steps', 0, "of the search or the sampler; the paper's when left out")
+flags.DEFINE_integer('images', 50, 'how many of training and as many held out')
+flags.DEFINE_string(
+  'sampler', '', 'how: truncation, rejection, mh, langevin or collaborative; as it is when left out'
+)
+flags.DEFINE_string('calibration', '', "of D's outputs: logistic, isotonic or none; the sampler's own")
+flags.DEFINE_float('percentile', 80.0, "rejection's gamma; below 0: none, exact and slow")
+flags.DEFINE_float('rate', 0.0, "of langevin and collaborative; the paper's when left out")
+flags.DEFINE_bool('corrected', False, 'langevin: steps are accepted or not, and the law is exact')
+flags.DEFINE_integer('shape_steps', 0, 'samplers: so many steps D first learns on, the generator frozen')
 flags.DEFINE_string('coordinator', '', 'several processes: host:port of process 0')
 flags.DEFINE_integer('process_id', None, 'several processes: which this is, from 0')
 flags.DEFINE_integer('num_processes', None, 'several processes: how many there are')
@@ -132,7 +149,8 @@ def translate():
 @mode(
   'generate',
   'draws images from seeds, or edits one by its attributes: as the run can',
-  reads='workdir input output attributes seeds interpolate truncation noise checkpoint dtype',
+  reads='workdir input output attributes seeds interpolate truncation noise checkpoint dtype sampler '
+  'calibration percentile rate corrected layer steps shape_steps',
   example='generate --workdir=runs/tiles --seeds=0-15',
 )
 def generate():
@@ -141,6 +159,16 @@ def generate():
 
   workdir = _workdir()
   method = workdir.load_config().method
+  if FLAGS.sampler:
+    from decoupled_gan.modes import sample
+
+    _refuse('a sampler draws from seeds', 'input', 'attributes', 'interpolate', 'noise', 'dtype')
+    unread = set(sample.FLAGS_OF) - set(sample.flags_of(FLAGS.sampler))
+    _refuse(f'this is the sampler {FLAGS.sampler}', *sorted(unread))
+    asked = sample.Asked(FLAGS.sampler, **{name: FLAGS[name].value for name in sample.FLAGS_OF})
+    sample.sample(workdir, FLAGS.output, FLAGS.seeds, asked, _checkpoint())
+    return
+  _refuse('without --sampler examples are drawn as they are', *OF_SAMPLERS)
   if methods.get(method).edit:
     _refuse(f'a run of {method} edits an image', 'seeds', 'interpolate', 'truncation', 'noise')
     edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint(), _dtype())
@@ -176,6 +204,34 @@ def inpaint():
 
   what = FLAGS.input, FLAGS.mask, FLAGS.output, _checkpoint(), FLAGS.format
   inpaint.inpaint(_workdir(), *what, _dtype())
+
+
+@mode(
+  'project',
+  'finds the latents by which a run draws given images, whole or seen in part',
+  reads='workdir input output format distance degrade layer codes steps attributes checkpoint',
+  example='project --workdir=runs/tiles --input=photo.png --output=out',
+)
+def project():
+  from decoupled_gan.modes import project
+
+  asked = project.Asked(
+    FLAGS.distance, FLAGS.degrade, FLAGS.layer, FLAGS.codes, FLAGS.steps, FLAGS.attributes
+  )
+  project.project(_workdir(), FLAGS.input, FLAGS.output, asked, _checkpoint(), FLAGS.format)
+
+
+@mode(
+  'recover',
+  'whether a generator remembers its training images: by recovering those and held-out ones',
+  reads='workdir images degrade steps attributes checkpoint',
+  example='recover --workdir=runs/digits --images=50',
+)
+def recover():
+  from decoupled_gan.modes import recover
+
+  what = FLAGS.images, FLAGS.degrade, FLAGS.steps, FLAGS.attributes
+  recover.recover(_workdir(), *what, _checkpoint())
 
 
 @mode(

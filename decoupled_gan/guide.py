@@ -8,8 +8,8 @@ from decoupled_gan import recipes
 
 GROUPS = {
   'train': ('train', 'plan', 'routes'),
-  'use': ('translate', 'generate', 'inpaint', 'reconstruct', 'export', 'import'),
-  'measure': ('evaluate', 'nrds'),
+  'use': ('translate', 'generate', 'inpaint', 'reconstruct', 'project', 'export', 'import'),
+  'measure': ('evaluate', 'recover', 'nrds'),
 }
 ALWAYS = ('help', 'version')
 

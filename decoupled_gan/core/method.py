@@ -16,6 +16,8 @@ ABILITIES = {
   'complete': 'fills holes of an image (--mode=inpaint)',
   'classify': 'tells classes apart (--mode=evaluate)',
   'attack': 'makes adversarial examples for itself (--mode=evaluate)',
+  'judge': 'tells how real examples look (--mode=generate --sampler=...)',
+  'cut': 'can be searched at a layer (--mode=project --layer=...)',
 }
 
 
@@ -58,6 +60,9 @@ class Method:
     complete: (gan, images, holes [B, H, W, 1]) -> images whose holes are filled.
     classify: (gan, examples) -> {attribute: (features [B, F], logits [B, K] or None)}.
     attack: (gan, examples, labels [B, K], steps) -> examples that it tells apart worst.
+    judge: (gan, examples, labels) -> logits [B, 1]: how real they look to its discriminator.
+    cut: (gan, x, labels, upto, from_) -> array: the generator of `draw` between two of its stages, see
+      networks/backbones/staged.py.
     lacks: (gan) -> {ability: why this run does not have it}, where a table leaves one out.
     events: what happens between steps.
   """
@@ -76,6 +81,8 @@ class Method:
   complete: Callable | None = None
   classify: Callable | None = None
   attack: Callable | None = None
+  judge: Callable | None = None
+  cut: Callable | None = None
   lacks: Callable[[Any], Mapping[str, str]] = lambda gan: {}
   events: tuple[Event, ...] = ()
 

@@ -108,6 +108,11 @@ def unit_norm(x: jax.Array) -> jax.Array:
   return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
+def unit_ball(x: jax.Array) -> jax.Array:
+  """x with vectors along its last axis cut to length 1 where they are longer."""
+  return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1.0)
+
+
 def only_rows(rows: Sequence[int]) -> optax.GradientTransformationExtraArgs:
   """The last link of a chain: only `rows` of each array (its first axis) move.
 
@@ -212,6 +217,7 @@ LINKS = {
   ),
   'range': lambda config, schedules: _projection(config.range, lambda x: jnp.clip(x, *config.range)),
   'unit_norm': lambda config, schedules: _projection(config.unit_norm, unit_norm),
+  'unit_ball': lambda config, schedules: _projection(config.unit_ball, unit_ball),
   'rows': lambda config, schedules: only_rows(config.rows) if config.rows else None,
 }
 """The links of an optimizer's chain, in their order: (settings, {setting: schedule}) -> link or None.

@@ -23,6 +23,9 @@ METHODS: dict[str, str | Method] = {
   'edgan_aligned': 'translate.edgan_aligned',
   'stylegan2': 'noise.stylegan2',
   'glead': 'encode.glead',
+  'glo': 'encode.glo',
+  'bigan': 'encode.bigan',
+  'bigbigan': 'encode.bigbigan',
   'classifier': 'classify.classifier',
 }
 """Name -> module below this package, or a Method."""

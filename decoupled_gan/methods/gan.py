@@ -188,6 +188,18 @@ def draw(gan: GAN, codes: Array, noise: str, labels: Array | None = None) -> Arr
   return gan.generator(codes, labels)
 
 
+def judge(gan: GAN, x: Array, labels: Array | None = None) -> Array:
+  """Outputs [B, K] of the discriminator on examples as they are, told what it is told of data."""
+  told = jnp.array([terms.SCENES[gan.scene].told] * len(x))
+  seen = terms.told_of(augment.Seen(x), told if told.size else None)
+  return gan.verdict(seen, labels).outputs
+
+
+def cut(gan: GAN, x: Array, labels: Array | None, upto: str | None, from_: str | None) -> Array:
+  """The generator between two of its stages."""
+  return gan.generator(x, labels, upto=upto, from_=from_)
+
+
 METHOD = Method(
   batch=Examples,
   objectives={'discriminate': discriminate, 'generate': generate, 'regularise': regularise},
@@ -196,4 +208,6 @@ METHOD = Method(
   style=style,
   draw=draw,
   conditional=True,
+  judge=judge,
+  cut=cut,
 )

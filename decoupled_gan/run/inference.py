@@ -165,12 +165,16 @@ def restore(run: experiment.Experiment, workdir: Workdir, step: int | str | None
   return Trained(run, state.inference_variables(restored), int(restored.step))
 
 
-def batched(function, inputs, batch_size: int = 8) -> np.ndarray:
-  """`function` over a pytree of arrays [N, ...] in batches of one shape: the last is filled, and cut."""
+def batched(function, inputs, batch_size: int = 8):
+  """`function` over a pytree of arrays [N, ...] in batches of one shape: the last is filled, and cut.
+
+  Returns:
+    A pytree of numpy arrays [N, ...], as the function's.
+  """
   count, out = len(jax.tree.leaves(inputs)[0]), []
   for start in range(0, count, batch_size):
     size = min(batch_size, count - start)
     chosen = np.minimum(np.arange(start, start + batch_size), count - 1)
-    batch = jax.tree.map(lambda x, chosen=chosen: x[chosen], inputs)
-    out.append(np.asarray(function(batch))[:size])
-  return np.concatenate(out)
+    made = function(jax.tree.map(lambda x, chosen=chosen: x[chosen], inputs))
+    out.append(jax.tree.map(lambda x, size=size: np.asarray(x)[:size], made))
+  return jax.tree.map(lambda *parts: np.concatenate(parts), *out)

@@ -249,6 +249,11 @@ def draw(gan: StyleGAN2, w: Array, noise: str) -> Array:
   return gan.generator.synthesis(gan.generator.broadcast(w), noise)
 
 
+def judge(gan: StyleGAN2, x: Array, labels: None = None) -> Array:
+  """Logits [B, 1] of the discriminator on images as they are, in the groups of this batch."""
+  return gan.verdict(augment.Seen(x)).outputs
+
+
 METHOD = Method(
   batch=Examples,
   objectives={
@@ -261,4 +266,5 @@ METHOD = Method(
   sample=sample,
   style=style,
   draw=draw,
+  judge=judge,
 )

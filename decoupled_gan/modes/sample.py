@@ -1,0 +1,308 @@
+"""--mode=generate --sampler=...: examples from seeds, with the discriminator's word in it.
+
+What each sampler does stands in its module of sampling/. A seed is a sample's whole randomness: its
+proposals, its walk, its chain. So the same seed gives the same example, whatever others are asked for.
+"""
+
+import io
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.progress import track
+
+from decoupled_gan import data
+from decoupled_gan.core.images import to_uint8
+from decoupled_gan.data import results
+from decoupled_gan.errors import UserError, listing
+from decoupled_gan.evaluation.metrics import points
+from decoupled_gan.machine import paths
+from decoupled_gan.modes import draw
+from decoupled_gan.run import inference
+from decoupled_gan.run.pictures import for_the_eye, grid
+from decoupled_gan.run.workdir import Workdir
+from decoupled_gan.sampling import (
+  calibration,
+  collaborative,
+  frozen,
+  langevin,
+  metropolis,
+  rejection,
+  truncation,
+)
+
+FLAGS_OF = (
+  'truncation', 'calibration', 'percentile', 'rate', 'corrected', 'layer', 'steps', 'shape_steps',
+)  # fmt: skip
+"""Flags of samplers; the first one is read without a sampler too."""
+SAMPLERS = {
+  'truncation': ('truncation',),
+  'rejection': ('calibration', 'percentile', 'shape_steps'),
+  'mh': ('calibration', 'steps', 'shape_steps'),
+  'langevin': ('calibration', 'steps', 'rate', 'corrected', 'shape_steps'),
+  'collaborative': ('calibration', 'steps', 'rate', 'layer', 'shape_steps'),
+}
+"""Sampler -> the flags that it reads."""
+HELD_OUT = 1000  # real examples, and fakes, by which outputs are calibrated, at most
+AT_ONCE = {True: 256, False: 16}  # points, images
+SHAPE_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Asked:
+  """The flags of a sampler; 0 and '' are its own."""
+
+  sampler: str
+  truncation: float = 1.0
+  calibration: str = ''
+  percentile: float = rejection.PERCENTILE
+  rate: float = 0.0
+  corrected: bool = False
+  layer: str = ''
+  steps: int = 0
+  shape_steps: int = 0
+
+  def given(self, **names: str) -> dict:
+    """{keyword: value} of flags that are not left to the sampler."""
+    return {keyword: getattr(self, flag) for keyword, flag in names.items() if getattr(self, flag)}
+
+
+def flags_of(sampler: str) -> tuple[str, ...]:
+  """The flags that a sampler reads; raises UserError if there is no such sampler."""
+  if sampler not in SAMPLERS:
+    raise UserError(f'--sampler={sampler} is unknown; there are {listing(SAMPLERS)}.')
+  return SAMPLERS[sampler]
+
+
+def sample(workdir: Workdir, output: str, seeds: str, asked: Asked, step: int | str | None = None):
+  """Writes seed0000.png, ...; of points, <sampler>.npy; and a picture of all of them in the workdir.
+
+  Args:
+    output: the folder; <workdir>/generated if ''.
+    seeds: such as '0-15' or '0,5,9'.
+  """
+  flags_of(asked.sampler)
+  run = inference.open_run(workdir)
+  run.require('draw')
+  if asked.sampler != 'truncation':
+    run.require('judge')
+  if asked.layer:
+    run.require('cut')
+  config, chosen = run.config, list(dict.fromkeys(draw.parse_seeds('seeds', seeds)))
+  target = paths.get(output) if output else workdir.path / 'generated'
+  results.check_not_data(target, config, f'--output={output or target}')
+  trained = inference.restore(run, workdir, step)
+  labelled = run.method.conditional and len(config.attributes) > 0
+  labels = draw.labels_of(config, chosen) if labelled else None
+  sampler = Sampler.of(trained, asked)
+  numbers = np.array(chosen, np.uint32)
+  made, told = sampler.draw(numbers, labels)
+  plain = sampler.plain(numbers, labels) if config.vector_size else None
+  results.make_folder(target, str(target))
+  if config.vector_size:
+    where = target / f'{asked.sampler}.npy'
+    _write_points(where, made)
+    beside = _cloud(workdir, sampler.dataset.test.x, plain, made)
+  else:
+    where = target
+    results.write_all(to_uint8(made), [target / f'seed{seed:04d}.png' for seed in chosen])
+    beside = for_the_eye(draw.tiled(to_uint8(made)), workdir.path / 'sampled.png')
+  print(f'{len(chosen)} sample(s) by {asked.sampler} at step {trained.step}: {where}; {beside}')
+  for line in sampler.report(made, plain, told):
+    print(line)
+
+
+@dataclass(frozen=True)
+class Sampler:
+  """A sampler of a trained run, ready to draw.
+
+  Attributes:
+    function: (gan, seeds [B], labels or None, knowledge) -> (examples, {what is told: [B]}).
+    knowledge: a pytree of what was measured first: calibration, bar, scores of real examples.
+  """
+
+  trained: inference.Trained
+  dataset: object
+  function: Callable
+  knowledge: object
+
+  @classmethod
+  def of(cls, trained: inference.Trained, asked: Asked) -> 'Sampler':
+    """The sampler that is asked for, with what it has to know measured."""
+    config = trained.run.config
+    needs_data = asked.sampler != 'truncation'
+    dataset = data.load(config, trained.run.method.batch) if needs_data or config.vector_size else None
+    if asked.shape_steps:
+      trained = shape(trained, dataset, asked)
+    function, knowledge = MAKERS[asked.sampler](trained, dataset, asked)
+    return cls(trained, dataset, function, knowledge)
+
+  def draw(self, seeds: np.ndarray, labels: np.ndarray | None) -> tuple[np.ndarray, dict]:
+    """Examples [N, ...] and {what is told: [N]}; rows that fill a batch are left out."""
+    size = min(len(seeds), AT_ONCE[bool(self.trained.run.config.vector_size)])
+    forward = self.trained.compiled(self.function)
+    starts = track(range(0, len(seeds), size), 'sample')
+
+    def batch(inputs):
+      next(bar, None)
+      return forward(*inputs, self.knowledge)
+
+    bar = iter(starts)
+    found = inference.batched(batch, (seeds, labels), size)
+    for _ in bar:  # the bar to its end
+      pass
+    return found
+
+  def plain(self, seeds: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """As many examples, as the generator draws them."""
+    run = self.trained.run
+
+    def paint(gan, seeds, labels):
+      own = frozen.of(run.method, gan)
+      return own.draw(jax.vmap(own.latents)(frozen.keys_of(seeds)), labels)
+
+    forward = self.trained.compiled(paint)
+    return inference.batched(lambda x: forward(*x), (seeds, labels), min(len(seeds), 256))
+
+  def report(self, made: np.ndarray, plain: np.ndarray | None, told: dict) -> list[str]:
+    """Lines on what was accepted and, where the law is known, on what is good."""
+    lines = []
+    if 'kept' in told and not told['kept'].all():
+      left = int((~told['kept']).sum())
+      lines.append(f'{left} of {len(made)}: nothing was accepted, and the best proposal is taken.')
+    means = {name: x.mean() for name, x in told.items() if name != 'kept'}
+    if means:
+      lines.append('mean ' + ', '.join(f'{name} {mean:.4g}' for name, mean in means.items()))
+    law = getattr(self.dataset, 'law', None)
+    if law is not None and plain is not None:
+      for name, x in (('generator', plain), ('sampler', made)):
+        shares = [points.modes, points.high_quality_share, points.mode_kl]
+        found = ', '.join(f'{metric.__name__} {metric(law, x).value:.4g}' for metric in shares)
+        lines.append(f'{name}: {found}')
+    return lines
+
+
+def _truncation(trained, dataset, asked: Asked):
+  def function(gan, seeds, labels, knowledge):
+    own, keys = frozen.of(trained.run.method, gan), frozen.keys_of(seeds)
+    return truncation.sample(own, keys, labels, asked.truncation)
+
+  return function, {}
+
+
+def _rejection(trained, dataset, asked: Asked):
+  calibrated, _, fake = measured(trained, dataset, asked.calibration or 'logistic')
+  knowledge = calibrated, rejection.bar(calibrated(jnp.asarray(fake)), asked.percentile)
+
+  def function(gan, seeds, labels, knowledge):
+    own, keys = frozen.of(trained.run.method, gan), frozen.keys_of(seeds)
+    return rejection.sample(own, keys, labels, *knowledge)
+
+  return function, knowledge
+
+
+def _mh(trained, dataset, asked: Asked):
+  calibrated, real, _ = measured(trained, dataset, asked.calibration or 'logistic')
+
+  def function(gan, seeds, labels, knowledge):
+    own, keys = frozen.of(trained.run.method, gan), frozen.keys_of(seeds)
+    return metropolis.sample(own, keys, labels, *knowledge, **asked.given(steps='steps'))
+
+  return function, (calibrated, calibrated(jnp.asarray(real)))
+
+
+def _langevin(trained, dataset, asked: Asked):
+  calibrated, _, _ = measured(trained, dataset, asked.calibration or 'logistic')
+
+  def function(gan, seeds, labels, knowledge):
+    own, keys = frozen.of(trained.run.method, gan), frozen.keys_of(seeds)
+    given = asked.given(steps='steps', eps='rate', corrected='corrected')
+    return langevin.sample(own, keys, labels, knowledge, **given)
+
+  return function, calibrated
+
+
+def _collaborative(trained, dataset, asked: Asked):
+  calibrated, real, _ = measured(trained, dataset, asked.calibration or 'none')
+
+  def function(gan, seeds, labels, knowledge):
+    own, keys = frozen.of(trained.run.method, gan), frozen.keys_of(seeds)
+    given = asked.given(steps='steps', rate='rate', layer='layer')
+    return collaborative.sample(own, keys, labels, *knowledge, **given)
+
+  return function, (calibrated, jax.nn.sigmoid(jnp.asarray(real)).mean())
+
+
+MAKERS = {
+  'truncation': _truncation, 'rejection': _rejection, 'mh': _mh, 'langevin': _langevin,
+  'collaborative': _collaborative,
+}  # fmt: skip
+
+
+def measured(trained: inference.Trained, dataset, kind: str):
+  """(calibration, outputs on held-out real examples [n], on as many fakes [n])."""
+  run, test = trained.run, dataset.test
+  count = min(HELD_OUT, len(test.x))
+  which = np.linspace(0, len(test.x) - 1, count).astype(int)
+  real = test.x[which] if isinstance(test.x, np.ndarray) else data.test_images(
+    test.x, which.tolist(), run.config
+  )  # fmt: skip
+  labelled = run.method.conditional and test.labels is not None
+  labels = test.labels[which] if labelled else None
+
+  def look(gan, real, seeds, labels):
+    own = frozen.of(run.method, gan)
+    fake = own.draw(jax.vmap(own.latents)(frozen.keys_of(seeds, name=1)), labels)
+    return own.score(real, labels), own.score(fake, labels)
+
+  inputs = real, np.arange(count, dtype=np.uint32), labels
+  forward = trained.compiled(look)
+  on_real, on_fake = inference.batched(lambda x: forward(*x), inputs, min(count, 250))
+  return calibration.fit(kind, on_real, on_fake), on_real, on_fake
+
+
+def shape(trained: inference.Trained, dataset, asked: Asked) -> inference.Trained:
+  """The run with a discriminator that learned on against its generator, which stays as it was.
+
+  For collaborative sampling against refined examples, else against the generator's own.
+  """
+  run = trained.run
+  config = run.config.copy_and_resolve_references()
+  config.batch_size = SHAPE_BATCH
+  batches = data.train_batches(dataset, config)
+  how = {'steps': 0}
+  if asked.sampler == 'collaborative':
+    how = asked.given(steps='steps', rate='rate', layer='layer')
+
+  def further(gan, discriminator, memory, examples, labels, seeds):
+    own, keys = frozen.of(run.method, gan), frozen.keys_of(seeds, name=2)
+    return collaborative.shaped(own, discriminator, memory, examples, labels, keys, **how)
+
+  forward = trained.compiled(further)
+  now = trained.variables['params']['discriminator']
+  memory = collaborative.shaping().init(now)
+  try:
+    for number in track(range(asked.shape_steps), 'shape'):
+      batch = next(batches)
+      labels = batch.labels if run.method.conditional else None
+      seeds = np.arange(SHAPE_BATCH, dtype=np.uint32) + number * SHAPE_BATCH
+      now, memory, _ = forward(now, memory, batch.x, labels, seeds)
+  finally:
+    batches.close()
+  params = {**trained.variables['params'], 'discriminator': now}
+  return inference.Trained(run, {**trained.variables, 'params': params}, trained.step)
+
+
+def _write_points(file, made: np.ndarray):
+  buffer = io.BytesIO()
+  np.save(buffer, made)
+  paths.write(file, buffer.getvalue())
+
+
+def _cloud(workdir: Workdir, real: np.ndarray, plain: np.ndarray, made: np.ndarray) -> str:
+  """Real points, the generator's and the sampler's, as heat."""
+  columns = OrderedDict(real=real[: len(made)], generator=plain, sampler=made)
+  return for_the_eye(grid(columns), workdir.path / 'sampled.png')
