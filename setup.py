@@ -22,6 +22,7 @@ setup(
     'grain>=0.2.18',
     'importlib_resources',  # tfds imports it without asking for it
     'jax>=0.10',
+    'jinja2',
     'matplotlib',
     'ml-collections>=1.1',
     'numpy',
@@ -29,6 +30,7 @@ setup(
     'orbax-checkpoint>=0.12,<1',
     'pillow',
     'rich',
+    'safetensors',
     'scikit-learn',  # the digits, and clusters
     'scipy',
     'tensorboardX',
@@ -42,6 +44,7 @@ setup(
     'k8s': ['jax[k8s]'],  # processes of a Kubernetes Job without TPUs
     'gcs': ['gcsfs'],  # workdirs in gs://
     'interop': ['torch'],
+    'onnx': ['onnx>=1.17', 'onnxruntime'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
     'dev': [
       'gcsfs',
@@ -50,6 +53,8 @@ setup(
       'dicebear-core==10.7.0',
       'dicebear-styles==10.6.0',
       'resvg-py==0.5.0',
+      'onnx>=1.17',
+      'onnxruntime',
       'pytest',
       'pytest-timeout',
       'pytest-xdist',

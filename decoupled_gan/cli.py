@@ -12,7 +12,7 @@ from absl import logging as absl_logging
 from ml_collections import config_flags
 
 import decoupled_gan
-from decoupled_gan import defaults, guide, recipes
+from decoupled_gan import defaults, guide, recipe_files
 from decoupled_gan.errors import RunError, UserError, listing, of_environment
 from decoupled_gan.machine import paths, streams
 from decoupled_gan.run.workdir import Workdir
@@ -50,10 +50,12 @@ flags.DEFINE_string('output', '', 'where the results go')
 flags.DEFINE_string(
   'format',
   '',
-  "png, jpg, ... (the inputs' own when left out); export: pytorch, the official code's, or run",
+  "png, jpg, ... (the inputs' own when left out); export: safetensors, stablehlo, onnx, pytorch (the "
+  "official code's) or run; the output's ending says which when left out",
 )
 flags.DEFINE_string('dtype', 'float32', 'what networks compute in: float32 or bfloat16')
 flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')
+flags.DEFINE_string('ability', '', 'translate, edit, draw or reconstruct; the first when left out')
 flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
 flags.DEFINE_string('resize', 'square', "square (the size of training) or keep (the image's own)")
 flags.DEFINE_string('topology', 'local', 'local, or a slice of TPU chips such as v5e:2x4')
@@ -247,14 +249,20 @@ def import_():
 
 @mode(
   'export',
-  "a run's networks as an official checkpoint; or one seed of a run of several, as a run",
-  reads='workdir output format member checkpoint',
-  example='export --workdir=runs/cat2dog --output=cat2dog_params_latest.pt',
+  'a run for other programs: safetensors, StableHLO, ONNX, official checkpoints',
+  reads='workdir output format ability direction truncation member checkpoint',
+  example='export --workdir=runs/photos --output=dog.onnx --direction=a_to_b',
 )
 def export():
   from decoupled_gan.modes import export
 
-  export.export(_workdir(), FLAGS.output, FLAGS.format or 'pytorch', FLAGS.member, _checkpoint())
+  layout, what = export.layout_of(FLAGS.output, FLAGS.format), {}
+  if layout in export.FILES:
+    _refuse(f'--format={layout} takes a run of one seed', 'member')
+    what = {n: FLAGS[n].value for n in ('ability', 'direction', 'truncation') if FLAGS[n].present}
+  else:
+    _refuse(f'--format={layout} writes all networks', 'ability', 'direction', 'truncation')
+  export.export(_workdir(), FLAGS.output, layout, FLAGS.member, _checkpoint(), **what)
 
 
 @mode('recipes', 'lists what can be trained', example='recipes')
@@ -377,10 +385,10 @@ def _with_config(name: str, words: list[str]) -> list[str]:
   if not mode.config and any(word.startswith('--config.') for word in rest):
     raise UserError(f"{name} does not read --config.<field>: it takes the run's own config.")
   if given:
-    return [f'--config={recipes.find(given[0].partition("=")[2])}', *rest]
+    return [f'--config={recipe_files.find(given[0].partition("=")[2])}', *rest]
   if name == 'import':
     arrays = any(word.startswith('--input=') and word.endswith('.npz') for word in rest)
-    return [f'--config={recipes.find("glead" if arrays else "nice")}', *rest]  # official defaults
+    return [f'--config={recipe_files.find("glead" if arrays else "nice")}', *rest]  # official defaults
   scores_folders = any(word.startswith('--real=') for word in rest)
   if mode.config and workdir and not scores_folders:
     Workdir(workdir[-1]).load_config()  # tells here if there is none
@@ -390,7 +398,7 @@ def _with_config(name: str, words: list[str]) -> list[str]:
     recipe = ' or --config=<recipe>' if mode.config == 'recipe' else ''
     raise UserError(
       f"--mode={name} needs --workdir=<the run's folder>{recipe}; the recipes here are "
-      f'{listing(recipes.names(), 80)}.'
+      f'{listing(recipe_files.names(), 80)}.'
     )
   return rest
 
@@ -444,5 +452,5 @@ def run():
   streams.hush_closed_loops()
   os.environ['MPLBACKEND'] = 'agg'  # notebooks' own is not there for the programs that they start
   sys.path.insert(0, os.getcwd())
-  recipes.make_importable()
+  recipe_files.make_importable()
   app.run(_main, flags_parser=_parse)

@@ -58,14 +58,14 @@ def translate_images(trained, function, images, files, resize: str) -> int:
   def made(chosen):
     if resize == 'square':
       return inference.batched(function, data.test_images(images, chosen, config), BATCH)
-    return [_at_own_size(function, images[i]) for i in chosen]
+    return [at_own_size(function, images[i]) for i in chosen]
 
   steps = track(range(0, len(images), BATCH), 'translate')
   return results.translated(images, files, made, steps, config.data.num_threads)
 
 
-def _at_own_size(function, image: np.ndarray) -> np.ndarray:
-  """Translates at the image's own size; its border is mirrored up to a multiple of 4."""
+def at_own_size(function, image: np.ndarray) -> np.ndarray:
+  """Translates [H, W, C] at its own size; its border is mirrored up to a multiple of 4."""
   height, width = image.shape[:2]
   padding = ((0, -height % 4), (0, -width % 4), (0, 0))
   return function(np.pad(image, padding, 'symmetric')[None])[0][:height, :width]
