@@ -13,6 +13,7 @@ setup(
   license='MIT',
   python_requires='>=3.11',
   packages=[*find_packages(include=['decoupled_gan*']), 'decoupled_gan.configs'],
+  package_data={'decoupled_gan.report': ['page.html']},
   package_dir={'decoupled_gan.configs': 'configs'},  # the recipes ship with the wheel
   install_requires=[
     'absl-py',

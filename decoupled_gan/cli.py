@@ -76,6 +76,7 @@ flags.DEFINE_string('seeds', '0-15', 'which, such as 0-15 or 0,5,9')
 flags.DEFINE_string('interpolate', '', 'seeds to pass through, such as 0,5,9')
 flags.DEFINE_float('truncation', 1.0, 'psi, 0 (the average image) to 1 (all there is)')
 flags.DEFINE_string('noise', 'const', 'per pixel: const, random or none')
+flags.DEFINE_bool('self_contained', False, 'the pictures inside the page')
 flags.DEFINE_string('coordinator', '', 'several processes: host:port of process 0')
 flags.DEFINE_integer('process_id', None, 'several processes: which this is, from 0')
 flags.DEFINE_integer('num_processes', None, 'several processes: how many there are')
@@ -263,6 +264,18 @@ def export():
   else:
     _refuse(f'--format={layout} writes all networks', 'ability', 'direction', 'truncation')
   export.export(_workdir(), FLAGS.output, layout, FLAGS.member, _checkpoint(), **what)
+
+
+@mode(
+  'report',
+  'a page of a run, or of several beside each other',
+  reads='workdir output self_contained',
+  example='report --workdir=runs/a,runs/b --output=compare.html',
+)
+def report():
+  from decoupled_gan.modes import report
+
+  report.report(FLAGS.workdir, FLAGS.output, FLAGS.self_contained)
 
 
 @mode('recipes', 'lists what can be trained', example='recipes')

@@ -9,7 +9,7 @@ from decoupled_gan import recipe_files
 GROUPS = {
   'train': ('train', 'plan', 'routes'),
   'use': ('translate', 'generate', 'reconstruct', 'export', 'import'),
-  'measure': ('evaluate', 'nrds'),
+  'measure': ('evaluate', 'report', 'nrds'),
 }
 ALWAYS = ('help', 'version')
 

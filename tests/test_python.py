@@ -1,4 +1,4 @@
-"""`import decoupled_gan as dg`: what it costs, what a model can do, and that the command does the same."""
+"""`import decoupled_gan as dg`: what it costs, what a model can do, that the command does the same."""
 
 import subprocess
 import sys

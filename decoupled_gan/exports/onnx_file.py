@@ -1,9 +1,9 @@
 """ONNX: the traced function walked equation by equation, one operator of ONNX or a few for each.
 
 What does not depend on an input is computed by JAX and becomes a constant; calls within calls are
-written out; what asks for the platform gets the branch for "any other". Rules are in onnx_rules.py: an equation
-without one is named with the line of source that made it. No converter package is needed. Shapes are
-fixed, one image at a time: onnxruntime then plans its memory once.
+written out; what asks for the platform gets the branch for "any other". Rules are in onnx_rules.py: an
+equation without one is named with the line of source that made it. No converter package is needed.
+Shapes are fixed, one image at a time: onnxruntime then plans its memory once.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,8 @@
 """A trained run as one .safetensors file: the networks for use, the config and the step.
 
 The file is data, no code: config and step travel in its metadata, arrays are called by their paths in
-the variables, 'params/generator/...'. *Where we differ* from a checkpoint: averaged groups stand in place of
-their own, there are no optimizers, and it cannot be trained on.
+the variables, 'params/generator/...'. *Where we differ* from a checkpoint: averaged groups stand in
+place of their own, there are no optimizers, and it cannot be trained on.
 """
 
 import json
@@ -97,7 +97,7 @@ def _content(path: Path) -> tuple[ConfigDict, int, dict[str, np.ndarray]]:
     raise UserError(f'{path} has no readable config and step in its metadata ({error}).') from None
   if config.get('method') not in METHODS:  # any other name would be imported
     raise UserError(
-      f'{path} is of method={config.get("method")!r}, which is not among {listing(METHODS, 40)}; methods '
-      "of one's own come with a workdir only."
+      f'{path} is of method={config.get("method")!r}, which is not among {listing(METHODS, 40)}; '
+      "methods of one's own come with a workdir only."
     )
   return defaults.complete(config), step, arrays

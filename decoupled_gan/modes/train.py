@@ -13,6 +13,7 @@ from decoupled_gan.core import routing, state
 from decoupled_gan.data.results import check_not_data
 from decoupled_gan.errors import LostProcess, RunError, UserError, listing
 from decoupled_gan.machine import distributed
+from decoupled_gan.report.diary import Closed, Diary
 from decoupled_gan.run import calls, events, experiment, members, start
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.metrics_file import Metrics
@@ -61,7 +62,13 @@ def train(config: ConfigDict, workdir: Workdir, on_sample: Callable | None = Non
       print(f'Nothing to do: {steps} steps of num_steps={config.num_steps} are done.')
       return True
     record = Record(workdir, config, fresh, bool(changes))
-    done = _loop(run, current, dataset, workdir, checkpoints, interruption, record, on_sample)
+    counts = _counts(run, current)
+    diary = Diary(run, dataset, workdir, steps, counts, changes) if main else Closed()
+    with diary:
+      done = _loop(
+        run, current, dataset, workdir, checkpoints, interruption, record, diary, on_sample
+      )
+      diary.how = 'done' if done else 'stopped'
   if done:
     print(f'Done: {config.num_steps} steps in {workdir.path}')
   return done
@@ -96,7 +103,7 @@ class Record:
 
 
 def _loop(
-  run, current, dataset, workdir, checkpoints, interruption, record: Record, on_sample
+  run, current, dataset, workdir, checkpoints, interruption, record: Record, diary, on_sample
 ) -> bool:
   """The steps from `current` on; False if a signal ended them before the last one."""
   config, first, main = run.config, members.steps_done(current), distributed.main()
@@ -104,6 +111,7 @@ def _loop(
     call, sampler = calls.Calls(run), Sampler(run, dataset, workdir)
     evaluator = _evaluator(run, dataset, workdir)
     record.begin()
+    diary.begin()
     metrics = Metrics(workdir.metrics_file, first) if main else Silent()
   health, vote = _health(config, checkpoints), distributed.Vote(run.mesh)
   feed = events.Feed(run, dataset, calls.spans(run, first, config.num_steps))
@@ -125,6 +133,7 @@ def _loop(
       try:
         if last or step % config.sample_every_steps == 0:
           made = sampler.save(step, current)
+          diary.sampled()
           if main and on_sample:
             on_sample(step, made)
         if evaluator and (last or step % config.evaluate_every_steps == 0):
