@@ -118,10 +118,9 @@ def _opened(av, source: Path):
     given.close()
     raise UserError(f'{source} is a picture, not a film ({given.format.name}): give it its own ending.')
   if not given.streams.video:
+    kinds = listing([stream.type for stream in given.streams])
     given.close()
-    raise UserError(
-      f'{source} has no pictures: there is {listing([s.type for s in given.streams])} in it.'
-    )
+    raise UserError(f'{source} has no pictures: there is {kinds} in it.')
   return given
 
 
