@@ -15,6 +15,7 @@
 # %% tags=["parameters"]
 SOURCE = ''  # where the package comes from if it is not here: git+https://..., or a wheel
 WORKDIR = 'runs/quickstart'
+RECIPE = 'quickstart'
 STEPS = 1400
 CHANGES = {}  # other fields of the config, such as {'optimizer.learning_rate': 1e-4}
 
@@ -47,7 +48,7 @@ def show(step, path):
   display(Image(str(path)))
 
 
-model = dg.train('quickstart', WORKDIR, CHANGES, on_sample=show, num_steps=STEPS)
+model = dg.train(RECIPE, WORKDIR, CHANGES, on_sample=show, num_steps=STEPS)
 model
 
 # %% [markdown]

@@ -16,6 +16,7 @@
 # %% tags=["parameters"]
 SOURCE = ''  # where the package comes from if it is not here: git+https://..., or a wheel; with [onnx]
 WORKDIR = 'runs/quickstart'  # of the first notebook; trained here if it is not there
+RECIPE = 'quickstart'
 STEPS = 1400
 CHANGES = {}
 
@@ -40,7 +41,7 @@ try:
   model = dg.load(WORKDIR)
 except dg.UserError as error:
   print(error)
-  model = dg.train('quickstart', WORKDIR, CHANGES, num_steps=STEPS)
+  model = dg.train(RECIPE, WORKDIR, CHANGES, num_steps=STEPS)
 model
 
 # %% [markdown]
