@@ -78,8 +78,6 @@ flags.DEFINE_string('seeds', '0-15', 'which, such as 0-15 or 0,5,9')
 flags.DEFINE_string('interpolate', '', 'seeds to pass through, such as 0,5,9')
 flags.DEFINE_float('truncation', 1.0, 'psi, 0 (the average image) to 1 (all there is)')
 flags.DEFINE_string('noise', 'const', 'per pixel: const, random or none')
-flags.DEFINE_string('host', '127.0.0.1', 'where a page is served; 0.0.0.0 lets the whole network in')
-flags.DEFINE_integer('port', 7860, 'where a page is served')
 flags.DEFINE_bool('self_contained', False, 'the pictures inside the page')
 flags.DEFINE_string('coordinator', '', 'several processes: host:port of process 0')
 flags.DEFINE_integer('process_id', None, 'several processes: which this is, from 0')
@@ -287,20 +285,6 @@ def report():
   from decoupled_gan.modes import report
 
   report.report(FLAGS.workdir, FLAGS.output, FLAGS.self_contained)
-
-
-@mode(
-  'demo',
-  'a page on this machine where a run is tried',
-  reads='workdir host port checkpoint dtype',
-  example='demo --workdir=runs/photos --port=7860',
-)
-def demo():
-  from decoupled_gan import model
-  from decoupled_gan.modes import demo
-
-  demo.check_port(FLAGS.host, FLAGS.port)
-  demo.serve(model.load(_workdir().path, _checkpoint(), _dtype()), FLAGS.host, FLAGS.port)
 
 
 @mode('recipes', 'lists what can be trained', example='recipes')

@@ -8,7 +8,7 @@ from decoupled_gan import recipe_files
 
 GROUPS = {
   'train': ('train', 'plan', 'routes'),
-  'use': ('translate', 'generate', 'reconstruct', 'demo', 'export', 'import'),
+  'use': ('translate', 'generate', 'reconstruct', 'export', 'import'),
   'measure': ('evaluate', 'report', 'nrds'),
 }
 ALWAYS = ('help', 'version')
