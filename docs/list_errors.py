@@ -14,7 +14,11 @@ KINDS = ('UserError', 'RunError', 'LostProcess')
 PLACES = (  # (first part of a path, heading)
   ('cli.py', 'The command line'),
   ('errors.py', 'Paths, workdirs, devices, several processes'),
-  ('recipes.py', 'Recipes and their fields'),
+  ('recipe_files.py', 'Recipes and their fields'),
+  ('training.py', 'Recipes and their fields'),
+  ('model.py', 'Python'),
+  ('exports/', 'Exports'),
+  ('report/', 'Pages of runs'),
   ('guide.py', 'Recipes and their fields'),
   ('defaults.py', 'Recipes and their fields'),
   ('core/', 'Routing tables, optimizers, averages, events'),

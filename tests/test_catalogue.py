@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from decoupled_gan import catalogue, recipes
+from decoupled_gan import catalogue, recipe_files
 from decoupled_gan.catalogue import ROWS, Row
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +43,7 @@ def test_a_home_defines_what_it_is_named_for_and_the_recipe_exists_with_its_word
   assert name in catalogue.defines(row.file), row.home
   if row.recipe:
     module, _, words = row.recipe.partition(':')
-    assert module in recipes.names()
+    assert module in recipe_files.names()
     assert set(filter(None, words.split(','))) <= catalogue.variants(module)
 
 
@@ -68,7 +68,7 @@ def test_every_module_of_techniques_is_some_rows_home():
 
 
 def test_every_recipe_is_some_rows():
-  assert set(recipes.names()) <= {row.module for row in THERE} | STARTING_POINTS
+  assert set(recipe_files.names()) <= {row.module for row in THERE} | STARTING_POINTS
 
 
 @pytest.mark.parametrize('row', THERE, ids=lambda row: str(row.row))
@@ -90,7 +90,7 @@ def test_a_variant_that_is_a_row_has_what_was_measured_of_it(tmp_path, monkeypat
   (tmp_path / 'paper.py').write_text(
     '"""A paper.\n\nMeasured: 1 of the paper\n\nMeasured word: 2 of\nthe word\n\nExpected: 3\n"""\n'
   )
-  monkeypatch.setattr(recipes, 'shipped', lambda: tmp_path)
+  monkeypatch.setattr(recipe_files, 'shipped', lambda: tmp_path)
   found = {words: Row('x', 'y', 'z', '', 'errors.py:UserError', f'paper:{words}').measured
            for words in ('', 'digits', 'word', 'digits,word')}  # fmt: skip
   assert found == {

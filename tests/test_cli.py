@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from decoupled_gan import recipes
+from decoupled_gan import recipe_files
 from decoupled_gan.cli import MODES, OURS
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +51,7 @@ def test_every_flag_is_read_by_some_mode_and_every_mode_reads_flags_that_there_a
 
 def test_recipes_lists_each_with_its_first_line():
   _, out, _ = typed('recipes')
-  for name, title in recipes.titles():
+  for name, title in recipe_files.titles():
     assert name in out
     assert title[:40] in out
 

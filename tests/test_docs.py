@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from decoupled_gan import recipes
+from decoupled_gan import recipe_files
 from decoupled_gan.cli import MODES
 
 ROOT = Path(__file__).parent.parent
@@ -101,7 +101,7 @@ def test_a_command_names_a_mode_its_flags_a_recipe_and_fields_that_there_are(pag
       fields[flag.removeprefix('config.')] = value
     else:
       assert flag.removeprefix('no') in MODES[name].flags or flag in MODES[name].flags, word
-  path, _, recipe_words = recipes.find(recipe or 'nice').partition(':')
+  path, _, recipe_words = recipe_files.find(recipe or 'nice').partition(':')
   config = importlib.import_module(f'configs.{Path(path).stem}').get_config(recipe_words)
   for field in fields:
     assert _has(config, field), field

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from test_interop_stylegan2 import official_tensors, save, small_config
 
-from decoupled_gan import methods, recipes
+from decoupled_gan import methods, recipe_files
 from decoupled_gan.core import state
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine import sharding
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 def tiny_recipes():
   """{method: the :tiny config of a recipe of it}."""
   found = {}
-  for name in recipes.names():
+  for name in recipe_files.names():
     module = importlib.import_module(f'configs.{name}')
     variants = getattr(module, 'VARIANTS', {})
     for words in ('tiny', *(f'tiny,{name}' for name in methods.METHODS if name in variants)):

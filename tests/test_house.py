@@ -17,9 +17,9 @@ FLOORS = [
   {'terms'},
   {'methods'},
   {'run'},
-  {'evaluation', 'sampling', 'studies', 'interop'},
+  {'evaluation', 'sampling', 'studies', 'interop', 'exports', 'report'},
   {'modes'},
-  {'recipes', 'guide', 'catalogue', 'cli', '__main__', 'configs'},
+  {'recipe_files', 'guide', 'catalogue', 'training', 'model', 'cli', '__main__', 'configs'},
 ]
 """Rooms from the ground up: each may import its own floor's single modules never, and those below."""
 MOST_FILES = 14

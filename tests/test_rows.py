@@ -13,7 +13,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import datasets
-from decoupled_gan import recipes
+from decoupled_gan import recipe_files
 from decoupled_gan.core.images import to_float
 from decoupled_gan.core.proof import who_moves
 from decoupled_gan.run import experiment
@@ -32,7 +32,7 @@ def variants(name: str) -> list[str]:
 
 TINY = [
   f'{name}:{word}{"," if word else ""}tiny'
-  for name in recipes.names()
+  for name in recipe_files.names()
   for word in ('', *variants(name))
 ]
 UNTRACED = (
@@ -79,7 +79,7 @@ def test_each_phase_can_move_exactly_the_groups_that_its_table_names(recipe):
       assert moved == set(phase.groups), phase.name
 
 
-@pytest.mark.parametrize('name', recipes.names())
+@pytest.mark.parametrize('name', recipe_files.names())
 def test_a_recipe_says_what_it_is_how_to_run_it_and_what_to_expect(name):
   header = importlib.import_module(f'configs.{name}').__doc__
   command = 'launch/quickstart.sh' if name == 'quickstart' else f'--config=configs/{name}.py'
@@ -87,7 +87,7 @@ def test_a_recipe_says_what_it_is_how_to_run_it_and_what_to_expect(name):
   assert 'Expected' in header or 'Measured' in header
 
 
-@pytest.mark.parametrize('name', recipes.names())
+@pytest.mark.parametrize('name', recipe_files.names())
 def test_no_word_is_both_a_variant_and_a_data_set_of_one_meaning(name):
   module = importlib.import_module(f'configs.{name}')
   assert not set(module.VARIANTS) & set(datasets.DATASETS)

@@ -47,5 +47,6 @@ def test_a_recipe_is_trained_by_its_name_from_an_empty_folder(installed, tmp_pat
   done = python(installed, tmp_path, 'train', '--config=gan:digits,tiny,digits', '--config.num_steps=2')
   assert done.returncode == 0, done.stderr
   assert (tmp_path / 'runs/gan-digits,tiny,digits/checkpoints/2').is_dir()
+  assert (tmp_path / 'runs/gan-digits,tiny,digits/report.html').is_file(), 'the template is in the wheel'
   listed = python(installed, tmp_path, 'recipes')
   assert str(installed) in listed.stdout, 'these recipes, and not those of a checkout'

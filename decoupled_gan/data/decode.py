@@ -68,7 +68,7 @@ def decode(file, channels: int, name, values: tuple = ()) -> np.ndarray:
   try:
     with opened(file) as image:
       _check_size(image)
-      return _to_array(image, channels, values)
+      return to_array(image, channels, values)
   except FileNotFoundError:
     raise UserError(f'the image {str(name)!r} is not there any more') from None
   except _TooLarge as error:
@@ -198,7 +198,8 @@ def _ends_well(path: Path, kind: str, size: int) -> bool:
     return file.read() == ending
 
 
-def _to_array(image: Image.Image, channels: int, values: tuple) -> np.ndarray:
+def to_array(image: Image.Image, channels: int, values: tuple = ()) -> np.ndarray:
+  """A picture as `decode` gives it; it is turned upright in place."""
   deep = _is_deep(image)
   ImageOps.exif_transpose(image, in_place=True)
   if image.mode[0] in 'IF':  # grey of 16 bits or floats, in PNG, TIFF and PGM

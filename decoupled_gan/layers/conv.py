@@ -102,7 +102,8 @@ class Conv(nn.Module):
     if self.padding:
       x = PADDINGS[self.pad](x, self.padding)
     # A convolution is linear: the norm may divide the kernel or the output, whichever is smaller.
-    late = self.spectral and kernel.size > self._output_size(x)
+    size = self._output_size(x)  # a symbol, where a function is exported for any number of images
+    late = self.spectral and isinstance(size, int) and kernel.size > size
     if self.spectral and not late:
       kernel = kernel / norm
     y = conv_ops.conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
@@ -117,7 +118,7 @@ class Conv(nn.Module):
   def _output_size(self, x: Array) -> int:
     """The number of elements of the convolution of x, which is padded already."""
     height, width = ((n - self.kernel_size) // self.stride + 1 for n in x.shape[1:3])
-    return len(x) * height * width * self.features
+    return x.shape[0] * height * width * self.features
 
 
 class ConvTranspose(nn.Module):

@@ -111,7 +111,7 @@ class ConditionalBatchNorm(nn.Module):
   @nn.compact
   def __call__(self, x: Array, labels: Array) -> Array:
     normed = BatchNorm(self.epsilon, self.momentum, use_bias=False, name='batch')(x)
-    shape = (len(x), *[1] * (x.ndim - 2), x.shape[-1])
+    shape = (x.shape[0], *[1] * (x.ndim - 2), x.shape[-1])
     scale, shift = jnp.ones(shape), jnp.zeros(shape)
     for k, count in enumerate(self.counts):
       for name in ('scale', 'shift'):

@@ -112,7 +112,7 @@ class LIN(nn.Module):
     channels = x.shape[-1]
     gamma = self.param('gamma', nn.initializers.ones, (channels,))
     beta = self.param('beta', nn.initializers.zeros, (channels,))
-    gamma, beta = (jnp.broadcast_to(p[None], (len(x), channels)) for p in (gamma, beta))
+    gamma, beta = (jnp.broadcast_to(p[None], (x.shape[0], channels)) for p in (gamma, beta))
     return _mixed(x, _rho(self, LN_LOGITS, 0.0, channels), gamma, beta)
 
 

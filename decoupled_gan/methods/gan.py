@@ -86,7 +86,8 @@ class GAN(nn.Module):
 
   def codes(self, normal: Array) -> Array:
     """What the generator makes data of: latents of standard normal [N, z_dim], and what it is told."""
-    told = jnp.array([terms.SCENES[self.scene].told] * len(normal))
+    told = jnp.array([terms.SCENES[self.scene].told])
+    told = jnp.broadcast_to(told, (normal.shape[0], told.shape[1]))
     return terms.tell(PRIORS[self.prior_name](normal), told if told.size else None)
 
   def judge(self, x: Array, labels: Array | None) -> heads.Verdict:

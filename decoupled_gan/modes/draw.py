@@ -8,7 +8,7 @@ rather than rounded. An imported network therefore draws the official pictures.
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -53,8 +53,7 @@ def draw(
     noise: of NOISE.
     dtype: float32, or bfloat16, which is faster and not the same.
   """
-  if noise not in NOISE:
-    raise UserError(f'--noise={noise} is unknown; there are {listing(NOISE)}.')
+  check_noise(noise)
   if interpolate:
     chosen = parse_seeds('interpolate', interpolate)
   else:
@@ -68,21 +67,11 @@ def draw(
     raise UserError(f'{workdir.path} makes points, which are no images: look at its samples.')
   files = _files(workdir, output, chosen, bool(interpolate), config)
   trained = inference.restore(run, workdir, step)
-  w = inference.batched(trained.compiled(run.method.style, truncation), _latents(trained, chosen))
-  labelled = run.method.conditional and len(config.attributes) > 0
-  labels = labels_of(config, chosen) if labelled else None
-
-  def paint(gan, w, *labels):
-    return run.method.draw(gan, w, noise, *labels)
-
-  forward = trained.compiled(paint, noise=lambda w, *_: jax.random.key(0))
-
-  def images(inputs):
-    return to_official_uint8(forward(*inputs))
-
+  w, labels = coder(trained, truncation)(chosen), labels_of(run, chosen)
+  images = painter(trained, noise)
   if interpolate:
     ways = [between(w, FRAMES)]
-    if labelled:  # those of the seed that is left
+    if labels is not None:  # those of the seed that is left
       ways.append(np.append(np.repeat(labels[:-1], FRAMES, 0), labels[-1:], 0))
     frames = inference.batched(images, ways)
     beside = write_interpolation(frames, files[0], workdir.path / 'interpolation.png')
@@ -113,11 +102,38 @@ def _files(workdir: Workdir, output: str, seeds: Sequence[int], animated: bool, 
   return files
 
 
-def labels_of(config, seeds: Sequence[int]) -> np.ndarray:
-  """int32 [N, K]: the combinations of values, in turn, by the seeds' numbers."""
-  counts = [len(values) for _, values in sorted(config.attributes.items())]
+def labels_of(run, seeds: Sequence[int]) -> np.ndarray | None:
+  """int32 [N, K]: the combinations of values, in turn, by the seeds' numbers; None without labels."""
+  attributes = run.config.attributes
+  if not (run.method.conditional and len(attributes)):
+    return None
+  counts = [len(values) for _, values in sorted(attributes.items())]
   numbers = np.asarray(seeds) % math.prod(counts)
   return np.stack(np.unravel_index(numbers, counts), -1).astype(np.int32)
+
+
+def coder(trained: inference.Trained, truncation: float) -> Callable:
+  """seeds -> what their drawings are made of [N, D]: w, or z where a method has no w."""
+  function = trained.compiled(trained.run.method.style, truncation)
+  return lambda seeds: inference.batched(function, _latents(trained, seeds))
+
+
+def painter(trained: inference.Trained, noise: str) -> Callable:
+  """[codes] or [codes, labels] -> uint8 [N, S, S, C], or float32 [N, D] of a run of points."""
+
+  def paint(gan, w, *labels):
+    return trained.run.method.draw(gan, w, noise, *labels)
+
+  forward = trained.compiled(paint, noise=lambda w, *_: jax.random.key(0))
+  if trained.run.config.vector_size:
+    return lambda inputs: np.asarray(forward(*inputs))
+  return lambda inputs: to_official_uint8(forward(*inputs))
+
+
+def check_noise(noise: str):
+  """Raises UserError for a word that is not one of NOISE."""
+  if noise not in NOISE:
+    raise UserError(f'--noise={noise} is unknown; there are {listing(NOISE)}.')
 
 
 def parse_seeds(flag: str, text: str) -> list[int]:

@@ -1,24 +1,43 @@
-"""--mode=export: a run's networks in another layout, or one seed of a run of several as a run."""
+"""--mode=export: a run's networks for other programs, or one seed of a run of several as a run."""
+
+import os
 
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.exports import writers
 from decoupled_gan.interop import nice_checkpoint, translators
-from decoupled_gan.run import experiment, members
+from decoupled_gan.run import experiment, inference, members
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
-FORMATS = ('pytorch', 'run')
+FILES = {ending.removeprefix('.'): ending for ending in writers.ENDINGS}
+FORMATS = ('pytorch', 'run', *FILES)
 
 
-def export(workdir: Workdir, output: str, layout: str, member: int, step: int | str | None = None):
+def layout_of(output: str, asked: str) -> str:
+  """The format that is asked for: by its word, by the output's ending, or pytorch."""
+  by_ending = os.path.splitext(output)[1].removeprefix('.')
+  layout = asked or (by_ending if by_ending in FILES else 'pytorch')
+  if layout not in FORMATS:
+    raise UserError(f'--format={layout} is unknown; there are {listing(FORMATS)}.')
+  return layout
+
+
+def export(
+  workdir: Workdir, output: str, layout: str, member: int, step: int | str | None = None, **what
+):
   """Writes `output`.
 
   Args:
-    layout: 'pytorch', the official code's; or 'run', a workdir of the seed number `member`.
+    layout: 'pytorch', the official code's; 'run', a workdir of the seed number `member`; or one of
+      FILES, checked at once by the runtime that will read it.
+    what: of FILES: ability, direction, truncation, see exports/writers.py.
   """
-  if layout not in FORMATS:
-    raise UserError(f'--format={layout} is unknown; there are {listing(FORMATS)}.')
   if layout == 'run':
     take_out(workdir, member, output, step)
+  elif layout in FILES:
+    if not output.endswith(FILES[layout]):
+      raise UserError(f'--output={output}: a file of --format={layout} ends in {FILES[layout]}.')
+    print(writers.export(inference.load(workdir, step), output, **what))
   else:
     known = workdir.load_config().method in translators.FORMATS
     (translators if known else nice_checkpoint).export_checkpoint(workdir, output, step)

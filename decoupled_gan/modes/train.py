@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 from ml_collections import ConfigDict
@@ -13,6 +13,7 @@ from decoupled_gan.core import routing, state
 from decoupled_gan.data.results import check_not_data
 from decoupled_gan.errors import LostProcess, RunError, UserError, listing
 from decoupled_gan.machine import distributed
+from decoupled_gan.report.diary import Closed, Diary
 from decoupled_gan.run import calls, events, experiment, members, start
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.metrics_file import Metrics
@@ -24,11 +25,14 @@ from decoupled_gan.run.workdir import Workdir, flatten
 BROKEN = 255  # what a process votes that cannot go on: more than any signal
 
 
-def train(config: ConfigDict, workdir: Workdir) -> bool:
+def train(config: ConfigDict, workdir: Workdir, on_sample: Callable | None = None) -> bool:
   """Trains to `config.num_steps`. A signal that politely ends a process saves, and returns False.
 
   Of several processes all call it, the first one writes what is not a checkpoint, and a signal to
   any of them stops all.
+
+  Args:
+    on_sample: (step, path), called in the first process when a sample grid was written.
   """
   main = distributed.main()
   with contextlib.ExitStack() as until_done:
@@ -58,7 +62,13 @@ def train(config: ConfigDict, workdir: Workdir) -> bool:
       print(f'Nothing to do: {steps} steps of num_steps={config.num_steps} are done.')
       return True
     record = Record(workdir, config, fresh, bool(changes))
-    done = _loop(run, current, dataset, workdir, checkpoints, interruption, record)
+    counts = _counts(run, current)
+    diary = Diary(run, dataset, workdir, steps, counts, changes) if main else Closed()
+    with diary:
+      done = _loop(
+        run, current, dataset, workdir, checkpoints, interruption, record, diary, on_sample
+      )
+      diary.how = 'done' if done else 'stopped'
   if done:
     print(f'Done: {config.num_steps} steps in {workdir.path}')
   return done
@@ -92,13 +102,16 @@ class Record:
       self._workdir.save_config(self._config)
 
 
-def _loop(run, current, dataset, workdir, checkpoints, interruption, record: Record) -> bool:
+def _loop(
+  run, current, dataset, workdir, checkpoints, interruption, record: Record, diary, on_sample
+) -> bool:
   """The steps from `current` on; False if a signal ended them before the last one."""
   config, first, main = run.config, members.steps_done(current), distributed.main()
   with distributed.together():
     call, sampler = calls.Calls(run), Sampler(run, dataset, workdir)
     evaluator = _evaluator(run, dataset, workdir)
     record.begin()
+    diary.begin()
     metrics = Metrics(workdir.metrics_file, first) if main else Silent()
   health, vote = _health(config, checkpoints), distributed.Vote(run.mesh)
   feed = events.Feed(run, dataset, calls.spans(run, first, config.num_steps))
@@ -119,7 +132,10 @@ def _loop(run, current, dataset, workdir, checkpoints, interruption, record: Rec
       score = None
       try:
         if last or step % config.sample_every_steps == 0:
-          sampler.save(step, current)
+          made = sampler.save(step, current)
+          diary.sampled()
+          if main and on_sample:
+            on_sample(step, made)
         if evaluator and (last or step % config.evaluate_every_steps == 0):
           with progress.paused():
             values, score = evaluator.evaluate(step, current)

@@ -1,14 +1,21 @@
-"""--mode=translate: images in, translated images out, by a trained run."""
+"""--mode=translate: images or a film in, translated ones out, by a trained run."""
 
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
 from rich.progress import track
 
 from decoupled_gan import data
 from decoupled_gan.core.types import image_shape
-from decoupled_gan.data import results, transforms
+from decoupled_gan.data import results, transforms, video
 from decoupled_gan.data.files import looks
 from decoupled_gan.data.results import BATCH, input_images
 from decoupled_gan.errors import UserError
+from decoupled_gan.machine import paths
 from decoupled_gan.run import inference
+from decoupled_gan.run.watch import Interruption
 from decoupled_gan.run.workdir import Workdir
 
 RESIZE = ('square', 'keep')
@@ -38,9 +45,7 @@ def translate(
     dtype: float32, or bfloat16, which is faster and not the same.
   """
   config = workdir.load_config()
-  resize = resize or ('keep' if config.data.fit == 'crop' else 'square')
-  if resize not in RESIZE:
-    raise UserError(f'--resize={resize} is unknown; there are square and keep.')
+  resize = resized(resize, config)
   images = input_images(source, config)
   files = results.destinations(images, source, output, form, config)
   trained = inference.load(workdir, step, dtype=dtype)
@@ -56,6 +61,87 @@ def translate(
   print(f'{count} image(s) translated {direction} at step {trained.step}: {output}')
   if note := results.lossy_note(files):
     print(note)
+
+
+def resized(resize: str, config) -> str:
+  """'square' or 'keep'; of '' the one that suits the run. Raises UserError for other words."""
+  resize = resize or ('keep' if config.data.fit == 'crop' else 'square')
+  if resize not in RESIZE:
+    raise UserError(f'--resize={resize} is unknown; there are square and keep.')
+  return resize
+
+
+def translate_film(
+  workdir: Workdir,
+  source: str,
+  output: str,
+  direction: str,
+  resize: str,
+  step: int | str | None,
+  codec: str = '',
+  compare: bool = False,
+  dtype: str = 'float32',
+):
+  """Translates the film `source` into the film `output`, frame by frame; arguments as of `translate`.
+
+  Args:
+    output: a film, by its ending, or a folder.
+    codec: of video.CODECS; '' for what the ending stands for.
+    compare: whether the source stands on the left.
+  """
+  config = workdir.load_config()
+  resize = resized(resize, config)
+  target = _film(source, output, config)
+  codec = video.codec_of(codec, target.name)
+  trained = inference.load(workdir, step, dtype=dtype)
+  function = trained.translator(direction)
+
+  def made(frames):
+    images = [frame if config.image_channels == 3 else _grey(frame) for frame in frames]
+    if resize == 'keep':
+      return [at_own_size(function, image) for image in images]
+    return inference.batched(function, data.test_images(images, None, config), BATCH)
+
+  def shown(frames, count):
+    return track(frames, 'translate', total=count or None)
+
+  with video.silent(), Interruption() as asked:
+    told = video.translate(
+      paths.local(source, '--input'), target, made, codec, compare, shown, lambda: asked.requested
+    )
+  flicker = '' if math.isnan(told.flicker) else f'; flicker {told.flicker:.2f} (the source is 1)'
+  kept = f', {" and ".join(told.copied)} kept' if told.copied else ''
+  end = ', stopped before the end' if told.stopped else ''
+  print(
+    f'{told.frames} frames translated {direction} at step {trained.step}{end}: {target}{kept}{flicker}'
+  )
+  if told.damaged:
+    times = ', '.join(f'{seconds:.2f} s' for seconds in told.damaged[:5])
+    print(f'{len(told.damaged)} damaged places of the source were left out, at {times}')
+
+
+def _film(source: str, output: str, config) -> Path:
+  """Where the film goes: checked, and its folder made."""
+  given = paths.local(source, '--input')
+  if not given.is_file():
+    raise UserError(f'--input={source}: there is no such film.')
+  if not output:
+    raise UserError('--output=<file>.mp4 is missing: where is the film to go?')
+  target = paths.local(output, '--output')
+  if not video.is_video(output):
+    if target.suffix and not target.is_dir():
+      raise UserError(f'--output={output}: a film ends in one of {", ".join(video.ENDINGS)}.')
+    target = target / given.name
+  if target.exists() and target.samefile(given):
+    raise UserError(f'--output={output} is the input, which would be overwritten: name another one.')
+  results.check_not_data(target.parent, config, f'--output={output}')
+  results.make_folder(target.parent, output)
+  return target
+
+
+def _grey(frame: np.ndarray) -> np.ndarray:
+  """uint8 [H, W, 3] -> [H, W, 1], as Pillow weighs colours."""
+  return np.asarray(Image.fromarray(frame).convert('L'))[..., None]
 
 
 def translate_images(trained, function, images, files) -> int:
@@ -106,3 +192,10 @@ def told(function: inference.AnySize, sizes) -> str:
     f'{len(sizes)} image(s) of {len(set(sizes))} size(s): {several} compiled; the largest is of '
     f'{width} x {height} px{needs}'
   )
+
+
+def at_own_size(function, image: np.ndarray) -> np.ndarray:
+  """Translates [H, W, C] at its own size; its border is mirrored up to a multiple of 4."""
+  height, width = image.shape[:2]
+  padding = ((0, -height % 4), (0, -width % 4), (0, 0))
+  return function(np.pad(image, padding, 'symmetric')[None])[0][:height, :width]

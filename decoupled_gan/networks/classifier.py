@@ -48,7 +48,7 @@ class ConvNet(nn.Module):
       x = nn.relu(
         SameConv(self.width * 2**i, 3, stride, kernel_init=HE, dtype=self.dtype, name=f'conv_{i}')(x)
       )
-    return nn.Dense(self.features, dtype=self.dtype, name='features')(x.reshape(len(x), -1))
+    return nn.Dense(self.features, dtype=self.dtype, name='features')(x.reshape(x.shape[0], -1))
 
 
 class Conv4(nn.Module):
@@ -109,8 +109,8 @@ class Pairs(nn.Module):
     self.hidden, self.out = nn.Dense(self.width), nn.Dense(self.features)
 
   def __call__(self, x: Array) -> Array:
-    embedded = x.reshape(len(x), 2, self.count) @ self.embedding[None]
-    return self.out(nn.silu(self.hidden(embedded.reshape(len(x), -1))))
+    embedded = x.reshape(x.shape[0], 2, self.count) @ self.embedding[None]
+    return self.out(nn.silu(self.hidden(embedded.reshape(x.shape[0], -1))))
 
 
 TRUNKS = {

@@ -101,7 +101,7 @@ class Encoder(nn.Module):
     layers = int(math.log2(x.shape[1])) - 2
     for i in range(layers):  # ends at 4x4
       x = nn.relu(conv(self.width * 2**i, f'conv_{i}')(x))
-    x = x.reshape(len(x), -1)
+    x = x.reshape(x.shape[0], -1)
     return jnp.tanh(dense(self.code_size, 'code', gain=1.0)(x).astype(jnp.float32))
 
 
@@ -161,7 +161,7 @@ class Judge(nn.Module):
       if i == 0:
         shape = (*x.shape[:3], maps.shape[-1])
         x = jnp.concatenate([x, jnp.broadcast_to(maps, shape).astype(x.dtype)], -1)
-    x = x.reshape(len(x), -1)
+    x = x.reshape(x.shape[0], -1)
     x = nn.leaky_relu(dense(16 * self.width, 'features')(x), 0.2)
     return dense(1, 'logit')(x)
 
@@ -227,4 +227,4 @@ class PairJudge(nn.Module):
     for i, stride in enumerate((2, 2, 2, 1)):
       x = conv(self.width * 2**i, f'conv_{i}', stride)(x)
       x = nn.leaky_relu(InstanceNorm(name=f'norm_{i}')(x) if i else x, 0.2)
-    return dense(1, 'logit')(x.reshape(len(x), -1))
+    return dense(1, 'logit')(x.reshape(x.shape[0], -1))

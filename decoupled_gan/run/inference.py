@@ -31,6 +31,16 @@ class Trained:
 
   def translator(self, direction: str):
     """translate(uint8 [N, H, W, C]) -> uint8 [N, H', W', C]; compiled for each shape it meets."""
+    forward = self.to_float(direction)
+    return lambda images: to_uint8(forward(images))
+
+  def to_float(self, direction: str):
+    """As `translator`, with results as the network makes them, in [-1, 1]; floats are taken so too."""
+    self.check(direction)
+    return self.compiled(self.run.method.translate, DIRECTIONS[direction])
+
+  def check(self, direction: str):
+    """Raises UserError unless the run translates in this direction."""
     if direction not in DIRECTIONS:
       raise UserError(f'--direction={direction} is unknown; there are a_to_b and b_to_a.')
     self.run.require('translate')
@@ -39,8 +49,6 @@ class Trained:
         f'--direction={direction}: this run translates one way only, which is called a_to_b here; for '
         'the other way train with --config.data.direction exchanged.'
       )
-    forward = self.compiled(self.run.method.translate, DIRECTIONS[direction])
-    return lambda images: to_uint8(forward(images))
 
   def any_size(self, direction: str, sizes: Sequence[tuple[int, int]], most: int) -> 'AnySize':
     """A translator of images of these `sizes` by `most` programs at most; see AnySize."""

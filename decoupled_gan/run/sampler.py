@@ -1,5 +1,7 @@
 """The sample grid that a run shows of itself."""
 
+from pathlib import Path
+
 from decoupled_gan import data
 from decoupled_gan.core import state
 from decoupled_gan.machine import distributed, sharding
@@ -21,8 +23,9 @@ class Sampler:
     self._sample = run.exact().sampler()  # what translate and generate will make
     self._workdir = workdir
 
-  def save(self, step: int, current: state.TrainState):
-    """<step>.png, or of several seeds <step>-seed<n>.png for each."""
+  def save(self, step: int, current: state.TrainState) -> Path:
+    """<step>.png, or of several seeds <step>-seed<n>.png for each; the path of the first."""
+    files = []
     for seed, own in zip(members.seeds(self._config), members.each(self._run, current), strict=True):
       columns = self._sample(state.inference_variables(own), self._batch)
       if not distributed.main():
@@ -30,7 +33,9 @@ class Sampler:
       if self._aligned:
         columns['truth'] = self._test.swapped
       name = f'{step:08d}-seed{seed}.png' if self._config.seeds > 1 else f'{step:08d}.png'
-      save_image(grid(columns), self._workdir.samples / name)
+      files.append(self._workdir.samples / name)
+      save_image(grid(columns), files[-1])
+    return files[0] if files else self._workdir.samples
 
 
 def _divisible(count: int, devices: int) -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 
 import jax
@@ -70,14 +71,17 @@ def kept(step: int | None) -> str:
 class Interruption:
   """While it is entered, signals that politely end a process are noted; a second one is obeyed.
 
-  Those that are ignored stay so: SIGHUP under nohup. Where the terminal has gone nothing can be printed
-  and that is no error.
+  Those that are ignored stay so: SIGHUP under nohup. Signals come to the main thread only: in another
+  one nothing is noted. Where the terminal has gone nothing can be printed and that is no error.
   """
 
   POLITE = ('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGXCPU', 'SIGUSR1', 'SIGUSR2')
 
   def __enter__(self):
     self.requested = 0  # the number of the signal, if there was one
+    if threading.current_thread() is not threading.main_thread():
+      self._before = {}
+      return self
     numbers = [getattr(signal, name) for name in self.POLITE if hasattr(signal, name)]
     heeded = [s for s in numbers if signal.getsignal(s) not in (signal.SIG_IGN, None)]
     self._before = {s: signal.signal(s, self._note) for s in heeded}

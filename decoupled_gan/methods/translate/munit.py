@@ -67,13 +67,13 @@ class MUNIT(nn.Module):
   def prior(self, images: Pair) -> Pair:
     """Styles [B, S] of N(0, I), for images of each domain."""
     keys = jax.random.split(self.make_rng('noise'))
-    draw = lambda key, x: jax.random.normal(key, (len(x), self.style_size))  # noqa: E731
+    draw = lambda key, x: jax.random.normal(key, (x.shape[0], self.style_size))  # noqa: E731
     return Pair(*map(draw, keys, images))
 
   def own_styles(self, images: Array) -> Array:
     """Styles [B, S] of N(0, I), each a function of its image and of `style_seed`."""
     levels = jnp.rint(extent.cleared(images + 1).astype(jnp.float32) * 127.5).astype(jnp.uint32)
-    levels = levels.reshape(len(images), -1)
+    levels = levels.reshape(images.shape[0], -1)
     weights = jax.random.bits(jax.random.key(self.style_seed), levels.shape[1:], jnp.uint32)
     weights = weights[extent.places(images)]
     sums = (levels * weights[None]).sum(-1)  # modulo 2**32

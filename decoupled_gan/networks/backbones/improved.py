@@ -64,7 +64,7 @@ class Noisy(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array, labels: Array | None) -> Array:
-    x = x.reshape(len(x), -1)
+    x = x.reshape(x.shape[0], -1)
     if self.has_rng('noise'):
       x = x + self.noise * jax.random.normal(self.make_rng('noise'), x.shape, x.dtype)
     kernel = self.param('kernel', nn.initializers.normal(1.0), (x.shape[-1], self.features))

@@ -100,12 +100,12 @@ class Maxout(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array, labels: Array | None) -> Array:
-    x = x.reshape(len(x), -1)
+    x = x.reshape(x.shape[0], -1)
     drop = nn.Dropout(1 - self.kept, rng_collection='noise', deterministic=not self.has_rng('noise'))
     dense = Linear(
       PIECES * self.features, kernel_init=around_zero(0.005), dtype=self.dtype, name='dense'
     )  # fmt: skip
-    return dense(drop(x)).reshape(len(x), self.features, PIECES).max(-1)
+    return dense(drop(x)).reshape(x.shape[0], self.features, PIECES).max(-1)
 
 
 def generator(config: ConfigDict) -> nn.Module:

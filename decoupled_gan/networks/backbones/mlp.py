@@ -73,7 +73,7 @@ class Waves(nn.Module):
   def __call__(self, x: Array, labels: Array | None) -> Array:
     n = self.frequencies
     rates = 100 * 10_000.0 ** -(jnp.arange(n) / max(n - 1, 1))
-    angles = (x.reshape(len(x), -1, 1) * rates[None, None]).reshape(len(x), -1)
+    angles = (x.reshape(x.shape[0], -1, 1) * rates[None, None]).reshape(x.shape[0], -1)
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], -1)
 
 
@@ -90,7 +90,7 @@ class Hidden(nn.Module):
     dense = Linear(
       self.width, spectral=self.norm.spectral, kernel_init=HE, dtype=self.dtype, name='dense'
     )  # fmt: skip
-    return self.activation(self.norm('norm', dense(x.reshape(len(x), -1)), labels))
+    return self.activation(self.norm('norm', dense(x.reshape(x.shape[0], -1)), labels))
 
 
 class Out(nn.Module):

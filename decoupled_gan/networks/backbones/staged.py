@@ -150,7 +150,7 @@ class Flatten(nn.Module):
   """[B, ...] -> features [B, F]."""
 
   def __call__(self, x: Array, labels: Array | None) -> Array:
-    return x.reshape(len(x), -1)
+    return x.reshape(x.shape[0], -1)
 
 
 def looks(network: nn.Module, x: Array, labels: Array | None = None) -> Array | None:

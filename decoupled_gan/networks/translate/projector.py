@@ -30,7 +30,7 @@ class Projector(nn.Module):
     """`places`: for each map indices [places] of its pixels, row by row."""
     found = []
     for i, (x, chosen) in enumerate(zip(maps, places, strict=True)):
-      x = x.reshape(len(x), -1, x.shape[-1])[:, chosen]
+      x = x.reshape(x.shape[0], -1, x.shape[-1])[:, chosen]
       for j in range(2):
         dense = nn.Dense(
           self.features, kernel_init=INITS[self.initial], dtype=self.dtype, name=f'map_{i}_dense_{j}'

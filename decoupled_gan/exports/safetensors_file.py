@@ -1,0 +1,103 @@
+"""A trained run as one .safetensors file: the networks for use, the config and the step.
+
+The file is data, no code: config and step travel in its metadata, arrays are called by their paths in
+the variables, 'params/generator/...'. *Where we differ* from a checkpoint: averaged groups stand in
+place of their own, there are no optimizers, and it cannot be trained on.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+from ml_collections import ConfigDict
+
+import decoupled_gan
+from decoupled_gan import defaults
+from decoupled_gan.core import state
+from decoupled_gan.errors import UserError, listing
+from decoupled_gan.machine import paths, sharding
+from decoupled_gan.methods import METHODS
+from decoupled_gan.run import inference
+from decoupled_gan.run.workdir import Workdir
+
+ENDING = '.safetensors'
+NAME = f'model{ENDING}'
+PROGRAM = 'decoupled_gan'
+
+
+def located(path: str | os.PathLike) -> Path | None:
+  """The file that `path` names or, as a folder without a run, holds; None if it is a workdir's path."""
+  if str(path).endswith(ENDING):
+    return paths.local(path, 'the model')
+  folder = paths.get(path)
+  held = folder / NAME
+  if not paths.is_remote(folder) and held.is_file() and not (folder / 'config.json').is_file():
+    return held
+  return None
+
+
+def write(trained: inference.Trained, path: str | os.PathLike) -> Path:
+  """Writes the file, whose name must end in .safetensors; its path."""
+  from safetensors.numpy import save
+
+  target = paths.get(path)
+  if target.suffix != ENDING:
+    raise UserError(f'{path}: the name of such a file ends in {ENDING}.')
+  arrays = {name: np.asarray(x) for name, x in flatten_dict(trained.variables, sep='/').items()}
+  metadata = {
+    'program': PROGRAM,
+    'version': decoupled_gan.__version__,
+    'config': trained.run.config.to_json_best_effort(sort_keys=True),
+    'step': str(trained.step),
+  }
+  paths.write(target, save(arrays, metadata))
+  return target
+
+
+def read(path: Path, dtype: str = 'float32') -> inference.Trained:
+  """What `write` wrote; raises UserError for a file that is none of ours, cut off, or does not fit."""
+  config, step, arrays = _content(path)
+  config.compilation_cache = ''  # nothing is written beside a file that may be anybody's
+  run = inference.open_run(Workdir(path.with_suffix('')), config, dtype=dtype)
+  expected = jax.eval_shape(state.inference_variables, run.abstract_state())
+  wanted = {name: x.shape for name, x in flatten_dict(expected, sep='/').items()}
+  found = {name: x.shape for name, x in arrays.items()}
+  wrong = [name for name in {*wanted, *found} if wanted.get(name) != found.get(name)]
+  if wrong:
+    raise UserError(
+      f'{path} does not fit its own config: {listing(sorted(wrong), 3)} are missing, left over, or of '
+      'another shape.'
+    )
+  variables = unflatten_dict({tuple(name.split('/')): x for name, x in arrays.items()})
+  return inference.Trained(run, sharding.replicate(run.mesh, variables), step)
+
+
+def _content(path: Path) -> tuple[ConfigDict, int, dict[str, np.ndarray]]:
+  """(config, step, arrays) of a file. What a stranger wrote is looked at, and nothing in it is run."""
+  from safetensors import SafetensorError, safe_open
+
+  if not path.is_file():
+    raise UserError(
+      f'there is no file {path}; Model.save and --mode=export --format=safetensors write one.'
+    )
+  try:
+    with safe_open(path, framework='numpy') as file:
+      metadata = file.metadata() or {}
+      if metadata.get('program') != PROGRAM:
+        raise UserError(f'{path} is a file of another program: it has no config of {PROGRAM} in it.')
+      arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
+  except (SafetensorError, OSError) as error:
+    raise UserError(f'{path} is cut off, or no {ENDING} file ({error}): get it again.') from None
+  try:
+    config, step = ConfigDict(json.loads(metadata['config'])), int(metadata['step'])
+  except (KeyError, ValueError, AttributeError) as error:
+    raise UserError(f'{path} has no readable config and step in its metadata ({error}).') from None
+  if config.get('method') not in METHODS:  # any other name would be imported
+    raise UserError(
+      f'{path} is of method={config.get("method")!r}, which is not among {listing(METHODS, 40)}; '
+      "methods of one's own come with a workdir only."
+    )
+  return defaults.complete(config), step, arrays

@@ -1,0 +1,118 @@
+"""Files of a trained run for other programs, by their endings; each is checked at once.
+
+What a file computes is compared with what JAX does, on three inputs, by the runtime that will read it: a
+file is not believed because a converter was silent.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict
+
+import decoupled_gan
+from decoupled_gan.errors import RunError, UserError, listing
+from decoupled_gan.exports import onnx_file, safetensors_file, signature, stablehlo_file
+from decoupled_gan.machine import paths
+
+ENDINGS = ('.safetensors', '.stablehlo', '.onnx')
+LIMIT = 1e-4
+"""The most that an image in -1..1 may differ, in float32."""
+CHECKED = 3
+
+
+def export(
+  trained,
+  path: str | os.PathLike,
+  ability: str = '',
+  direction: str = '',
+  truncation: float = 1.0,
+) -> str:
+  """Writes `path`; a sentence on what it is and how far from JAX.
+
+  Args:
+    path: ends in .safetensors (opened by `load` again), .stablehlo or .onnx.
+    ability, direction, truncation: what the file is to compute, see signature.of.
+
+  Raises:
+    UserError: another ending, something that the run cannot do, a package that is missing.
+    RunError: the file does not compute what JAX does; nothing is left behind.
+  """
+  target = paths.get(path)
+  if target.suffix not in ENDINGS:
+    raise UserError(f'{path}: what is written goes by the ending; there are {listing(ENDINGS)}.')
+  if target.suffix == '.safetensors':
+    if ability or direction or truncation != 1:
+      raise UserError(f'{path} holds all of the networks: leave ability, direction and truncation out.')
+    safetensors_file.write(trained, target)
+    return f'{target}: {_size(target)}, step {trained.step}; {_reopened(trained, target)}'
+  what = signature.of(trained, ability, direction, truncation)
+  facts = facts_of(trained, what)
+  if target.suffix == '.stablehlo':
+    content, checked = stablehlo_file.made(what), stablehlo_file.answers
+  else:
+    content, checked = onnx_file.made(what, facts), onnx_file.answers
+  told = _compared(what, content, checked)
+  paths.write(target, content)
+  if target.suffix == '.stablehlo':
+    paths.write(target.with_name(f'{target.name}.json'), json.dumps(facts, indent=2) + '\n')
+  return f'{target}: {what.title}, {_size(target)}, step {trained.step}; {told}'
+
+
+def facts_of(trained, what: signature.Signature) -> dict[str, str]:
+  """What a file says of itself: a few words each."""
+  digest = hashlib.sha256()
+  for name, x in sorted(flatten_dict(trained.variables, sep='/').items()):
+    digest.update(name.encode() + np.asarray(x).tobytes())
+  return {
+    'program': f'decoupled_gan {decoupled_gan.__version__}, jax {jax.__version__}',
+    'computes': what.title,
+    'images': 'float32 [B, H, W, C] in -1..1',
+    'step': str(trained.step),
+    'sha256_of_weights': digest.hexdigest(),
+    'config': trained.run.config.to_json_best_effort(sort_keys=True),
+  }
+
+
+def need(package: str, extra: str, what: str):
+  """Raises UserError if a package that `what` needs is not installed."""
+  if not importlib.util.find_spec(package):
+    raise UserError(
+      f"{what} needs {package}, which is not installed: pip install 'decoupled_gan[{extra}]' (in a "
+      f"clone: pip install -e '.[{extra}]')."
+    )
+
+
+def _compared(what: signature.Signature, content: bytes, answers: Callable) -> str:
+  """How far the file's answers are from JAX's; raises RunError where that is too far."""
+  inputs = what.examples(CHECKED)
+  found = answers(content, what, inputs)
+  if found is None:
+    return 'not checked: pip install onnxruntime to have it compared with JAX'
+  outputs, runtime = found
+  wanted = np.asarray(jax.jit(what.function)(*inputs))
+  difference = float(np.abs(outputs - wanted).max())
+  if not difference <= LIMIT:
+    raise RunError(
+      f'{runtime} makes of the file what differs from JAX by {difference:.2g} (at most {LIMIT:g} on a '
+      'scale of -1 to 1): nothing was written. Please report the config.'
+    )
+  return f'{runtime} differs from JAX by {difference:.1e} at most (images are -1 to 1)'
+
+
+def _reopened(trained, path: Path) -> str:
+  """Whether the file gives back the very arrays."""
+  again = flatten_dict(safetensors_file.read(path).variables, sep='/')
+  for name, x in flatten_dict(trained.variables, sep='/').items():
+    if not np.array_equal(np.asarray(x), np.asarray(again[name]), equal_nan=True):
+      raise RunError(f'{path} does not give {name} back as it was.')
+  return f'opened again, and all {len(again)} arrays are equal'
+
+
+def _size(path: Path) -> str:
+  return f'{path.stat().st_size / 1e6:.2f} MB'

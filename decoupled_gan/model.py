@@ -1,0 +1,240 @@
+"""A trained run in Python: `dg.load('runs/photos').translate('cat.jpg').save('dog.png')`.
+
+One class for all methods: what a model can do is what its run's method declares (core/method.py). Its
+results are those of the command line, byte for byte, since both go through the same functions. Models
+may be used by several threads at once.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from decoupled_gan import data
+from decoupled_gan.core.images import to_uint8
+from decoupled_gan.core.method import ABILITIES
+from decoupled_gan.core.types import DIRECTIONS
+from decoupled_gan.data import given
+from decoupled_gan.data.label_files import number_of
+from decoupled_gan.data.results import BATCH
+from decoupled_gan.data.sources.labelled import sorted_attributes
+from decoupled_gan.data.transforms import center_crop
+from decoupled_gan.errors import UserError, listing
+from decoupled_gan.exports import safetensors_file, writers
+from decoupled_gan.modes import draw, edit
+from decoupled_gan.modes.translate import at_own_size
+from decoupled_gan.run import inference
+from decoupled_gan.run.workdir import Workdir
+
+CALLED = {'translate': 'translate', 'edit': 'edit', 'draw': 'generate', 'reconstruct': 'reconstruct'}
+"""Ability -> the method of Model that uses it."""
+SIZES = ('square', 'keep')
+
+
+def load(
+  path: str | os.PathLike, checkpoint: int | str | None = None, dtype: str = 'float32'
+) -> 'Model':
+  """The model in `path`.
+
+  Args:
+    path: a run's workdir, local or gs://; or a .safetensors file of `Model.save`, or a folder with one
+      called model.safetensors.
+    checkpoint: of a workdir: a step, 'best', or the latest if None.
+    dtype: what it computes in, float32 or bfloat16 (faster, and not the same).
+
+  Raises UserError if there is none, or none that fits.
+  """
+  released = safetensors_file.located(path)
+  if released is None:
+    return Model(inference.load(Workdir(path), checkpoint, dtype=dtype), str(path))
+  if checkpoint is not None:
+    raise UserError(f'{path} holds one step only: leave checkpoint={checkpoint!r} out.')
+  return Model(safetensors_file.read(released, dtype), str(path))
+
+
+class Model:
+  """A trained run, ready for use. Made by `load`.
+
+  Images go in as paths, pictures of Pillow's, arrays, or lists of them, and come out as the same: arrays
+  [H, W, C] or [N, H, W, C] of uint8, uint16 or floats in 0..1 with their own type.
+
+  Attributes:
+    config: the run's, with all its fields.
+    step: of the checkpoint.
+  """
+
+  def __init__(self, trained: inference.Trained, path: str):
+    self.config: ConfigDict = trained.run.config
+    self.step: int = trained.step
+    self._trained, self._path = trained, path
+    self._compiled: dict[tuple, Callable] = {}
+    self._lock = threading.Lock()
+
+  def __repr__(self) -> str:
+    can = listing(self.abilities) if self.abilities else 'nothing but training'
+    return f'<Model {self._path}: {self.config.method}, step {self.step}; {can}>'
+
+  @property
+  def abilities(self) -> tuple[str, ...]:
+    """The methods of this object that its run can do."""
+    return tuple(name for ability, name in CALLED.items() if self._trained.run.able(ability))
+
+  @property
+  def directions(self) -> tuple[str, ...]:
+    """Of a translator: 'a_to_b', 'b_to_a'."""
+    targets = self._trained.run.method.targets if 'translate' in self.abilities else ()
+    return tuple(direction for direction, target in DIRECTIONS.items() if target in targets)
+
+  @property
+  def attributes(self) -> dict[str, tuple[str, ...]]:
+    """{attribute: names of its values} that the run was trained with."""
+    return sorted_attributes(self.config)
+
+  @property
+  def routes(self) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+    """{phase: {loss: {group: weight}}}: what trained what."""
+    return self.config.routes.to_dict()
+
+  def translate(
+    self, images: Any, direction: str = 'a_to_b', size: str = 'square', batch_size: int = BATCH
+  ) -> Any:
+    """Images of one domain as images of the other.
+
+    Args:
+      size: 'square', the size of training (the papers' protocol); or 'keep', the images' own, which
+        networks never saw in training.
+    """
+    self._require('translate')
+    if size not in SIZES:
+      raise UserError(f'size={size!r} is unknown; there are {listing(SIZES)}.')
+    if size == 'keep' and self.config.model.get('full'):
+      raise UserError(f"size='keep': the full generator takes {self.config.image_size} px only.")
+    made = self._once(('translate', direction), lambda: self._trained.to_float(direction))
+    return self._through(made, images, size, batch_size)
+
+  def reconstruct(self, images: Any, batch_size: int = BATCH) -> Any:
+    """Images as the run gives them back, at the size of training."""
+    self._require('reconstruct')
+    method = self._trained.run.method.reconstruct
+    made = self._once('reconstruct', lambda: self._trained.compiled(method))
+    return self._through(made, images, 'square', batch_size, crop=self.config.data.center_crop)
+
+  def edit(self, images: Any, **values: str | int) -> Any:
+    """Images with other values of attributes: `model.edit('face.png', glasses='yes')`.
+
+    What is not named keeps each image's own value: that which rebuilds it best, a guess.
+    """
+    self._require('edit')
+    wanted = self._values(values)
+    method = self._trained.run.method.edit
+    forward = self._once('edit', lambda: self._trained.compiled(method))
+
+    def rebuilt(batch, labels):
+      return to_uint8(forward(batch, labels))
+
+    def made(batch):
+      labels = edit.own_labels(rebuilt, batch, wanted, self.attributes)
+      return forward(batch, labels[None])
+
+    return self._through(made, images, 'square', 1, eight_bit=True)
+
+  def generate(
+    self,
+    seeds: int | Sequence[int] = range(16),
+    truncation: float = 1.0,
+    noise: str = 'const',
+    **values: str | int,
+  ) -> Any:
+    """The drawing of a seed, or a list of those of several, as pictures of Pillow's.
+
+    Args:
+      truncation: psi; 1 draws from all of the distribution, 0 the average image.
+      noise: per pixel: const, random or none, where a network has such.
+      values: of attributes, where a run draws under labels; else seeds go through their combinations.
+
+    Returns:
+      Of a run of points: an array float32 [N, D].
+    """
+    self._require('draw')
+    draw.check_noise(noise)
+    single = isinstance(seeds, int | np.integer)
+    chosen = [int(seeds)] if single else [int(seed) for seed in seeds]
+    if not chosen or not all(0 <= seed < 2**32 for seed in chosen):
+      raise UserError(f'seeds={seeds!r}: seeds are whole numbers from 0 to 2^32 - 1, at least one.')
+    coder = self._once(('codes', truncation), lambda: draw.coder(self._trained, truncation))
+    painter = self._once(('painter', noise), lambda: draw.painter(self._trained, noise))
+    inputs, labels = [coder(chosen)], draw.labels_of(self._trained.run, chosen)
+    if labels is None and values:
+      raise UserError('this run draws without labels: leave attributes out.')
+    if labels is not None:
+      for name, number in self._values(values).items():
+        labels[:, list(self.attributes).index(name)] = number
+      inputs.append(labels)
+    drawn = inference.batched(painter, inputs)
+    if self.config.vector_size:
+      return drawn[0] if single else drawn
+    pictures = [given.picture(image) for image in drawn]
+    return pictures[0] if single else pictures
+
+  def save(self, path: str | os.PathLike) -> Path:
+    """Writes a .safetensors file that `load` opens: the networks for use, without optimizers."""
+    return safetensors_file.write(self._trained, path)
+
+  def export(self, path: str | os.PathLike, **options: Any) -> str:
+    """Writes a file for another runtime, by its ending; what was found when it was checked.
+
+    Args:
+      options: ability, direction, size, see exports/writers.py.
+    """
+    return writers.export(self._trained, path, **options)
+
+  def _require(self, ability: str):
+    run = self._trained.run
+    if run.able(ability):
+      return
+    run_method = self.config.method
+    lacking = run.method.lacks(run.gan).get(ability, f'a run of {run_method} has no {CALLED[ability]}')
+    others = f'its abilities are {listing(self.abilities)}' if self.abilities else (
+      'it can be trained, and used from the command line only'
+    )  # fmt: skip
+    raise UserError(f'{lacking} ({ABILITIES[ability]}); {others}.')
+
+  def _values(self, values: Mapping[str, str | int]) -> dict[str, int]:
+    """{attribute: number of its value} of keyword arguments."""
+    found = {}
+    for name, value in values.items():
+      if name not in self.attributes:
+        known = listing(self.attributes) if self.attributes else 'none'
+        raise UserError(f'there is no attribute {name!r}; there are {known}.')
+      found[name] = number_of(str(value), name, self.attributes[name])
+    return found
+
+  def _once(self, key, make: Callable) -> Callable:
+    """What `make` makes: once, whichever thread comes first, for compiling takes seconds."""
+    with self._lock:
+      if key not in self._compiled:
+        self._compiled[key] = make()
+      return self._compiled[key]
+
+  def _through(
+    self, function, images, size: str, batch_size: int, crop: bool = False, eight_bit: bool = False
+  ) -> Any:
+    """`images` through a function of batches [N, S, S, C], uint8 or in [-1, 1], to [-1, 1]."""
+    if batch_size < 1:
+      raise UserError(f'batch_size={batch_size} must be at least 1.')
+    config = self.config
+    found = given.read(images, config.image_channels, tuple(config.data.range))
+    own = [center_crop(image) for image in found.images] if crop else found.images
+    if size == 'keep':
+      signed = [x if x.dtype == np.uint8 else given.unit(x) * 2 - 1 for x in own]
+      return found.back([at_own_size(function, image) for image in signed])
+    if eight_bit or all(image.dtype == np.uint8 for image in own):
+      eight = [x if x.dtype == np.uint8 else np.rint(given.unit(x) * 255).astype(np.uint8) for x in own]
+      batch = data.test_images(eight, None, config)
+    else:
+      batch = np.stack([given.squared(image, config) for image in own])
+    return found.back(list(inference.batched(function, batch, batch_size)))
