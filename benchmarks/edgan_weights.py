@@ -30,7 +30,8 @@ from decoupled_gan.core.types import Examples
 from decoupled_gan.data.transforms import resize
 from decoupled_gan.errors import RunError
 from decoupled_gan.evaluation.metrics import nrds, paired
-from decoupled_gan.modes import edit, train
+from decoupled_gan.modes import train
+from decoupled_gan.modes.generate import edit
 from decoupled_gan.run import inference
 from decoupled_gan.run.pictures import grid, save_image
 from decoupled_gan.run.workdir import Workdir

@@ -32,7 +32,7 @@ from decoupled_gan.evaluation.metrics import sliced
 from decoupled_gan.evaluation.metrics.distribution import squared_mmd
 from decoupled_gan.evaluation.metrics.protocols import network_input
 from decoupled_gan.modes import train
-from decoupled_gan.modes.draw import tiled
+from decoupled_gan.modes.generate.draw import tiled
 from decoupled_gan.pretrained import features
 from decoupled_gan.run import inference
 from decoupled_gan.run.pictures import save_image

@@ -30,7 +30,8 @@ def prepare(home: Path):
 
   import decoupled_gan.cli  # noqa: F401
   from decoupled_gan.evaluation import evaluator  # noqa: F401
-  from decoupled_gan.modes import draw, edit, evaluate, train, translate  # noqa: F401
+  from decoupled_gan.modes import evaluate, train, translate  # noqa: F401
+  from decoupled_gan.modes.generate import draw, edit  # noqa: F401
 
 
 @dataclass

@@ -167,12 +167,12 @@ def translate():
 )
 def generate():
   from decoupled_gan import methods
-  from decoupled_gan.modes import draw, edit
+  from decoupled_gan.modes.generate import draw, edit
 
   workdir = _workdir()
   method = workdir.load_config().method
   if FLAGS.sampler:
-    from decoupled_gan.modes import sample
+    from decoupled_gan.modes.generate import sample
 
     _refuse('a sampler draws from seeds', 'input', 'attributes', 'interpolate', 'noise', 'dtype')
     unread = set(sample.FLAGS_OF) - set(sample.flags_of(FLAGS.sampler))

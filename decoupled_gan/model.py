@@ -25,7 +25,7 @@ from decoupled_gan.data.sources.labelled import sorted_attributes
 from decoupled_gan.data.transforms import center_crop
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.exports import safetensors_file, writers
-from decoupled_gan.modes import draw, edit
+from decoupled_gan.modes.generate import draw, edit
 from decoupled_gan.modes.translate import at_own_size
 from decoupled_gan.run import inference
 from decoupled_gan.run.workdir import Workdir

@@ -7,7 +7,8 @@ from test_methods_edgan import small
 
 from configs import utkface
 from decoupled_gan.errors import UserError
-from decoupled_gan.modes import draw, edit, train
+from decoupled_gan.modes import train
+from decoupled_gan.modes.generate import draw, edit
 from decoupled_gan.run.workdir import Workdir
 
 ATTRIBUTES = {'beard': ('no', 'yes'), 'hair': ('black', 'blond', 'red')}

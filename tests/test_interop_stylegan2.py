@@ -18,7 +18,8 @@ from decoupled_gan.interop import stylegan2_checkpoint
 from decoupled_gan.interop.stylegan2_checkpoint import Architecture
 from decoupled_gan.interop.stylegan2_official import official_key, official_shape
 from decoupled_gan.methods.encode import glead
-from decoupled_gan.modes import draw, reconstruct
+from decoupled_gan.modes import reconstruct
+from decoupled_gan.modes.generate import draw
 from decoupled_gan.run import inference
 from decoupled_gan.run.workdir import Workdir
 

@@ -18,7 +18,8 @@ from test_train import signal_at_batch, weights
 from decoupled_gan.data import results
 from decoupled_gan.errors import RunError, UserError
 from decoupled_gan.machine import paths
-from decoupled_gan.modes import draw, evaluate, train, translate
+from decoupled_gan.modes import evaluate, train, translate
+from decoupled_gan.modes.generate import draw
 from decoupled_gan.run.workdir import Workdir
 
 

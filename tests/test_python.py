@@ -11,9 +11,9 @@ from PIL import Image
 
 import decoupled_gan as dg
 from decoupled_gan.model import Model
-from decoupled_gan.modes import edit as edit_mode
 from decoupled_gan.modes import train as train_mode
 from decoupled_gan.modes import translate as translate_mode
+from decoupled_gan.modes.generate import edit as edit_mode
 from decoupled_gan.run.workdir import Workdir
 
 
@@ -211,7 +211,7 @@ def test_a_run_of_points_draws_an_array():
 
 
 def test_the_commands_drawing_is_the_models(tmp_path):
-  from decoupled_gan.modes import draw
+  from decoupled_gan.modes.generate import draw
 
   config = untrained.config_of('gan:digits,tiny')
   config.num_steps = config.checkpoint_every_steps = config.sample_every_steps = 1

@@ -8,7 +8,8 @@ from scipy import stats
 
 from configs import gan as recipe
 from decoupled_gan.errors import UserError
-from decoupled_gan.modes import sample, train
+from decoupled_gan.modes import train
+from decoupled_gan.modes.generate import sample
 from decoupled_gan.run import inference
 from decoupled_gan.run.workdir import Workdir
 from decoupled_gan.sampling import (

@@ -24,7 +24,7 @@ from decoupled_gan.data.transforms import center_crop
 from decoupled_gan.data.views import Changed
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import paths
-from decoupled_gan.modes import edit
+from decoupled_gan.modes.generate import edit
 from decoupled_gan.run import inference
 from decoupled_gan.run.pictures import for_the_eye, grid
 from decoupled_gan.run.workdir import Workdir

@@ -20,7 +20,7 @@ from decoupled_gan.data import results
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation.metrics import points
 from decoupled_gan.machine import paths
-from decoupled_gan.modes import draw
+from decoupled_gan.modes.generate import draw
 from decoupled_gan.run import inference
 from decoupled_gan.run.pictures import for_the_eye, grid
 from decoupled_gan.run.workdir import Workdir
