@@ -58,6 +58,8 @@ LABELLED: Mapping[str, str] = {
   'digit_spaces': 'classes:load_digit_spaces',
   'modular': 'classes:load_modular',
   'sphere': 'classes:load_sphere',
+  'overlapping': 'classes:load_overlapping',
+  'circle': 'classes:load_circle',
 }
 """Word -> 'module below sources:function'."""
 WITH_RANGE = ('folder', 'utkface', 'tfds')

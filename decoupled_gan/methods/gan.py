@@ -31,10 +31,11 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
-from decoupled_gan.networks import heads
+from decoupled_gan.networks import games, heads
 from decoupled_gan.networks.backbones import staged
 from decoupled_gan.terms import (  # noqa: F401
   augmentation,
+  classes,
   consistency,
   entropy,
   fakes,
@@ -66,6 +67,8 @@ class GAN(nn.Module):
     fakes_per_real: how many fakes the generator learns from for each real example of a batch.
     view: what the discriminator sees of examples, see augment/.
     predictor: of what the view drew, where a row asks it.
+    classifier: tells classes by the discriminator's features, where a row asks it.
+    classes_of: what they are classes of, see terms/classes.py.
   """
 
   generator: nn.Module
@@ -79,6 +82,8 @@ class GAN(nn.Module):
   fakes_per_real: int = 1
   view: augment.View = field(default_factory=augment.View)
   predictor: nn.Module | None = None
+  classifier: nn.Module | None = None
+  classes_of: str = 'labels'
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
@@ -138,6 +143,7 @@ def build(config: ConfigDict) -> GAN:
     ('model.prior', model.prior, PRIORS),
     ('model.scene', model.scene, terms.SCENES),
     ('model.spectral_updates', model.spectral_updates, SPECTRAL_UPDATES),
+    ('model.classes_of', model.classes_of, classes.CLASSES_OF),
   ):
     if value not in known:
       raise UserError(f'{name}={value!r} is unknown; there are {listing(known, 40)}.')
@@ -148,6 +154,8 @@ def build(config: ConfigDict) -> GAN:
       f'losses.adversarial={losses.adversarial!r} holds each fake against a real example: '
       f'model.fakes_per_real={model.fakes_per_real} must be 1.'
     )
+  if model.head == 'none' and any('adversarial' in rows for rows in config.routes.values()):
+    raise UserError("model.head='none' has no output for the row adversarial: leave one of them out.")
   backbone = importlib.import_module(f'decoupled_gan.networks.backbones.{model.backbone}')
   network, counts = backbone.discriminator(config), staged.counts_of(config)
   size = config.vector_size or math.prod(image_shape(config)) * config.image_channels
@@ -165,6 +173,8 @@ def build(config: ConfigDict) -> GAN:
     fakes_per_real=model.fakes_per_real,
     view=augment.build(config),
     predictor=augment.predictor(config),
+    classifier=games.build(config, network, classes.counts_of(model.classes_of)),
+    classes_of=model.classes_of,
   )
 
 

@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.layers.conv import spectral_norm
 from decoupled_gan.layers.linear import Embed
 from decoupled_gan.layers.linear import Linear as Dense
 from decoupled_gan.layers.minibatch import MinibatchDiscrimination
@@ -69,6 +71,34 @@ class Projection(nn.Module):
       embedded = self.last.embedded(labels[:, k], count, features.shape[-1], f'embed_{k}')
       out += (embedded * features).sum(-1, keepdims=True)
     return out
+
+
+class OfEachClass(nn.Module):
+  """An output for each class, of which the label's is the verdict: several discriminators in one.
+
+  As in StudioGAN's `MD` and Self-Conditioned GAN (Liu et al., CVPR 2020). Attributes add up.
+  """
+
+  outputs: int = 1
+  counts: tuple[int, ...] = ()
+  last: Last = Last()
+
+  @nn.compact
+  def __call__(self, features: Array, labels: Array) -> Array:
+    each = self.last.dense(sum(self.counts))(features.astype(jnp.float32))
+    first = np.cumsum((0, *self.counts[:-1]))
+    return jnp.take_along_axis(each, labels + first[None], 1).sum(-1, keepdims=True)
+
+
+class NoHead(nn.Module):
+  """No output: for tables without an adversarial row, whose discriminator tells classes only."""
+
+  outputs: int = 0
+  counts: tuple[int, ...] = ()
+  last: Last = Last()
+
+  def __call__(self, features: Array, labels: Array | None = None) -> Array:
+    return features[:, :0].astype(jnp.float32)
 
 
 class Bilinear(nn.Module):
@@ -135,9 +165,9 @@ class Minibatch(nn.Module):
 
 HEADS = {
   'linear': Linear, 'projection': Projection, 'bilinear': Bilinear, 'direction': Direction,
-  'minibatch': Minibatch,
+  'minibatch': Minibatch, 'of_each_class': OfEachClass, 'none': NoHead,
 }  # fmt: skip
-OF_LABELS = ('projection', 'bilinear')
+OF_LABELS = ('projection', 'bilinear', 'of_each_class')
 
 
 class Discriminator(nn.Module):
@@ -202,10 +232,14 @@ def make_head(
 
 
 class Classes(nn.Module):
-  """Features [B, F] -> an Answer: what a loss of classes has to learn of `count` classes."""
+  """Features [B, F] -> an Answer: what a loss of classes has to learn of `count` classes.
+
+  `spectral`: whether the centres are divided by their spectral norm, as one matrix.
+  """
 
   count: int
   loss: Classification
+  spectral: bool = False
 
   @nn.compact
   def __call__(self, features: Array) -> Answer:
@@ -215,4 +249,7 @@ class Classes(nn.Module):
       'bias': lambda key: self.loss.initial_bias(self.count),
     }
     there = {name: jax.eval_shape(make, jax.random.key(0)) is not None for name, make in found.items()}
-    return Answer(features, *[self.param(n, make) if there[n] else None for n, make in found.items()])
+    answer = Answer(features, *[self.param(n, make) if there[n] else None for n, make in found.items()])
+    if not self.spectral or answer.centres is None:
+      return answer
+    return answer._replace(centres=answer.centres / spectral_norm(self, answer.centres.T))
