@@ -8,8 +8,8 @@
 The classifier has 2 K classes, real and fake ones of each; the generator raises the real logit of its
 class against the fake one: -1 in the row classify_fake, so that the softmax's denominator cancels.
 
-Differs from the official code (liang-hou/adcgan): SNGAN's networks for BigGAN's; class heads have biases;
-labels of fakes are the real rows'; averages of weights start at once (there at 1,000).
+Differs from the official code (liang-hou/adcgan): SNGAN's networks for BigGAN's; class heads have
+biases; labels of fakes are the real rows'; averages of weights start at once (there at 1,000).
 
 Expected: spreads of overlapping classes as in the data. Paper, CIFAR-10: FID 5.66 (from memory).
 """

@@ -10,8 +10,8 @@ One softmax over K classes and 'fake', and no other loss. The generator is told 
 likeliest one of each of its images (`predefined`: the class that it was given), where LabelGAN (Salimans
 et al., 2016) raises the sum of all.
 
-Differs from the official code (ZhimingZhou/AM-GAN): DCGAN's networks, without noise on images and without
-dropout; the generator is averaged, as in configs/studiogan.py.
+Differs from the official code (ZhimingZhou/AM-GAN): DCGAN's networks, without noise on images and
+without dropout; the generator is averaged, as in configs/studiogan.py.
 
 Expected: as AC-GAN, spreads of overlapping classes shrink. Paper, CIFAR-10: inception score 8.91.
 """

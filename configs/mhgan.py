@@ -3,8 +3,8 @@
   python main.py --config=configs/mhgan.py:labelled_cifar10
   python main.py --config=configs/mhgan.py:labelled_digits       # 8 px, a minute
 
-K + 1 classes by Crammer and Singer's hinge in place of the adversarial loss; the generator has 0.05 of it,
-and matches the mean of the features.
+K + 1 classes by Crammer and Singer's hinge in place of the adversarial loss; the generator has 0.05 of
+it, and matches the mean of the features.
 
 Differs from the official code: see configs/studiogan.py, whose configs/CIFAR10/MHGAN.yaml this is.
 

@@ -6,8 +6,8 @@
   python main.py --config=configs/ssgan_la.py:line1,ss           # points, shifted
 
 The discriminator tells by how much an image was turned, of real ones and of fakes: 8 classes, and no
-adversarial loss. The generator raises 'real, turned by r' against 'fake, turned by r'. Constants are those
-of CIFAR-10: all four rotations of each image, the multi-class hinge.
+adversarial loss. The generator raises 'real, turned by r' against 'fake, turned by r'. Constants are
+those of CIFAR-10: all four rotations of each image, the multi-class hinge.
 
 Differs from the official code (liang-hou/ssgan-la): SNGAN's networks for BigGAN's; da and da_md, which
 tell real from fake of turned images, are not here.
@@ -38,7 +38,7 @@ def get_config(words=''):
 
 
 def plus(config):
-  """SSGAN-LA+: the adversarial loss of upright images as well; cross-entropy, a quarter for each angle."""
+  """SSGAN-LA+: the adversarial loss of upright images too; cross-entropy, a quarter for each angle."""
   config.losses.classify = 'cross_entropy'
   config.model.classes_of = 'shifts' if config.vector_size else 'quarters'
   config.model.head = 'linear'

@@ -10,9 +10,9 @@ what one word says: `projection`, `multi_discriminator`, `ac`, `tac`, `adc`, `am
 `d2dce`, `multi_hinge`. `tac`, `adc` go with a loss of classes before them, as in `d2dce,adc`. The
 weights here are those of its CIFAR-10 files; papers have recipes of their own.
 
-Differs from the official code: its `resnet` (SNGAN's) stands for `big_resnet` everywhere; labels of fakes
-are the real rows' rather than uniform; averages of weights start at once (there at step 1,000); scales
-and shifts of classes start at 1 and 0 (there: orthogonal), and running variances are biased.
+Differs from the official code: its `resnet` (SNGAN's) stands for `big_resnet` everywhere; labels of
+fakes are the real rows' rather than uniform; averages of weights start at once (there at step 1,000);
+scales and shifts of classes start at 1 and 0 (there: orthogonal), and running variances are biased.
 
 Expected: nothing measured yet.
 """

@@ -5,7 +5,7 @@
   python main.py --config=configs/tac_gan.py:overlapping3          # points
 
 AC-GAN's loss makes classes easy to tell, and so narrower than they are. A twin learns the classes of
-fakes, and the generator works against it: the row classify_fake, with a negative weight for the generator.
+fakes, and the generator works against it: the row classify_fake, negative where it trains that.
 
 Differs from the paper: networks and constants are StudioGAN's, see configs/studiogan.py.
 

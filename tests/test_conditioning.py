@@ -1,5 +1,6 @@
 """Class-conditional generation: losses of official code, the games of classes, their heads and rows."""
 
+import functools
 import types
 from pathlib import Path
 
@@ -172,7 +173,10 @@ def test_ams_generator_raises_one_real_class_and_the_argmax_is_of_real_classes_o
   assert value == pytest.approx(0.86376419, rel=1e-6)
   np.testing.assert_allclose(
     slope,
-    [[0.04357216, -0.17804287, 0.01602930, 0.11844141], [-0.36199783, 0.08370255, 0.05076816, 0.22752712]],
+    [
+      [0.04357216, -0.17804287, 0.01602930, 0.11844141],
+      [-0.36199783, 0.08370255, 0.05076816, 0.22752712],
+    ],
     atol=1e-7,
   )
   assert float(ask('error_on_fakes', z, y)) == pytest.approx(1.11376419, rel=1e-6)
@@ -202,11 +206,13 @@ def test_ac_and_tac_on_two_examples():
 
 @pytest.mark.row('tac')
 def test_a_twin_is_a_head_of_its_own_and_no_other_game_has_one():
+  def both(classifier, x, y):
+    return classifier.error(x, y, KEY), classifier.error_on_fakes(x, y, KEY)
+
+  given = jnp.zeros((2, 5)), jnp.zeros((2, 1), jnp.int32)
   for game, count in (('tac', 2), ('ac', 1), ('adc', 1)):
     made = Classifier(game, (3,), chosen('cross_entropy'))
-    both = lambda c, x, y: (c.error(x, y, KEY), c.error_on_fakes(x, y, KEY))  # noqa: E731
-    y = jnp.zeros((2, 1), jnp.int32)
-    params = jax.eval_shape(lambda made=made: made.init(KEY, jnp.zeros((2, 5)), y, method=both))
+    params = jax.eval_shape(functools.partial(made.init, method=both), KEY, *given)
     assert len(params['params']) == count, game
 
 
@@ -232,8 +238,9 @@ def test_conditional_batch_norm_scales_by_one_and_the_classs_offset():
   start = norm.init(KEY, x, labels)
   found, _ = norm.apply({**start, 'params': tables}, x, labels, mutable=['batch_stats'])
   expected = [
-    [-0.39998889, 0.59998889, 1.59996667, 2.59994445], [-0.54998333, -1.04997222, 0.44999444, -0.04999444],
-  ]  # fmt: skip
+    [-0.39998889, 0.59998889, 1.59996667, 2.59994445],
+    [-0.54998333, -1.04997222, 0.44999444, -0.04999444],
+  ]
   np.testing.assert_allclose(found.reshape(2, 4), expected, atol=1e-6)
 
 

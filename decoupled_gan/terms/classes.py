@@ -7,8 +7,8 @@ The game, `config.model.classes`, is a word of networks/games.py. `config.model.
 classes are of: 'labels', or what was done to an example, which needs none (TURNS). Then every example,
 real or fake, is shown with everything done to it, and tells which:
 
-  rotations   by 0, 90, 180, 270 degrees counter-clockwise, as numpy.rot90: SSGAN (Chen et al., CVPR 2019),
-              SSGAN-MS (Tran et al., NeurIPS 2019), SSGAN-LA (Hou et al., NeurIPS 2021, arXiv 2106.08601)
+  rotations   by 0, 90, 180, 270 degrees counter-clockwise, as numpy.rot90: SSGAN (Chen et al., CVPR
+              2019), SSGAN-MS (Tran et al., NeurIPS 2019), SSGAN-LA (Hou et al., NeurIPS 2021)
   quarters    the same with a quarter of the batch for each: a quarter of the work
   shifts      points, by 0, 2, 4 and 6: the toy of SSGAN-LA's notebook
 
@@ -67,7 +67,7 @@ def counts_of(classes_of: str) -> tuple[int, ...]:
 
 @term('discriminate', 'generate')
 def classify(scene: Scene) -> Array:
-  """The loss of the classes of real examples; for a generator, of fakes as if they were real; weight 1."""
+  """The loss of the classes of real examples; for a generator, of fakes as if they were; weight 1."""
   classifier, key = scene.gan.classifier, scene.key('classify')
   tell = classifier.error if scene.frozen else classifier.rising
   return tell(*told(scene, fake=not scene.frozen), key)

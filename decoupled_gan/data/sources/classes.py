@@ -96,8 +96,8 @@ def load_overlapping(config) -> Dataset:
   """
   if len(_only_attribute(config)) != len(OVERLAPPING) or config.vector_size != 1:
     raise UserError(
-      f'the overlapping classes are {len(OVERLAPPING)}, of points with one coordinate: an attribute of so '
-      f'many values and vector_size=1 (it is {config.vector_size}).'
+      f'the overlapping classes are {len(OVERLAPPING)}, of points with one coordinate: an attribute of '
+      f'so many values and vector_size=1 (it is {config.vector_size}).'
     )
   rng, (means, stds) = np.random.default_rng(0), np.array(OVERLAPPING).T
 

@@ -24,7 +24,8 @@ whose images are to count as their class.
 this example (UniSeg). cross_entropy and null_bce read them; other losses take the largest.
 
 `key` is for losses that draw (partial_fc); the others leave it alone. Losses of a whole batch (sovr,
-unpg, prototypical, proto_triplet, contrastive, d2dce) look at all examples of the global batch, on however many devices.
+unpg, prototypical, proto_triplet, contrastive, d2dce) look at all examples of the global batch, on
+however many devices.
 """
 
 import dataclasses
