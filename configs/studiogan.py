@@ -131,7 +131,7 @@ def dense(config):
   config.every.generate = 1
   config.data.mirror = False
   config.optimizer.learning_rate = 1e-3
-  config.copies.generator.halflife_kimg = 4.4  # 0.99 an update
+  config.copies.generator = {'halflife_kimg': 4.4}  # 0.99 an update
 
 
 def points(config):

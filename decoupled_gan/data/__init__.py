@@ -15,7 +15,16 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.types import DIRECTIONS, Aligned, Batch, Examples, Pair
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
 from decoupled_gan.data.pipeline import take, test_batch, test_images, train_batches
-from decoupled_gan.data.views import cropped, exchanged, forgotten, held_out, limited, mirrored, thinned
+from decoupled_gan.data.views import (
+  cropped,
+  exchanged,
+  forgotten,
+  held_out,
+  limited,
+  mirrored,
+  repeated,
+  thinned,
+)
 from decoupled_gan.errors import UserError, listing
 
 __all__ = [
@@ -104,6 +113,8 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     dataset = limited(dataset, config.data.limit)
   if config.data.labels_per_class:
     dataset = forgotten(dataset, config.data.labels_per_class, config.seed)
+  if config.data.labelled_repeats != 1:
+    dataset = repeated(dataset, config.data.labelled_repeats)
   if config.data.center_crop:
     dataset = cropped(dataset)
   return mirrored(dataset) if config.data.mirror else dataset

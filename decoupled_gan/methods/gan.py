@@ -42,7 +42,9 @@ from decoupled_gan.terms import (  # noqa: F401
   mixing,
   outputs,
   penalties,
+  quantities,
   tempered,
+  triplets,
 )
 
 BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan', 'improved', 'maxout')
@@ -162,7 +164,7 @@ def build(config: ConfigDict) -> GAN:
   return GAN(
     generator=staged.referenced(backbone.generator(config), config, PRIORS[model.prior]),
     discriminator=heads.Discriminator(
-      network, heads.make_head(model.head, model.outputs, counts, network)
+      network, heads.make_head(model.head, model.outputs, counts, network, model.label_waves)
     ),
     z_dim=model.z_dim or size,
     prior_name=model.prior,

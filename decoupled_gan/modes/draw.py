@@ -116,6 +116,8 @@ def _files(workdir: Workdir, output: str, seeds: Sequence[int], animated: bool, 
 def labels_of(config, seeds: Sequence[int]) -> np.ndarray:
   """int32 [N, K]: the combinations of values, in turn, by the seeds' numbers."""
   counts = [len(values) for _, values in sorted(config.attributes.items())]
+  if 0 in counts:
+    raise UserError('labels of this run are quantities, and generate draws under classes: see samples.')
   numbers = np.asarray(seeds) % math.prod(counts)
   return np.stack(np.unravel_index(numbers, counts), -1).astype(np.int32)
 

@@ -10,7 +10,7 @@ import numpy as np
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.conv import spectral_norm
-from decoupled_gan.layers.linear import Embed
+from decoupled_gan.layers.linear import Embed, waves
 from decoupled_gan.layers.linear import Linear as Dense
 from decoupled_gan.layers.minibatch import MinibatchDiscrimination
 from decoupled_gan.losses.classification import Answer, Classification
@@ -30,17 +30,23 @@ class Last(NamedTuple):
   Attributes:
     spectral: whether kernels and embeddings are spectrally normalised.
     embed_init: of embeddings [count, features].
+    waves: of labels that are quantities, see layers/linear.py
   """
 
   use_bias: bool = True
   spectral: bool = False
   kernel_init: Any = nn.initializers.lecun_normal()
   embed_init: Any = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', out_axis=0)
+  waves: int = 0
 
   def dense(self, features: int) -> nn.Module:
     return Dense(features, self.use_bias, self.spectral, self.kernel_init, name='linear')
 
   def embedded(self, numbers: Array, count: int, features: int, name: str) -> Array:
+    """An embedding of labels [B] of `count` values; a linear map of quantities, which have none."""
+    if count == 0:
+      shown = waves(numbers, self.waves)
+      return Dense(features, self.use_bias, self.spectral, self.kernel_init, name=name)(shown)
     return Embed(count, features, self.spectral, self.embed_init, name=name)(numbers)
 
 
@@ -218,9 +224,13 @@ class Discriminator(nn.Module):
 
 
 def make_head(
-  name: str, outputs: int, counts: tuple[int, ...], backbone: nn.Module | None = None
+  name: str,
+  outputs: int,
+  counts: tuple[int, ...],
+  backbone: nn.Module | None = None,
+  waves: int = 0,
 ) -> nn.Module:
-  """The head that `config.model.head` names, as `backbone` wants its layers.
+  """The head that `config.model.head` names, as `backbone` wants its layers; waves: of quantities.
 
   Raises UserError if there is none, or no labels for it.
   """
@@ -228,7 +238,9 @@ def make_head(
     raise UserError(f'model.head={name!r} is unknown; there are {listing(HEADS)}.')
   if name in OF_LABELS and not counts:
     raise UserError(f'model.head={name!r} needs labels: name some of the data in config.attributes.')
-  return HEADS[name](outputs, counts, getattr(backbone, 'last', Last()))
+  if 0 in counts and name == 'of_each_class':
+    raise UserError(f'model.head={name!r}: quantities have no classes; take projection or bilinear.')
+  return HEADS[name](outputs, counts, getattr(backbone, 'last', Last())._replace(waves=waves))
 
 
 class Classes(nn.Module):
