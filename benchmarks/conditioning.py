@@ -4,13 +4,17 @@
   python benchmarks/conditioning.py turns       # row 53: SSGAN narrows what it makes, SSGAN-LA does not
   python benchmarks/conditioning.py circle      # row 30: what a generator makes of unseen conditions
   python benchmarks/conditioning.py triplets    # row 102: nearest neighbours in D's embedding
+  python benchmarks/conditioning.py clusters    # row 9: modes with clusters for labels
   python benchmarks/conditioning.py digits      # row 15: the axis of conditioning on 8 x 8 px
 
 Each trains its recipes in one to a few minutes on a laptop; `--only=ac,adc` some of them.
 """
 
 import argparse
+import contextlib
+import io
 import sys
+import tempfile
 from pathlib import Path
 
 import jax
@@ -30,8 +34,12 @@ from decoupled_gan.core.state import inference_variables  # noqa: E402
 from decoupled_gan.core.types import Examples  # noqa: E402
 from decoupled_gan.data.dataset import Dataset  # noqa: E402
 from decoupled_gan.data.sources.classes import OVERLAPPING  # noqa: E402
+from decoupled_gan.data.sources.toy import MIXTURES  # noqa: E402
+from decoupled_gan.evaluation.metrics import points  # noqa: E402
 from decoupled_gan.methods.gan import draw, style  # noqa: E402
-from decoupled_gan.run import experiment, members  # noqa: E402
+from decoupled_gan.modes.train import train as train_run  # noqa: E402
+from decoupled_gan.run import experiment, inference, members  # noqa: E402
+from decoupled_gan.run.workdir import Workdir  # noqa: E402
 
 DRAWN = 20_000
 
@@ -87,8 +95,8 @@ TURNS = {
 def turns(seeds: int, only):
   """N(0, 1), shifted by 0, 2, 4, 6: standard deviation of what is generated, and W1 (official toy).
 
-  Tanh networks of 10 units; 128 examples a batch; 8,000 updates of D, every tenth one of G too (there: every
-  twentieth, of 20,000).
+  Tanh networks of 10 units; 128 examples a batch; 8,000 updates of D, every tenth one of G too (there
+  every twentieth of 20,000).
   """
   print('transforms   seed   standard deviation (data: 1)   W1')
   common = {
@@ -152,6 +160,26 @@ def triplets(seeds: int, only):
   print('pixels, 9 neighbours, all labels:', share(x, y[:, 0], test_x, every.test.labels[:, 0], 9))
 
 
+def clusters(seeds: int, only):
+  """25 Gaussians: modes found and share of good points, with clusters for labels and without labels."""
+  print('labels     seed   modes of 25   good share')
+  law = MIXTURES['grid25']
+  settings = {'clusters': 'self_conditioned_gan:grid25', 'none': 'gan:grid25'}
+  for name in only or settings:
+    for seed in range(seeds):
+      config = config_of(settings[name], 1, seed=seed, num_steps=5000)
+      config.optimizer.learning_rate, config.optimizer.b1, config.optimizer.b2 = 1e-3, 0.0, 0.99
+      config.sample_every_steps = config.checkpoint_every_steps = config.num_steps
+      with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        train_run(config, Workdir(folder))
+        trained = inference.load(Workdir(folder))
+        z = jax.random.normal(jax.random.key(9), (10_000, trained.run.gan.z_dim))
+        make = lambda gan, z: draw(gan, style(gan, z, 1.0), 'random')  # noqa: E731
+        x = np.asarray(trained.run.gan.apply(trained.variables, z, method=make))
+      found, good = (measure(law, x).value for measure in (points.modes, points.high_quality_share))
+      print(f'{name:9s}  {seed:4d}   {found:11d}   {good:.3f}', flush=True)
+
+
 DIGITS = ('projection', 'multi_discriminator', 'ac', 'tac', 'adc', 'am', 'contrastive', 'd2dce',
           'd2dce,adc', 'multi_hinge')  # fmt: skip
 
@@ -183,7 +211,8 @@ def within(x: np.ndarray, labels: np.ndarray) -> float:
   return float(np.mean([x[labels == k].std(0) for k in np.unique(labels)]))
 
 
-TASKS = {'spread': spread, 'turns': turns, 'circle': circle, 'triplets': triplets, 'digits': digits}
+TASKS = {'spread': spread, 'turns': turns, 'circle': circle, 'triplets': triplets, 'clusters': clusters,
+         'digits': digits}
 
 
 def main():

@@ -12,6 +12,10 @@ those of CIFAR-10: all four rotations of each image, the multi-class hinge.
 Differs from the official code (liang-hou/ssgan-la): SNGAN's networks for BigGAN's; da and da_md, which
 tell real from fake of turned images, are not here.
 
+Measured: `python benchmarks/conditioning.py turns`, seeds 0 and 1: the toy of the official notebook,
+whose standard deviation is 1. Made of: without turns 1.04, 0.97; `ss` (weight 1) 0.57, 0.58; `ms` 0.66,
+0.67; `la` by cross-entropy 0.98, 0.93. W1: 0.04, 0.03; 0.35, 0.33; 0.27, 0.25; 0.06, 0.09.
+
 Expected: `ss` narrows what is generated, `la` does not (the toy of the official notebook).
 """
 

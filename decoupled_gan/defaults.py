@@ -68,6 +68,8 @@ def get_config() -> ConfigDict:
   config.data.episode.ways = 0  # classes; 0: ordinary batches
   config.data.episode.shots = 5  # examples of each class that its prototype is made of
   config.data.episode.queries = 15  # and that are told by the prototypes
+  config.data.clusters = 0  # labels are the numbers of so many clusters, which an event finds; 0: none
+  config.data.clusters_from = 25_000  # by so many training examples
   config.data.num_threads = 8  # of decoding and augmentation
   config.data.tile_size = 64  # px, edge of a tile of the built-in terrain
 

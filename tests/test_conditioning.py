@@ -10,23 +10,18 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from configs import continuous_gan, ssgan_la, studiogan, triplet_gan
 from configs import gan as recipe
-from decoupled_gan import data
-from decoupled_gan.core.types import Examples
-from decoupled_gan.data.sources.classes import OVERLAPPING
+from configs import ssgan_la, studiogan
 from decoupled_gan.errors import UserError
 from decoupled_gan.evaluation.metrics import distribution, registry
-from decoupled_gan.layers.linear import waves
 from decoupled_gan.layers.named_norms import ConditionalBatchNorm
 from decoupled_gan.losses import classification
-from decoupled_gan.losses.adversarial import ADVERSARIAL
 from decoupled_gan.losses.classification import Answer
 from decoupled_gan.machine import sharding
 from decoupled_gan.networks import games, heads
 from decoupled_gan.networks.games import Classifier
 from decoupled_gan.run import experiment
-from decoupled_gan.terms import TERMS, quantities, triplets
+from decoupled_gan.terms import TERMS
 from decoupled_gan.terms import classes as rows
 
 FIXTURES = Path(__file__).parent / 'fixtures'
@@ -388,134 +383,3 @@ def test_am_score_wants_a_network_by_name_and_classes():
   features = {'features': np.zeros((9, 2))}
   with pytest.raises(UserError, match='network with classes'):
     request.metric.function(features, features, None, np.random.default_rng(0))
-
-
-A = jnp.array([[2.0, 0], [0, 1], [1, 1]])
-
-
-def linear_generator(z, y):
-  """A y + B z."""
-  return y @ A.T + z @ jnp.array([[1.0, -1, 2], [0, 3, 1]])
-
-
-@pytest.mark.row(30)
-def test_quotients_of_a_linear_generator_are_known_and_its_latents_do_not_matter():
-  z, y = jax.random.normal(KEY, (2, 2)), jnp.array([[0.3, -0.2], [1.0, 2.0]])
-  d = jnp.array([[0.1, 0], [0.03, -0.04]])
-  found = quantities.quotients(linear_generator, z, y, d)
-  np.testing.assert_allclose(found, [2.23606798, 1.45602198], rtol=1e-4)
-  assert float(found.mean()) == pytest.approx(1.84604498, rel=1e-4)
-  assert float(jnp.square(found).mean()) == pytest.approx(3.56, rel=1e-4)
-
-
-@pytest.mark.row(30)
-def test_a_generator_that_ignores_its_condition_has_no_slope_and_no_nan():
-  z, y, d = jnp.ones((2, 2)), jnp.zeros((2, 1)), jnp.full((2, 1), 0.1)
-
-  def total(w):
-    return quantities.quotients(lambda z, y: z + w * y, z, y, d).sum()
-
-  value, slope = jax.value_and_grad(total)(0.0)
-  assert float(value) == pytest.approx(0, abs=1e-6)
-  assert np.isfinite(slope)
-
-
-@pytest.mark.row(30)
-def test_a_ring_of_radius_one_has_the_quotient_of_its_chord():
-  ring = lambda z, y: jnp.concatenate([jnp.sin(y), jnp.cos(y)], 1)  # noqa: E731
-  for h, expected in ((0.1, 0.99958339), (0.5, 0.98961584)):
-    found = quantities.quotients(ring, jnp.zeros((1, 2)), jnp.full((1, 1), 0.7), jnp.full((1, 1), h))
-    assert float(found[0]) == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.row(30)
-def test_a_quantity_is_told_in_waves_of_length_one_or_as_it_is():
-  a = jnp.array([0.5, 2.0])
-  np.testing.assert_allclose(jnp.linalg.norm(waves(a, 8), axis=1), 1, rtol=1e-6)
-  chosen = waves(a, 8)[0, jnp.array([0, 1, 8])] * 8**0.5
-  np.testing.assert_allclose(chosen, [np.cos(0.5), np.cos(1), np.sin(0.5)], rtol=1e-5)
-  np.testing.assert_array_equal(waves(a, 0), a[:, None])
-
-
-@pytest.mark.row(30)
-def test_quantities_reach_both_networks_and_classes_have_no_neighbours():
-  run = experiment.build(continuous_gan.get_config('circle6,tiny'))
-  params = run.abstract_state().params
-  assert params['discriminator']['head']['embed_0']['kernel'].shape[0] == 16
-  assert params['generator']['hidden_0']['dense']['kernel'].shape[0] == 4 + 16
-  config = studiogan.get_config('tiny')
-  config.routes.generate.neighbours = {'generator': 1.0}
-  with pytest.raises(UserError, match='labels that are quantities'):
-    experiment.build(config)
-
-
-def test_points_near_a_circle_and_overlapping_classes_have_their_laws():
-  dataset = data.load(continuous_gan.get_config('circle6'), Examples)
-  x, angles = dataset.train.x, dataset.train.labels[:, 0]
-  assert x.shape == (60, 2)
-  truth = np.stack([np.sin(angles), np.cos(angles)], 1)
-  assert np.abs(x - truth).std() < 0.1
-  assert len(np.unique(angles)) == 6
-  assert not set(angles) & set(dataset.test.labels[:, 0]), 'tested half-way between'
-  dataset = data.load(studiogan.get_config('overlapping3'), Examples)
-  for k, (mean, std) in enumerate(OVERLAPPING):
-    own = dataset.train.x[dataset.train.labels[:, 0] == k]
-    assert (own.mean(), own.std()) == (pytest.approx(mean, abs=0.1), pytest.approx(std, rel=0.02))
-
-
-@pytest.mark.parametrize(
-  ('words', 'fields', 'message'),
-  [
-    ('circle6', {'vector_size': 3}, 'two coordinates'),
-    ('circle6', {'attributes.angle': ('a', 'b')}, 'a quantity'),
-    ('overlapping3', {'vector_size': 2}, 'vector_size=1'),
-  ],
-)
-def test_sets_of_a_formula_say_what_they_are_for(words, fields, message):
-  config = recipe.get_config(words)
-  with config.unlocked():
-    config.update_from_flattened_dict(fields)
-  with pytest.raises(UserError, match=message):
-    data.load(config, Examples)
-
-
-T_REAL = jnp.array([[0.5, -0.2, 1], [0, 0, 0]])
-T_FAKE = jnp.array([[-1, 0.3, 0.2], [2, -1, 0]])
-
-
-@pytest.mark.row(102)
-def test_triplets_and_the_losses_of_their_embedding_on_two_examples():
-  a, p, n = jnp.array([[0.0, 0], [1, 1]]), jnp.array([[1.0, 0], [1, 2]]), jnp.array([[0.0, 2], [4, 5]])
-  assert float(triplets.triplet_losses(a, p, n).mean()) == pytest.approx(0.16570581, rel=1e-6)
-  players = ADVERSARIAL['k_plus_one']()
-  assert float(players.discriminate(T_REAL, T_FAKE)) == pytest.approx(1.02823935, rel=1e-6)
-  scene = types.SimpleNamespace(on_real=T_REAL, on_fake=T_FAKE)
-  assert float(TERMS['generate']['output_matching'](scene)) == pytest.approx(0.095, rel=1e-5)
-
-
-@pytest.mark.row(102)
-def test_two_examples_that_are_one_have_a_slope_and_no_nan():
-  slope = jax.grad(lambda a: triplets.triplet_losses(a, a, a + 1).sum())(jnp.ones((1, 3)))
-  assert np.isfinite(slope).all()
-
-
-@pytest.mark.row(102)
-def test_positives_are_others_of_the_class_negatives_of_another_and_unknown_labels_in_none():
-  labels = jnp.array([0, 0, 1, -1, 1, 0, 2, -1])
-  draw = jax.jit(jax.vmap(lambda key: triplets.drawn(key, labels)))
-  positive, negative, there = map(np.asarray, draw(jax.random.split(KEY, 200)))
-  np.testing.assert_array_equal(there, [[True, True, True, False, True, True, False, False]] * 200)
-  for i in np.flatnonzero(there[0]):
-    assert set(positive[:, i]) == set(np.flatnonzero(labels == labels[i])) - {i}
-    assert set(negative[:, i]) == set(np.flatnonzero((labels != labels[i]) & (labels >= 0)))
-
-
-@pytest.mark.row(102)
-def test_labelled_examples_come_as_often_as_is_said():
-  config = triplet_gan.get_config('labelled_digits')
-  labels = data.load(config, Examples).train.labels[:, 0]
-  assert (labels >= 0).sum() == 100 * 14
-  assert (labels < 0).sum() == 1438 - 100
-  config.data.labels_per_class = 0
-  with pytest.raises(UserError, match='data.labelled_repeats=14'):
-    data.load(config, Examples)

@@ -31,11 +31,13 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
+from decoupled_gan.methods import clusters
 from decoupled_gan.networks import games, heads
 from decoupled_gan.networks.backbones import staged
 from decoupled_gan.terms import (  # noqa: F401
   augmentation,
   classes,
+  clustered,
   consistency,
   entropy,
   fakes,
@@ -71,6 +73,7 @@ class GAN(nn.Module):
     predictor: of what the view drew, where a row asks it.
     classifier: tells classes by the discriminator's features, where a row asks it.
     classes_of: what they are classes of, see terms/classes.py.
+    clusters: how many there are; 0: labels are the data's.
   """
 
   generator: nn.Module
@@ -86,6 +89,7 @@ class GAN(nn.Module):
   predictor: nn.Module | None = None
   classifier: nn.Module | None = None
   classes_of: str = 'labels'
+  clusters: int = 0
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
@@ -95,6 +99,14 @@ class GAN(nn.Module):
     """What the generator makes data of: latents of standard normal [N, z_dim], and what it is told."""
     told = jnp.array([terms.SCENES[self.scene].told] * len(normal))
     return terms.tell(PRIORS[self.prior_name](normal), told if told.size else None)
+
+  def under(self, codes: Array, labels: Array | None) -> Array | None:
+    """The labels that codes are made data of under; `labels` are given ones."""
+    return terms.SCENES[self.scene].under(self, codes, labels)
+
+  def make(self, codes: Array, labels: Array | None) -> Array:
+    """Data of codes."""
+    return self.generator(codes, self.under(codes, labels))
 
   def judge(self, x: Array, labels: Array | None) -> heads.Verdict:
     """The discriminator's verdict on examples, as it sees them."""
@@ -177,6 +189,7 @@ def build(config: ConfigDict) -> GAN:
     predictor=augment.predictor(config),
     classifier=games.build(config, network, classes.counts_of(model.classes_of)),
     classes_of=model.classes_of,
+    clusters=config.data.clusters,
   )
 
 
@@ -184,9 +197,10 @@ def sample(gan: GAN, batch: Examples) -> OrderedDict[str, Array]:
   """The columns of a sample grid: real examples and, under their labels, drawings of fixed latents."""
   x, labels, _ = batch
   z = jax.random.normal(jax.random.key(0), (2, len(x), gan.z_dim))
-  drawn = [gan.generator(gan.codes(y), labels) for y in z]
+  drawn = [gan.make(gan.codes(y), labels) for y in z]
   columns = OrderedDict(real=x, generated=drawn[0], more=drawn[1])
-  looks = staged.looks(gan.generator, gan.codes(z[0]), labels) if x.ndim == 4 else None
+  codes = gan.codes(z[0])
+  looks = staged.looks(gan.generator, codes, gan.under(codes, labels)) if x.ndim == 4 else None
   return columns if looks is None else OrderedDict(columns, looks=looks)
 
 
@@ -197,7 +211,7 @@ def style(gan: GAN, z: Array, truncation: float) -> Array:
 
 def draw(gan: GAN, codes: Array, noise: str, labels: Array | None = None) -> Array:
   """Examples of codes; `noise` is of no use here."""
-  return gan.generator(codes, labels)
+  return gan.make(codes, labels)
 
 
 METHOD = Method(
@@ -208,4 +222,5 @@ METHOD = Method(
   style=style,
   draw=draw,
   conditional=True,
+  events=(clusters.EVENT,),
 )

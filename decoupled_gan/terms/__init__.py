@@ -68,6 +68,11 @@ class Scene:
     if frozen and gan.view.pseudo:
       self.real = gan.view.disguise(self.real, self.generated('pseudo'), self.key('disguise'))
 
+  @staticmethod
+  def under(gan, codes: Array, labels: Array | None) -> Array | None:
+    """The labels under which the generator makes data of codes, where `labels` are given."""
+    return labels
+
   @functools.cached_property
   def _key(self) -> Array:
     return self.gan.make_rng('noise')

@@ -183,7 +183,9 @@ def referenced(generator: nn.Module, config: ConfigDict, shaped: Callable) -> nn
 
 
 def counts_of(config: ConfigDict) -> tuple[int, ...]:
-  """How many values each attribute has, in the order of the labels' columns."""
+  """How many values each attribute has, in the order of the labels' columns; or of clusters."""
+  if config.data.clusters:
+    return (config.data.clusters,)
   return tuple(len(config.attributes[name]) for name in sorted(config.attributes))
 
 
