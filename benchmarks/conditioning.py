@@ -5,6 +5,7 @@
   python benchmarks/conditioning.py circle      # row 30: what a generator makes of unseen conditions
   python benchmarks/conditioning.py triplets    # row 102: nearest neighbours in D's embedding
   python benchmarks/conditioning.py clusters    # row 9: modes with clusters for labels
+  python benchmarks/conditioning.py instances   # row 33: is what is made of an instance of its class?
   python benchmarks/conditioning.py digits      # row 15: the axis of conditioning on 8 x 8 px
 
 Each trains its recipes in one to a few minutes on a laptop; `--only=ac,adc` some of them.
@@ -36,10 +37,12 @@ from decoupled_gan.data.dataset import Dataset  # noqa: E402
 from decoupled_gan.data.sources.classes import OVERLAPPING  # noqa: E402
 from decoupled_gan.data.sources.toy import MIXTURES  # noqa: E402
 from decoupled_gan.evaluation.metrics import points  # noqa: E402
+from decoupled_gan.methods.events.instances import nearest, unit  # noqa: E402
 from decoupled_gan.methods.gan import draw, style  # noqa: E402
 from decoupled_gan.modes.train import train as train_run  # noqa: E402
 from decoupled_gan.run import experiment, inference, members  # noqa: E402
 from decoupled_gan.run.workdir import Workdir  # noqa: E402
+from decoupled_gan.terms import tell  # noqa: E402
 
 DRAWN = 20_000
 
@@ -180,6 +183,27 @@ def clusters(seeds: int, only):
       print(f'{name:9s}  {seed:4d}   {found:11d}   {good:.3f}', flush=True)
 
 
+def instances(seeds: int, only):
+  """Digits, by pixels: how often an instance's neighbours, and what is made of it, are of its class."""
+  print('seed   neighbours of its class (chance 0.1)   made of its class   KID')
+  for seed in range(seeds):
+    config = config_of('ic_gan:digits', 1, seed=seed)
+    config.sample_every_steps = config.checkpoint_every_steps = config.num_steps
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+      train_run(config, Workdir(folder))
+      trained = inference.load(Workdir(folder))
+    every = gan_digits.arrays(data.load(config_of('gan:labelled_digits', 1), Examples))
+    features = unit(every['x'].reshape(len(every['x']), -1).astype(np.float32))
+    labels = every['labels'][:, 0]
+    pure = (labels[nearest(features, config.data.neighbours)] == labels[:, None]).mean()
+    which = np.random.default_rng(0).integers(len(labels), size=gan_digits.GENERATED)
+    z = jax.random.normal(jax.random.key(9), (len(which), trained.run.gan.z_dim))
+    make = lambda gan, z, h: gan.make(tell(z, h), None)  # noqa: E731
+    images = to_uint8(trained.run.gan.apply(trained.variables, z, features[which], method=make))
+    right = (gan_digits.told_digits(images) == labels[which]).mean()
+    print(f'{seed:4d}   {pure:37.3f}   {right:17.3f}   {gan_digits.told(images)}', flush=True)
+
+
 DIGITS = ('projection', 'multi_discriminator', 'ac', 'tac', 'adc', 'am', 'contrastive', 'd2dce',
           'd2dce,adc', 'multi_hinge')  # fmt: skip
 
@@ -212,7 +236,7 @@ def within(x: np.ndarray, labels: np.ndarray) -> float:
 
 
 TASKS = {'spread': spread, 'turns': turns, 'circle': circle, 'triplets': triplets, 'clusters': clusters,
-         'digits': digits}
+         'instances': instances,          'digits': digits}
 
 
 def main():

@@ -70,6 +70,9 @@ def get_config() -> ConfigDict:
   config.data.episode.queries = 15  # and that are told by the prototypes
   config.data.clusters = 0  # labels are the numbers of so many clusters, which an event finds; 0: none
   config.data.clusters_from = 25_000  # by so many training examples
+  config.data.features = ''  # 'pixels' or an .npy file [N, F]: by which neighbours are found; '': nobody
+  config.data.neighbours = 50  # of each training example
+  config.data.instances = 1000  # training examples that a trained generator is conditioned on
   config.data.num_threads = 8  # of decoding and augmentation
   config.data.tile_size = 64  # px, edge of a tile of the built-in terrain
 

@@ -8,7 +8,7 @@ import pytest
 
 from configs import self_conditioned_gan as recipe
 from decoupled_gan.errors import UserError
-from decoupled_gan.methods import clusters
+from decoupled_gan.methods.events import clusters
 from decoupled_gan.modes import train
 from decoupled_gan.run import experiment, inference
 from decoupled_gan.run.checkpoint import Checkpoints

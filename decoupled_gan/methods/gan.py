@@ -13,6 +13,7 @@ A step is one update of the discriminator with a fresh real batch; the critic st
 forward pass, two batches a step), their recipes say so.
 """
 
+import dataclasses
 import functools
 import importlib
 import math
@@ -23,7 +24,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from decoupled_gan import augment, terms
@@ -31,7 +31,7 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
-from decoupled_gan.methods import clusters
+from decoupled_gan.methods import events
 from decoupled_gan.networks import games, heads
 from decoupled_gan.networks.backbones import staged
 from decoupled_gan.terms import (  # noqa: F401
@@ -41,6 +41,7 @@ from decoupled_gan.terms import (  # noqa: F401
   consistency,
   entropy,
   fakes,
+  instances,
   mixing,
   outputs,
   penalties,
@@ -73,7 +74,7 @@ class GAN(nn.Module):
     predictor: of what the view drew, where a row asks it.
     classifier: tells classes by the discriminator's features, where a row asks it.
     classes_of: what they are classes of, see terms/classes.py.
-    clusters: how many there are; 0: labels are the data's.
+    kept: {name: how many} of what events keep, see methods/events.
   """
 
   generator: nn.Module
@@ -89,7 +90,7 @@ class GAN(nn.Module):
   predictor: nn.Module | None = None
   classifier: nn.Module | None = None
   classes_of: str = 'labels'
-  clusters: int = 0
+  kept: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
@@ -97,8 +98,8 @@ class GAN(nn.Module):
 
   def codes(self, normal: Array) -> Array:
     """What the generator makes data of: latents of standard normal [N, z_dim], and what it is told."""
-    told = jnp.array([terms.SCENES[self.scene].told] * len(normal))
-    return terms.tell(PRIORS[self.prior_name](normal), told if told.size else None)
+    z = PRIORS[self.prior_name](normal)
+    return terms.tell(z, terms.SCENES[self.scene].addressed(self, z))
 
   def under(self, codes: Array, labels: Array | None) -> Array | None:
     """The labels that codes are made data of under; `labels` are given ones."""
@@ -189,7 +190,7 @@ def build(config: ConfigDict) -> GAN:
     predictor=augment.predictor(config),
     classifier=games.build(config, network, classes.counts_of(model.classes_of)),
     classes_of=model.classes_of,
-    clusters=config.data.clusters,
+    kept=events.kept(config),
   )
 
 
@@ -222,5 +223,5 @@ METHOD = Method(
   style=style,
   draw=draw,
   conditional=True,
-  events=(clusters.EVENT,),
+  events=events.EVENTS,
 )

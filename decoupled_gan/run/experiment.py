@@ -16,6 +16,7 @@ from decoupled_gan.core import optim, parts, routing, state, step
 from decoupled_gan.core.images import to_float
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Batch, batch_shape, image_shape
+from decoupled_gan.data import views
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine import sharding
 from decoupled_gan.run import calls, members
@@ -155,6 +156,10 @@ class Experiment:
     for start in range(0, len(x), count):
       which = np.arange(start, start + count) % len(x)
       yield x[which] if isinstance(x, np.ndarray) else data.test_images(x, which.tolist(), self.config)
+
+  def chosen(self, dataset, which):
+    """`dataset` with the training examples `which`, in their order."""
+    return replace(dataset, train=views.some(dataset.train, np.asarray(which)))
 
   def sampler(self):
     """f(variables, batch) -> the method's sample columns, compiled, in evaluation mode."""

@@ -68,6 +68,11 @@ class Scene:
     if frozen and gan.view.pseudo:
       self.real = gan.view.disguise(self.real, self.generated('pseudo'), self.key('disguise'))
 
+  @classmethod
+  def addressed(cls, gan, z: Array) -> Array | None:
+    """Numbers [B, n] that the generator is told beside latents, after training; None: nothing."""
+    return jnp.array([cls.told] * len(z)) if cls.told else None
+
   @staticmethod
   def under(gan, codes: Array, labels: Array | None) -> Array | None:
     """The labels under which the generator makes data of codes, where `labels` are given."""

@@ -1,8 +1,9 @@
 """Examples under the numbers of clusters that the discriminator's features have: Self-Conditioned GAN.
 
 Liu, Wang, Bau, Zhu, Torralba, CVPR 2020, arXiv 2006.10728. Nothing is labelled; the event `clusters`
-(methods/clusters.py) finds the clusters between steps, and keeps the number of each training example's
-in `state.memory`. Heads and generators take them for labels of `config.data.clusters` classes.
+(methods/events/clusters.py) finds the clusters between steps, and keeps the number of each training
+example's in `state.memory`. Heads and generators take them for labels of `config.data.clusters`
+classes.
 """
 
 import jax
@@ -28,7 +29,7 @@ class Clustered(Scene):
     super().__init__(gan, batch, frozen)
     kept = gan.get_variable('memory', 'clusters', {'labels': jnp.zeros(1, jnp.int32)})
     self.labels = kept['labels'][self.index][:, None]
-    self.recall(SHARES, jnp.full(gan.clusters, 1 / max(gan.clusters, 1)))
+    self.recall(SHARES, jnp.full(gan.kept['clusters'], 1 / max(gan.kept['clusters'], 1)))
 
   @staticmethod
   def under(gan, codes: Array, labels: Array | None) -> Array:
