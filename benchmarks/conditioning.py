@@ -235,8 +235,10 @@ def within(x: np.ndarray, labels: np.ndarray) -> float:
   return float(np.mean([x[labels == k].std(0) for k in np.unique(labels)]))
 
 
-TASKS = {'spread': spread, 'turns': turns, 'circle': circle, 'triplets': triplets, 'clusters': clusters,
-         'instances': instances,          'digits': digits}
+TASKS = {
+  'spread': spread, 'turns': turns, 'circle': circle, 'triplets': triplets, 'clusters': clusters,
+  'instances': instances, 'digits': digits,
+}  # fmt: skip
 
 
 def main():

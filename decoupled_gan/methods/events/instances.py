@@ -101,7 +101,7 @@ def nearest(features: np.ndarray, k: int) -> np.ndarray:
 
 
 def representatives(features: np.ndarray, count: int, seed: int) -> np.ndarray:
-  """int [count]: the rows that are nearest to the means of k-means; all in turn, if there are no more."""
+  """int [count]: the rows that are nearest to means of k-means; all in turn, if there are no more."""
   if len(features) <= count:
     return np.arange(count) % len(features)
   from sklearn.cluster import KMeans
