@@ -15,7 +15,7 @@ THERE = [row for row in ROWS if row.home]
 STARTING_POINTS = {'emoji', 'quickstart', 'selfie2anime', 'utkface', 'facades', 'few_digits', 'glead'}
 """Recipes of a data set or of a size, whose row has another one."""
 ROOMS_OF_ROWS = ('terms', 'methods', 'studies', 'sampling')
-OURS = {'methods/translate/edgan_aligned.py'}
+OURS = {'methods/translate/edgan_aligned.py', 'terms/clustered.py', 'terms/instances.py'}
 """Modules of those rooms that are a part of a row at home elsewhere."""
 
 

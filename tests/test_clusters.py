@@ -14,25 +14,27 @@ from decoupled_gan.run import experiment, inference
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
-pytestmark = pytest.mark.row(9)
 OLD, NEW = np.array([0, 0, 0, 1, 1, 2, 2, 2]), np.array([2, 2, 1, 0, 0, 1, 1, 1])
 FEATURES = np.array(
   [[0, 0], [2, 0], [1, 3], [5, 5], [7, 5], [9, 9], [9, 11], [12, 10]], np.float32
 )  # fmt: skip
 
 
+@pytest.mark.row(9)
 def test_new_clusters_get_the_numbers_of_the_old_ones_that_they_overlap_with():
   found = clusters.matched(OLD, NEW, 3)
   np.testing.assert_array_equal(found, [1, 2, 0])
   np.testing.assert_array_equal(found[NEW], [0, 0, 2, 1, 1, 2, 2, 2])
 
 
+@pytest.mark.row(9)
 def test_clustering_goes_on_from_the_means_of_the_old_clusters():
   np.testing.assert_allclose(clusters.centres_of(FEATURES, OLD, 3), [[1, 1], [6, 5], [10, 10]])
   again = clusters.next_clusters(FEATURES, np.arange(8), 3, OLD)
   np.testing.assert_array_equal(again, OLD)
 
 
+@pytest.mark.row(9)
 def test_a_cluster_that_lost_its_examples_starts_at_the_farthest_one():
   found = clusters.centres_of(FEATURES, np.where(OLD == 2, 0, OLD), 3)
   assert found[2].tolist() in FEATURES.tolist()
@@ -61,6 +63,7 @@ def losses(workdir):
   return [{k: v for k, v in row.items() if not k.startswith('time/')} for row in rows]
 
 
+@pytest.mark.row(9)
 def test_a_run_that_is_resumed_between_clusterings_ends_as_the_straight_one_bit_for_bit(
   straight, tmp_path
 ):
@@ -70,6 +73,7 @@ def test_a_run_that_is_resumed_between_clusterings_ends_as_the_straight_one_bit_
   assert losses(resumed) == losses(straight)
 
 
+@pytest.mark.row(9)
 def test_clusters_are_drawn_by_their_shares_and_a_latent_has_one(straight):
   trained = inference.load(straight)
   shares = np.asarray(trained.variables['terms']['shares of clusters'])
@@ -82,6 +86,7 @@ def test_clusters_are_drawn_by_their_shares_and_a_latent_has_one(straight):
   np.testing.assert_array_equal(again[:, 0], found[7:9])
 
 
+@pytest.mark.row(9)
 def test_an_event_moves_no_parameter_and_labels_all_examples(straight):
   config = config_of(num_steps=6)
   from decoupled_gan import data
@@ -104,6 +109,7 @@ def test_an_event_moves_no_parameter_and_labels_all_examples(straight):
     np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.row(9)
 def test_a_scene_of_clusters_says_what_it_needs():
   with pytest.raises(UserError, match=r'needs data.index=True'):
     experiment.build(config_of(**{'data.index': False}))

@@ -17,10 +17,10 @@ from decoupled_gan.run import experiment, inference
 from decoupled_gan.run.workdir import Workdir
 from decoupled_gan.terms.instances import Instances
 
-pytestmark = pytest.mark.row(33)
 X = np.array([[0, 0], [1, 0], [0, 2], [3, 3], [3, 4]], np.float32)
 
 
+@pytest.mark.row(33)
 def test_an_example_is_no_neighbour_of_its_own():
   found = instances.nearest(X, 2)
   assert [set(row) for row in found] == [{1, 2}, {0, 2}, {0, 1}, {4, 2}, {3, 2}]
@@ -28,6 +28,7 @@ def test_an_example_is_no_neighbour_of_its_own():
   np.testing.assert_allclose(radii, [2, 2.23606798, 2.23606798, 3.16227766, 3.60555128], rtol=1e-6)
 
 
+@pytest.mark.row(33)
 def test_features_have_length_one_before_distances_are_taken():
   rows = instances.unit(X[1:])
   np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-6)
@@ -35,6 +36,7 @@ def test_features_have_length_one_before_distances_are_taken():
   assert squared == pytest.approx(2 - 2 * rows[0] @ rows[2], rel=1e-5)
 
 
+@pytest.mark.row(33)
 def test_those_to_draw_by_are_nearest_to_means_or_all():
   np.testing.assert_array_equal(instances.representatives(X, 7, 0), [0, 1, 2, 3, 4, 0, 1])
   found = instances.representatives(np.concatenate([X, X + 100]), 2, 0)
@@ -63,6 +65,7 @@ class Judge:
     self.told.append(seen.told)
 
 
+@pytest.mark.row(33)
 def test_a_real_example_is_judged_beside_what_it_is_a_neighbour_of_and_fakes_beside_their_own():
   gan = Judge()
   scene = Instances(gan, Examples(jnp.zeros((4, 2)), None, jnp.array([0, 1, 6, 9])), frozen=True)
@@ -105,12 +108,14 @@ def losses(workdir):
   return [{k: v for k, v in row.items() if not k.startswith('time/')} for row in rows]
 
 
+@pytest.mark.row(33)
 def test_a_run_that_is_resumed_goes_on_with_the_same_neighbours_bit_for_bit(straight, tmp_path):
   for steps in (2, 4):
     train.train(config_of(num_steps=steps), Workdir(tmp_path))
   assert losses(Workdir(tmp_path)) == losses(straight)
 
 
+@pytest.mark.row(33)
 def test_what_is_drawn_is_beside_features_of_kept_examples_chosen_by_the_latent(straight):
   trained = inference.load(straight)
   table = np.asarray(trained.variables['terms']['instances to draw by'])
@@ -123,6 +128,7 @@ def test_what_is_drawn_is_beside_features_of_kept_examples_chosen_by_the_latent(
   assert len(np.unique(told, axis=0)) > 3
 
 
+@pytest.mark.row(33)
 @pytest.mark.parametrize(
   ('fields', 'message'),
   [
@@ -135,6 +141,7 @@ def test_a_mistake_gets_a_sentence(fields, message):
     experiment.build(config_of(**fields))
 
 
+@pytest.mark.row(33)
 def test_features_of_another_data_set_are_refused(tmp_path):
   np.save(tmp_path / 'features.npy', np.zeros((3, 2)))
   config = config_of(**{'data.features': str(tmp_path / 'features.npy')})
