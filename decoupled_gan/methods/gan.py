@@ -13,7 +13,6 @@ A step is one update of the discriminator with a fresh real batch; the critic st
 forward pass, two batches a step), their recipes say so.
 """
 
-import dataclasses
 import functools
 import importlib
 import math
@@ -90,7 +89,7 @@ class GAN(nn.Module):
   predictor: nn.Module | None = None
   classifier: nn.Module | None = None
   classes_of: str = 'labels'
-  kept: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  kept: Mapping[str, int] = field(default_factory=dict)
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
