@@ -53,5 +53,5 @@ def test_labelled_examples_come_as_often_as_is_said():
   assert (labels >= 0).sum() == 100 * 14
   assert (labels < 0).sum() == 1438 - 100
   config.data.labels_per_class = 0
-  with pytest.raises(UserError, match='data.labelled_repeats=14'):
+  with pytest.raises(UserError, match=r'data.labelled_repeats=14'):
     data.load(config, Examples)
