@@ -110,6 +110,14 @@ def test_an_event_moves_no_parameter_and_labels_all_examples(straight):
 
 
 @pytest.mark.row(9)
-def test_a_scene_of_clusters_says_what_it_needs():
-  with pytest.raises(UserError, match=r'needs data.index=True'):
-    experiment.build(config_of(**{'data.index': False}))
+@pytest.mark.parametrize(
+  ('fields', 'message'),
+  [
+    ({'data.index': False}, 'needs data.index=True'),
+    ({'events.clusters': 0}, 'go together'),
+    ({'model.scene': 'plain'}, 'go together'),
+  ],
+)
+def test_a_scene_of_clusters_says_what_it_needs(fields, message):
+  with pytest.raises(UserError, match=message):
+    experiment.build(config_of(**fields))

@@ -12,6 +12,7 @@ from decoupled_gan.core.types import Examples
 from decoupled_gan.data.sources.classes import OVERLAPPING
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers.linear import waves
+from decoupled_gan.modes.draw import labels_of
 from decoupled_gan.run import experiment
 from decoupled_gan.terms import quantities
 
@@ -103,3 +104,12 @@ def test_sets_of_a_formula_say_what_they_are_for(words, fields, message):
     config.update_from_flattened_dict(fields)
   with pytest.raises(UserError, match=message):
     data.load(config, Examples)
+
+
+def test_what_is_for_classes_says_so_of_quantities():
+  config = continuous_gan.get_config('circle6,tiny')
+  with pytest.raises(UserError, match='labels of this run are quantities'):
+    labels_of(config, [0])
+  config.model.head = 'of_each_class'
+  with pytest.raises(UserError, match='quantities have no classes'):
+    experiment.build(config)

@@ -13,6 +13,7 @@ example is left in starts at the example that is farthest from its own centre, w
 fails.
 """
 
+import jax
 import numpy as np
 
 from decoupled_gan.core.method import Event
@@ -27,23 +28,20 @@ AT_ONCE = 256  # examples
 def cluster(run, state: TrainState, dataset, step: int):
   """(state with the labels of all training examples and the shares of the clusters, dataset)."""
   features = features_of(run, state, dataset)
-  count, config = run.config.data.clusters, run.config
-  fitted = np.random.default_rng(config.seed).permutation(len(features))[: config.data.clusters_from]
-  old = np.asarray(state.memory['clusters']['labels'])
+  seed, count = run.config.seed, run.config.data.clusters
+  fitted = np.random.default_rng(seed).permutation(len(features))[: run.config.data.clusters_from]
   if step == 0:
-    labels = first_clusters(features, fitted, count, config.seed)
+    labels = first_clusters(features, fitted, count, seed)
   else:
-    labels = next_clusters(features, fitted, count, old)
-  shares = (np.bincount(labels, minlength=count) / len(labels)).astype(np.float32)
-  terms = {**state.stats['terms'], SHARES: np.asarray(shares)}
+    labels = next_clusters(features, fitted, count, np.asarray(state.memory['clusters']['labels']))
+  shares = np.bincount(labels, minlength=count) / len(labels)
+  terms = {**state.stats['terms'], SHARES: shares.astype(np.float32)}
   memory = {**state.memory, 'clusters': {'labels': labels.astype(np.int32)}}
   return placed(run, state, terms, memory), dataset
 
 
 def placed(run, state: TrainState, terms, memory) -> TrainState:
   """The state with other memory and terms, on the run's devices."""
-  import jax
-
   terms, memory = jax.device_put((terms, memory), run.state_sharding)
   return state.replace(stats={**state.stats, 'terms': terms}, memory=memory)
 
