@@ -198,7 +198,7 @@ def instances(seeds: int, only):
     pure = (labels[nearest(features, config.data.neighbours)] == labels[:, None]).mean()
     which = np.random.default_rng(0).integers(len(labels), size=gan_digits.GENERATED)
     z = jax.random.normal(jax.random.key(9), (len(which), trained.run.gan.z_dim))
-    make = lambda gan, z, h: gan.make(tell(z, h), None)  # noqa: E731
+    make = lambda gan, z, h: gan.generator(tell(z, h), None)  # noqa: E731
     images = to_uint8(trained.run.gan.apply(trained.variables, z, features[which], method=make))
     right = (gan_digits.told_digits(images) == labels[which]).mean()
     print(f'{seed:4d}   {pure:37.3f}   {right:17.3f}   {gan_digits.told(images)}', flush=True)

@@ -4,6 +4,7 @@ A kind is a NamedTuple whose annotations say what each field is; a field's type 
 that a run does not have are None, which is an empty pytree.
 """
 
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -102,6 +103,11 @@ def image_shape(config: ConfigDict) -> tuple[int, int]:
   """(height, width) in pixels: `config.image_size` is a number or a pair."""
   size = config.image_size
   return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def example_size(config: ConfigDict) -> int:
+  """How many numbers an image or a point has."""
+  return config.vector_size or math.prod(image_shape(config)) * config.image_channels
 
 
 def batch_shape(config: ConfigDict, kind: type[Batch]) -> Batch:

@@ -15,7 +15,6 @@ forward pass, two batches a step), their recipes say so.
 
 import functools
 import importlib
-import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import field
@@ -27,28 +26,15 @@ from ml_collections import ConfigDict
 
 from decoupled_gan import augment, terms
 from decoupled_gan.core.method import Method
-from decoupled_gan.core.types import Array, Examples, image_shape
+from decoupled_gan.core.types import Array, Examples, example_size
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
 from decoupled_gan.methods import events
 from decoupled_gan.networks import games, heads
 from decoupled_gan.networks.backbones import staged
-from decoupled_gan.terms import (  # noqa: F401
-  augmentation,
-  classes,
-  clustered,
-  consistency,
-  entropy,
-  fakes,
-  instances,
-  mixing,
-  outputs,
-  penalties,
-  quantities,
-  tempered,
-  triplets,
-)
+from decoupled_gan.terms import classes
 
+terms.gather()
 BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan', 'improved', 'maxout')
 """Modules of networks/backbones/ with `generator(config)` and `discriminator(config)`."""
 PRIORS = {'normal': lambda z: z, 'uniform': lambda z: 2 * jax.scipy.stats.norm.cdf(z) - 1}
@@ -71,8 +57,7 @@ class GAN(nn.Module):
     fakes_per_real: how many fakes the generator learns from for each real example of a batch.
     view: what the discriminator sees of examples, see augment/.
     predictor: of what the view drew, where a row asks it.
-    classifier: tells classes by the discriminator's features, where a row asks it.
-    classes_of: what they are classes of, see terms/classes.py.
+    classifier: tells the classes of `classes_of` by the discriminator's features, where a row asks it.
     kept: {name: how many} of what events keep, see methods/events.
   """
 
@@ -101,20 +86,14 @@ class GAN(nn.Module):
     return terms.tell(z, terms.SCENES[self.scene].addressed(self, z))
 
   def under(self, codes: Array, labels: Array | None) -> Array | None:
-    """The labels that codes are made data of under; `labels` are given ones."""
+    """The labels under which codes are made data of, where these are given."""
     return terms.SCENES[self.scene].under(self, codes, labels)
-
-  def make(self, codes: Array, labels: Array | None) -> Array:
-    """Data of codes."""
-    return self.generator(codes, self.under(codes, labels))
 
   def judge(self, x: Array, labels: Array | None) -> heads.Verdict:
     """The discriminator's verdict on examples, as it sees them."""
     return self.verdict(self.view(x), labels)
 
-  def verdict(
-    self, seen: augment.Seen, labels: Array | None, learning: bool = False
-  ) -> heads.Verdict:
+  def verdict(self, seen: augment.Seen, labels: Array | None, learning: bool = False) -> heads.Verdict:
     """The discriminator's verdict on what it sees; `learning`: on the real examples it learns from."""
     if learning or self.spectral_updates == 'forward':
       return terms.judged(self.discriminator, seen, labels)
@@ -157,7 +136,6 @@ def build(config: ConfigDict) -> GAN:
     ('model.prior', model.prior, PRIORS),
     ('model.scene', model.scene, terms.SCENES),
     ('model.spectral_updates', model.spectral_updates, SPECTRAL_UPDATES),
-    ('model.classes_of', model.classes_of, classes.CLASSES_OF),
   ):
     if value not in known:
       raise UserError(f'{name}={value!r} is unknown; there are {listing(known, 40)}.')
@@ -168,17 +146,13 @@ def build(config: ConfigDict) -> GAN:
       f'losses.adversarial={losses.adversarial!r} holds each fake against a real example: '
       f'model.fakes_per_real={model.fakes_per_real} must be 1.'
     )
-  if model.head == 'none' and any('adversarial' in rows for rows in config.routes.values()):
-    raise UserError("model.head='none' has no output for the row adversarial: leave one of them out.")
   backbone = importlib.import_module(f'decoupled_gan.networks.backbones.{model.backbone}')
   network, counts = backbone.discriminator(config), staged.counts_of(config)
-  size = config.vector_size or math.prod(image_shape(config)) * config.image_channels
+  head = heads.make_head(model.head, model.outputs, counts, network, model.label_waves)
   return GAN(
     generator=staged.referenced(backbone.generator(config), config, PRIORS[model.prior]),
-    discriminator=heads.Discriminator(
-      network, heads.make_head(model.head, model.outputs, counts, network, model.label_waves)
-    ),
-    z_dim=model.z_dim or size,
+    discriminator=heads.Discriminator(network, head),
+    z_dim=model.z_dim or example_size(config),
     prior_name=model.prior,
     adversarial=adversarial,
     scene=model.scene,
@@ -197,7 +171,7 @@ def sample(gan: GAN, batch: Examples) -> OrderedDict[str, Array]:
   """The columns of a sample grid: real examples and, under their labels, drawings of fixed latents."""
   x, labels, _ = batch
   z = jax.random.normal(jax.random.key(0), (2, len(x), gan.z_dim))
-  drawn = [gan.make(gan.codes(y), labels) for y in z]
+  drawn = [draw(gan, gan.codes(y), '', labels) for y in z]
   columns = OrderedDict(real=x, generated=drawn[0], more=drawn[1])
   codes = gan.codes(z[0])
   looks = staged.looks(gan.generator, codes, gan.under(codes, labels)) if x.ndim == 4 else None
@@ -211,7 +185,7 @@ def style(gan: GAN, z: Array, truncation: float) -> Array:
 
 def draw(gan: GAN, codes: Array, noise: str, labels: Array | None = None) -> Array:
   """Examples of codes; `noise` is of no use here."""
-  return gan.make(codes, labels)
+  return gan.generator(codes, gan.under(codes, labels))
 
 
 METHOD = Method(

@@ -3,14 +3,16 @@
 A term is a function of a `Scene` whose name *is* the row of the table, the key of the log and the title
 of the plot. Its keyword arguments are its constants, with the paper's values; `config.losses.<term>`
 has others. A term reads no other's constants, is at most 15 lines, and goes into the phase that its
-decorator names. TERMS has them once the modules of this folder are imported.
+decorator names. TERMS has them once `gather` was called.
 
 What the players are shown is the scene's business. The plain one shows the data; `config.model.scene`
 names others of SCENES, which show other examples, other latents, and tell both networks of it.
 """
 
 import functools
+import importlib
 import inspect
+import pkgutil
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -272,6 +274,12 @@ def slopes(critic: Callable[[Array], Array], x: Array) -> Array:
   """
   gradient = jax.grad(lambda x: critic(x).astype(jnp.float32).sum())(x)
   return jnp.sqrt(jnp.square(gradient).reshape(len(x), -1).sum(-1) + 1e-12)
+
+
+def gather():
+  """Imports all modules of this folder, so that TERMS and SCENES have what is in them."""
+  for module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f'{__name__}.{module.name}')
 
 
 def stage(gan, batch: Examples, frozen: bool) -> Scene:

@@ -19,7 +19,7 @@ ADC-GAN draw them uniformly, anew in each phase; the shares of classes are the d
 import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import UserError, listing
 from decoupled_gan.terms import Scene, term
 
 ANGLES = 4
@@ -61,7 +61,9 @@ CLASSES_OF = ('labels', *TURNS)
 
 
 def counts_of(classes_of: str) -> tuple[int, ...]:
-  """How many classes there are; () where the data says so."""
+  """How many classes there are; () where the data says so. Raises UserError for an unknown word."""
+  if classes_of not in CLASSES_OF:
+    raise UserError(f'model.classes_of={classes_of!r} is unknown; there are {listing(CLASSES_OF)}.')
   return () if classes_of == 'labels' else (ANGLES,)
 
 

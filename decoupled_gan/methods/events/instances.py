@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.core.method import Event
 from decoupled_gan.core.state import TrainState
-from decoupled_gan.core.types import image_shape
+from decoupled_gan.core.types import example_size
 from decoupled_gan.errors import UserError
 from decoupled_gan.methods.events.clusters import placed
 from decoupled_gan.terms.instances import KEPT
@@ -60,7 +60,7 @@ def size_of(config: ConfigDict) -> int:
   if not name:
     return 0
   if name == PIXELS:
-    return config.vector_size or int(np.prod(image_shape(config))) * config.image_channels
+    return example_size(config)
   if not Path(name).expanduser().is_file():
     raise UserError(f"data.features={name!r} is no file; 'pixels', or an .npy file of [N, F].")
   return _read(name).shape[1]
