@@ -20,14 +20,14 @@ GAN helps with one neighbour and not with nine, and pixels are better than both.
 Expected: nothing measured yet. Paper, MNIST with 100 labels: 9 nearest neighbours, 97.5 % (from memory).
 """
 
-from configs import base, improved_gan
+from configs import base, gan, improved_gan
 
 
 def get_config(words=''):
   config = improved_gan.get_config()
   config.data.labels_per_class = 10
   config.data.labelled_repeats = 600  # of 60,000 digits, of which 100 are labelled
-  config.attributes.digit = tuple('0123456789')
+  config.attributes.label = tuple('0123456789')
   del config.losses.feature_matching
   config.routes.discriminate = {
     'adversarial': {'discriminator': 1.0}, 'triplet': {'discriminator': 1.0}
@@ -57,7 +57,7 @@ def small(config):
 
 
 def tiny(config):
-  improved_gan.tiny(config)
+  gan.tiny(config)
   config.data.labelled_repeats = 1
 
 
