@@ -80,18 +80,31 @@ def generated(run, state, count: int = GENERATED) -> np.ndarray:
 @functools.cache
 def classifier():
   """(images -> features [N, 128], the features of the training set)."""
-  from sklearn.neural_network import MLPClassifier
-
-  dataset = data.load(config_of('gan:labelled_digits', 1), Examples)
-  known = arrays(dataset)
-  flat = lambda images: images.reshape(len(images), -1) / 255.0  # noqa: E731
-  network = MLPClassifier((128,), random_state=0, max_iter=300)
-  network.fit(flat(known['x']), known['labels'][:, 0])
+  network, known = _network()
 
   def features(images):
-    return np.maximum(flat(images) @ network.coefs_[0] + network.intercepts_[0], 0)
+    return np.maximum(_flat(images) @ network.coefs_[0] + network.intercepts_[0], 0)
 
   return features, features(known['x'])
+
+
+def told_digits(images: np.ndarray) -> np.ndarray:
+  """Which digit the classifier takes each image for, [N]."""
+  return _network()[0].predict(_flat(images))
+
+
+@functools.cache
+def _network():
+  """(the classifier, {field: array} of the training set)."""
+  from sklearn.neural_network import MLPClassifier
+
+  known = arrays(data.load(config_of('gan:labelled_digits', 1), Examples))
+  network = MLPClassifier((128,), random_state=0, max_iter=300)
+  return network.fit(_flat(known['x']), known['labels'][:, 0]), known
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+  return images.reshape(len(images), -1) / 255.0
 
 
 def kid(images: np.ndarray) -> registry.Estimate:

@@ -72,5 +72,7 @@ DATASETS = {
   'line1': built_in('toy', 'line1', vector_size=1),
   'line4': built_in('toy', 'line4', vector_size=1),
   'sphere200': built_in('sphere', vector_size=32, attributes=numbered('class', 200)),
+  'overlapping3': built_in('overlapping', vector_size=1, attributes=numbered('class', 3)),
+  'circle6': built_in('circle', vector_size=2, attributes={'angle': ()}),
   'modular31': built_in('modular', vector_size=62, attributes=numbered('sum', 31)),
 }

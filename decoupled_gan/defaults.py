@@ -61,6 +61,7 @@ def get_config() -> ConfigDict:
   config.data.mirror = False  # train on left-right mirrored images as well: twice as many
   config.data.index = False  # batches say which examples they are of
   config.data.labels_per_class = 0  # known in training, others become -1; 0: all are known
+  config.data.labelled_repeats = 1  # how often a labelled example comes for each time that others do
   config.data.limit = 0  # train on the first so many examples only; 0: all
   config.data.class_counts = ()  # train on so many examples of each class of the one attribute; (): all
   config.data.held_out = 0  # the last so many classes of the one attribute are for testing only
@@ -68,6 +69,11 @@ def get_config() -> ConfigDict:
   config.data.episode.ways = 0  # classes; 0: ordinary batches
   config.data.episode.shots = 5  # examples of each class that its prototype is made of
   config.data.episode.queries = 15  # and that are told by the prototypes
+  config.data.clusters = 0  # labels are the numbers of so many clusters, which an event finds; 0: none
+  config.data.clusters_from = 25_000  # by so many training examples
+  config.data.features = ''  # 'pixels' or an .npy file [N, F]: by which neighbours are found; '': nobody
+  config.data.neighbours = 50  # of each training example
+  config.data.instances = 1000  # training examples that a trained generator is conditioned on
   config.data.num_threads = 8  # of decoding and augmentation
   config.data.tile_size = 64  # px, edge of a tile of the built-in terrain
 
@@ -140,7 +146,8 @@ ADDED = {
     'spectral_updates': 'forward', 'norm_momentum': 0.9, 'width_discriminator': 0, 'hidden': 'input',
     'pool': 'sum', 'gain': 2**0.5, 'head_bias': False, 'attention_size': 0, 'widths': (64, 64),
     'groups': (8, 8), 'blocks': (1, 1), 'float32_upto': 4, 'activation': 'relu', 'frequencies': 0,
-    'scene': 'plain', 'conditional': True, 'fakes_per_real': 1,
+    'scene': 'plain', 'conditional': True, 'fakes_per_real': 1, 'classes': 'ac', 'classes_of': 'labels',
+    'embed_size': 0, 'label_waves': 0,
   },
 }  # fmt: skip
 """Fields of a method's `config.model` that came later, with what runs did before there was a choice."""

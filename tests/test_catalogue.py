@@ -22,6 +22,8 @@ OURS = {
   'sampling/distances.py',
   'sampling/frozen.py',
   'sampling/search.py',
+  'terms/clustered.py',
+  'terms/instances.py',
 }
 """Modules of those rooms that are a part of a row at home elsewhere."""
 

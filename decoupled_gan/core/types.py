@@ -4,6 +4,7 @@ A kind is a NamedTuple whose annotations say what each field is; a field's type 
 that a run does not have are None, which is an empty pytree.
 """
 
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -115,6 +116,11 @@ def square_size(config: ConfigDict) -> int:
       'of pixels, or a method whose networks take rectangles, such as nice or cyclegan.'
     )
   return height
+
+
+def example_size(config: ConfigDict) -> int:
+  """How many numbers an image or a point has."""
+  return config.vector_size or math.prod(image_shape(config)) * config.image_channels
 
 
 def batch_shape(config: ConfigDict, kind: type[Batch]) -> Batch:

@@ -16,7 +16,16 @@ from decoupled_gan.core.types import DIRECTIONS, Aligned, Batch, Examples, Pair,
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
 from decoupled_gan.data.pipeline import take, test_batch, test_images, train_batches
 from decoupled_gan.data.transforms import FITS
-from decoupled_gan.data.views import cropped, exchanged, forgotten, held_out, limited, mirrored, thinned
+from decoupled_gan.data.views import (
+  cropped,
+  exchanged,
+  forgotten,
+  held_out,
+  limited,
+  mirrored,
+  repeated,
+  thinned,
+)
 from decoupled_gan.errors import UserError, listing
 
 __all__ = [
@@ -59,6 +68,8 @@ LABELLED: Mapping[str, str] = {
   'digit_spaces': 'classes:load_digit_spaces',
   'modular': 'classes:load_modular',
   'sphere': 'classes:load_sphere',
+  'overlapping': 'classes:load_overlapping',
+  'circle': 'classes:load_circle',
 }
 """Word -> 'module below sources:function'."""
 WITH_RANGE = ('folder', 'utkface', 'tfds')
@@ -105,6 +116,8 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     dataset = limited(dataset, config.data.limit)
   if config.data.labels_per_class:
     dataset = forgotten(dataset, config.data.labels_per_class, config.seed)
+  if config.data.labelled_repeats != 1:
+    dataset = repeated(dataset, config.data.labelled_repeats)
   if config.data.center_crop:
     dataset = cropped(dataset, image_shape(config))
   return mirrored(dataset) if config.data.mirror else dataset

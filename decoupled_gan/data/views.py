@@ -107,6 +107,23 @@ def forgotten(dataset: Dataset, count: int, seed: int) -> Dataset:
   return replace(dataset, train=dataset.train._replace(labels=known), notes=notes)
 
 
+def repeated(dataset: Dataset, times: int) -> Dataset:
+  """Training examples with labels come `times` times for each time that others do; at least once.
+
+  Raises UserError where there are no labels, or none is unknown.
+  """
+  labels = getattr(dataset.train, 'labels', None)
+  known = None if labels is None else labels[:, 0] >= 0
+  if times < 1 or known is None or known.all():
+    raise UserError(
+      f'data.labelled_repeats={times}: labelled examples come a number of times, from 1, for each time '
+      'that others do; data.labels_per_class leaves few of them.'
+    )
+  which = np.repeat(np.arange(len(known)), np.where(known, times, 1))
+  notes = (*dataset.notes, f'each of them comes {times} times')
+  return replace(dataset, train=some(dataset.train, which), notes=notes)
+
+
 def exchanged(dataset: Dataset) -> Dataset:
   """A dataset of a Pair with its domains exchanged."""
   domains = dataset.domains and dataset.domains.swapped

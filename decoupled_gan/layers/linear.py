@@ -35,7 +35,7 @@ class Linear(nn.Module):
 
 
 class Embed(nn.Module):
-  """Numbers [B] of `count` -> [B, features], float32."""
+  """Numbers [B] of `count` -> [B, features], float32; integers, of whatever type."""
 
   count: int
   features: int
@@ -47,4 +47,15 @@ class Embed(nn.Module):
     table = self.param('embedding', self.embedding_init, (self.count, self.features))
     if self.spectral:
       table = table / spectral_norm(self, table.T)
-    return table[numbers]
+    return table[numbers.astype(jnp.int32)]
+
+
+def waves(quantities: Array, count: int) -> Array:
+  """[B] as [B, 2 count]: cosines and sines of 1, 2, ... times it, over sqrt(count); 0: as it is, [B, 1].
+
+  Of an angle the norm is 1, and near angles may look far apart: what is between known ones is hard.
+  """
+  if count == 0:
+    return quantities[:, None]
+  angles = quantities[:, None] * jnp.arange(1, count + 1)[None]
+  return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], 1) / count**0.5

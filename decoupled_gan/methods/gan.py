@@ -15,7 +15,6 @@ forward pass, two batches a step), their recipes say so.
 
 import functools
 import importlib
-import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import field
@@ -23,27 +22,19 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from decoupled_gan import augment, terms
 from decoupled_gan.core.method import Method
-from decoupled_gan.core.types import Array, Examples, image_shape
+from decoupled_gan.core.types import Array, Examples, example_size
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
-from decoupled_gan.networks import heads
+from decoupled_gan.methods import events
+from decoupled_gan.networks import games, heads
 from decoupled_gan.networks.backbones import staged
-from decoupled_gan.terms import (  # noqa: F401
-  augmentation,
-  consistency,
-  entropy,
-  fakes,
-  mixing,
-  outputs,
-  penalties,
-  tempered,
-)
+from decoupled_gan.terms import classes
 
+terms.gather()
 BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan', 'improved', 'maxout')
 """Modules of networks/backbones/ with `generator(config)` and `discriminator(config)`."""
 PRIORS = {'normal': lambda z: z, 'uniform': lambda z: 2 * jax.scipy.stats.norm.cdf(z) - 1}
@@ -66,6 +57,8 @@ class GAN(nn.Module):
     fakes_per_real: how many fakes the generator learns from for each real example of a batch.
     view: what the discriminator sees of examples, see augment/.
     predictor: of what the view drew, where a row asks it.
+    classifier: tells the classes of `classes_of` by the discriminator's features, where a row asks it.
+    kept: {name: how many} of what events keep, see methods/events.
   """
 
   generator: nn.Module
@@ -79,6 +72,9 @@ class GAN(nn.Module):
   fakes_per_real: int = 1
   view: augment.View = field(default_factory=augment.View)
   predictor: nn.Module | None = None
+  classifier: nn.Module | None = None
+  classes_of: str = 'labels'
+  kept: Mapping[str, int] = field(default_factory=dict)
 
   def prior(self, key: Array, count: int) -> Array:
     """Latents [count, z_dim]."""
@@ -86,17 +82,18 @@ class GAN(nn.Module):
 
   def codes(self, normal: Array) -> Array:
     """What the generator makes data of: latents of standard normal [N, z_dim], and what it is told."""
-    told = jnp.array([terms.SCENES[self.scene].told])
-    told = jnp.broadcast_to(told, (normal.shape[0], told.shape[1]))
-    return terms.tell(PRIORS[self.prior_name](normal), told if told.size else None)
+    z = PRIORS[self.prior_name](normal)
+    return terms.tell(z, terms.SCENES[self.scene].addressed(self, z))
+
+  def under(self, codes: Array, labels: Array | None) -> Array | None:
+    """The labels under which codes are made data of, where these are given."""
+    return terms.SCENES[self.scene].under(self, codes, labels)
 
   def judge(self, x: Array, labels: Array | None) -> heads.Verdict:
     """The discriminator's verdict on examples, as it sees them."""
     return self.verdict(self.view(x), labels)
 
-  def verdict(
-    self, seen: augment.Seen, labels: Array | None, learning: bool = False
-  ) -> heads.Verdict:
+  def verdict(self, seen: augment.Seen, labels: Array | None, learning: bool = False) -> heads.Verdict:
     """The discriminator's verdict on what it sees; `learning`: on the real examples it learns from."""
     if learning or self.spectral_updates == 'forward':
       return terms.judged(self.discriminator, seen, labels)
@@ -151,13 +148,11 @@ def build(config: ConfigDict) -> GAN:
     )
   backbone = importlib.import_module(f'decoupled_gan.networks.backbones.{model.backbone}')
   network, counts = backbone.discriminator(config), staged.counts_of(config)
-  size = config.vector_size or math.prod(image_shape(config)) * config.image_channels
+  head = heads.make_head(model.head, model.outputs, counts, network, model.label_waves)
   return GAN(
     generator=staged.referenced(backbone.generator(config), config, PRIORS[model.prior]),
-    discriminator=heads.Discriminator(
-      network, heads.make_head(model.head, model.outputs, counts, network)
-    ),
-    z_dim=model.z_dim or size,
+    discriminator=heads.Discriminator(network, head),
+    z_dim=model.z_dim or example_size(config),
     prior_name=model.prior,
     adversarial=adversarial,
     scene=model.scene,
@@ -166,6 +161,9 @@ def build(config: ConfigDict) -> GAN:
     fakes_per_real=model.fakes_per_real,
     view=augment.build(config),
     predictor=augment.predictor(config),
+    classifier=games.build(config, network, classes.counts_of(model.classes_of)),
+    classes_of=model.classes_of,
+    kept=events.kept(config),
   )
 
 
@@ -173,9 +171,10 @@ def sample(gan: GAN, batch: Examples) -> OrderedDict[str, Array]:
   """The columns of a sample grid: real examples and, under their labels, drawings of fixed latents."""
   x, labels, _ = batch
   z = jax.random.normal(jax.random.key(0), (2, len(x), gan.z_dim))
-  drawn = [gan.generator(gan.codes(y), labels) for y in z]
-  columns = OrderedDict(real=x, generated=drawn[0], more=drawn[1])
-  looks = staged.looks(gan.generator, gan.codes(z[0]), labels) if x.ndim == 4 else None
+  codes = [gan.codes(y) for y in z]
+  first, more = (draw(gan, y, '', labels) for y in codes)
+  columns = OrderedDict(real=x, generated=first, more=more)
+  looks = staged.looks(gan.generator, codes[0], gan.under(codes[0], labels)) if x.ndim == 4 else None
   return columns if looks is None else OrderedDict(columns, looks=looks)
 
 
@@ -186,19 +185,7 @@ def style(gan: GAN, z: Array, truncation: float) -> Array:
 
 def draw(gan: GAN, codes: Array, noise: str, labels: Array | None = None) -> Array:
   """Examples of codes; `noise` is of no use here."""
-  return gan.generator(codes, labels)
-
-
-def judge(gan: GAN, x: Array, labels: Array | None = None) -> Array:
-  """Outputs [B, K] of the discriminator on examples as they are, told what it is told of data."""
-  told = jnp.array([terms.SCENES[gan.scene].told] * len(x))
-  seen = terms.told_of(augment.Seen(x), told if told.size else None)
-  return gan.verdict(seen, labels).outputs
-
-
-def cut(gan: GAN, x: Array, labels: Array | None, upto: str | None, from_: str | None) -> Array:
-  """The generator between two of its stages."""
-  return gan.generator(x, labels, upto=upto, from_=from_)
+  return gan.generator(codes, gan.under(codes, labels))
 
 
 METHOD = Method(
@@ -209,6 +196,7 @@ METHOD = Method(
   style=style,
   draw=draw,
   conditional=True,
-  judge=judge,
-  cut=cut,
+  judge=lambda gan, x, labels=None: gan.verdict(terms.as_data(gan, x), labels).outputs,
+  cut=lambda gan, x, labels, upto, from_: gan.generator(x, labels, upto=upto, from_=from_),
+  events=events.EVENTS,
 )

@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.layers.linear import Embed
+from decoupled_gan.layers.conv import spectral_norm
+from decoupled_gan.layers.linear import Embed, waves
 from decoupled_gan.layers.linear import Linear as Dense
 from decoupled_gan.layers.minibatch import MinibatchDiscrimination
 from decoupled_gan.losses.classification import Answer, Classification
@@ -28,17 +30,23 @@ class Last(NamedTuple):
   Attributes:
     spectral: whether kernels and embeddings are spectrally normalised.
     embed_init: of embeddings [count, features].
+    waves: of labels that are quantities, see layers/linear.py
   """
 
   use_bias: bool = True
   spectral: bool = False
   kernel_init: Any = nn.initializers.lecun_normal()
   embed_init: Any = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', out_axis=0)
+  waves: int = 0
 
   def dense(self, features: int) -> nn.Module:
     return Dense(features, self.use_bias, self.spectral, self.kernel_init, name='linear')
 
   def embedded(self, numbers: Array, count: int, features: int, name: str) -> Array:
+    """An embedding of labels [B] of `count` values; a linear map of quantities, which have none."""
+    if count == 0:
+      shown = waves(numbers, self.waves)
+      return Dense(features, self.use_bias, self.spectral, self.kernel_init, name=name)(shown)
     return Embed(count, features, self.spectral, self.embed_init, name=name)(numbers)
 
 
@@ -69,6 +77,34 @@ class Projection(nn.Module):
       embedded = self.last.embedded(labels[:, k], count, features.shape[-1], f'embed_{k}')
       out += (embedded * features).sum(-1, keepdims=True)
     return out
+
+
+class OfEachClass(nn.Module):
+  """An output for each class, of which the label's is the verdict: several discriminators in one.
+
+  As in StudioGAN's `MD` and Self-Conditioned GAN (Liu et al., CVPR 2020). Attributes add up.
+  """
+
+  outputs: int = 1
+  counts: tuple[int, ...] = ()
+  last: Last = Last()
+
+  @nn.compact
+  def __call__(self, features: Array, labels: Array) -> Array:
+    each = self.last.dense(sum(self.counts))(features.astype(jnp.float32))
+    first = np.cumsum((0, *self.counts[:-1]))
+    return jnp.take_along_axis(each, labels + first[None], 1).sum(-1, keepdims=True)
+
+
+class NoHead(nn.Module):
+  """No output: for tables without an adversarial row, whose discriminator tells classes only."""
+
+  outputs: int = 0
+  counts: tuple[int, ...] = ()
+  last: Last = Last()
+
+  def __call__(self, features: Array, labels: Array | None = None) -> Array:
+    return features[:, :0].astype(jnp.float32)
 
 
 class Bilinear(nn.Module):
@@ -135,9 +171,9 @@ class Minibatch(nn.Module):
 
 HEADS = {
   'linear': Linear, 'projection': Projection, 'bilinear': Bilinear, 'direction': Direction,
-  'minibatch': Minibatch,
+  'minibatch': Minibatch, 'of_each_class': OfEachClass, 'none': NoHead,
 }  # fmt: skip
-OF_LABELS = ('projection', 'bilinear')
+OF_LABELS = ('projection', 'bilinear', 'of_each_class')
 
 
 class Discriminator(nn.Module):
@@ -188,9 +224,13 @@ class Discriminator(nn.Module):
 
 
 def make_head(
-  name: str, outputs: int, counts: tuple[int, ...], backbone: nn.Module | None = None
+  name: str,
+  outputs: int,
+  counts: tuple[int, ...],
+  backbone: nn.Module | None = None,
+  waves: int = 0,
 ) -> nn.Module:
-  """The head that `config.model.head` names, as `backbone` wants its layers.
+  """The head that `config.model.head` names, as `backbone` wants its layers; waves: of quantities.
 
   Raises UserError if there is none, or no labels for it.
   """
@@ -198,14 +238,20 @@ def make_head(
     raise UserError(f'model.head={name!r} is unknown; there are {listing(HEADS)}.')
   if name in OF_LABELS and not counts:
     raise UserError(f'model.head={name!r} needs labels: name some of the data in config.attributes.')
-  return HEADS[name](outputs, counts, getattr(backbone, 'last', Last()))
+  if 0 in counts and name == 'of_each_class':
+    raise UserError(f'model.head={name!r}: quantities have no classes; take projection or bilinear.')
+  return HEADS[name](outputs, counts, getattr(backbone, 'last', Last())._replace(waves=waves))
 
 
 class Classes(nn.Module):
-  """Features [B, F] -> an Answer: what a loss of classes has to learn of `count` classes."""
+  """Features [B, F] -> an Answer: what a loss of classes has to learn of `count` classes.
+
+  `spectral`: whether the centres are divided by their spectral norm, as one matrix.
+  """
 
   count: int
   loss: Classification
+  spectral: bool = False
 
   @nn.compact
   def __call__(self, features: Array) -> Answer:
@@ -215,4 +261,7 @@ class Classes(nn.Module):
       'bias': lambda key: self.loss.initial_bias(self.count),
     }
     there = {name: jax.eval_shape(make, jax.random.key(0)) is not None for name, make in found.items()}
-    return Answer(features, *[self.param(n, make) if there[n] else None for n, make in found.items()])
+    answer = Answer(features, *[self.param(n, make) if there[n] else None for n, make in found.items()])
+    if not self.spectral or answer.centres is None:
+      return answer
+    return answer._replace(centres=answer.centres / spectral_norm(self, answer.centres.T))

@@ -7,14 +7,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
-from decoupled_gan import defaults, methods
+from decoupled_gan import data, defaults, methods
 from decoupled_gan.core import method as ability
 from decoupled_gan.core import optim, parts, routing, state, step
 from decoupled_gan.core.images import to_float
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Batch, batch_shape, image_shape
+from decoupled_gan.data import views
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine import sharding
 from decoupled_gan.run import calls, members
@@ -145,6 +147,19 @@ class Experiment:
     if self.config.compute_dtype == 'float32':
       forward = sharding.exact(forward)
     return sharding.jit(forward, out_shardings=sharding.replicated(self.mesh))
+
+  def examples(self, x, count: int):
+    """Iterates over examples of a dataset's field as tests see them, in arrays of `count` of them.
+
+    The last one begins again at the first example, so that all have one shape.
+    """
+    for start in range(0, len(x), count):
+      which = np.arange(start, start + count) % len(x)
+      yield x[which] if isinstance(x, np.ndarray) else data.test_images(x, which.tolist(), self.config)
+
+  def chosen(self, dataset, which):
+    """`dataset` with the training examples `which`, in their order."""
+    return replace(dataset, train=views.some(dataset.train, np.asarray(which)))
 
   def sampler(self):
     """f(variables, batch) -> the method's sample columns, compiled, in evaluation mode."""

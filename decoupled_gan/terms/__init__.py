@@ -3,14 +3,16 @@
 A term is a function of a `Scene` whose name *is* the row of the table, the key of the log and the title
 of the plot. Its keyword arguments are its constants, with the paper's values; `config.losses.<term>`
 has others. A term reads no other's constants, is at most 15 lines, and goes into the phase that its
-decorator names. TERMS has them once the modules of this folder are imported.
+decorator names. TERMS has them once `gather` was called.
 
 What the players are shown is the scene's business. The plain one shows the data; `config.model.scene`
 names others of SCENES, which show other examples, other latents, and tell both networks of it.
 """
 
 import functools
+import importlib
 import inspect
+import pkgutil
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -67,6 +69,16 @@ class Scene:
     self.real, self.labels, self.index = batch
     if frozen and gan.view.pseudo:
       self.real = gan.view.disguise(self.real, self.generated('pseudo'), self.key('disguise'))
+
+  @classmethod
+  def addressed(cls, gan, z: Array) -> Array | None:
+    """Numbers [B, n] that the generator is told beside latents, after training; None: nothing."""
+    return jnp.broadcast_to(jnp.array([cls.told]), (z.shape[0], len(cls.told))) if cls.told else None
+
+  @staticmethod
+  def under(gan, codes: Array, labels: Array | None) -> Array | None:
+    """The labels under which the generator makes data of codes, where `labels` are given."""
+    return labels
 
   @functools.cached_property
   def _key(self) -> Array:
@@ -255,6 +267,12 @@ def judged(discriminator: Callable, seen: Seen, labels: Array | None):
   return discriminator(seen.x, labels, seen.told)
 
 
+def as_data(gan, x: Array) -> Seen:
+  """Examples as they are, told what the scene tells of data."""
+  told = jnp.array([SCENES[gan.scene].told] * len(x))
+  return told_of(Seen(x), told if told.size else None)
+
+
 def slopes(critic: Callable[[Array], Array], x: Array) -> Array:
   """|grad D| at each x, [B]: over all axes but the first, of the sum of an example's outputs.
 
@@ -262,6 +280,12 @@ def slopes(critic: Callable[[Array], Array], x: Array) -> Array:
   """
   gradient = jax.grad(lambda x: critic(x).astype(jnp.float32).sum())(x)
   return jnp.sqrt(jnp.square(gradient).reshape(len(x), -1).sum(-1) + 1e-12)
+
+
+def gather():
+  """Imports all modules of this folder, so that TERMS and SCENES have what is in them."""
+  for module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f'{__name__}.{module.name}')
 
 
 def stage(gan, batch: Examples, frozen: bool) -> Scene:

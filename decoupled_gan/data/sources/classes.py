@@ -3,6 +3,8 @@
   sphere        points around random directions, a class each: as many as config.attributes.class has
   modular       pairs of numbers below p as two one-hots, whose class is their sum modulo p
   digit_spaces  handwritten digits as two data sets with label spaces of their own
+  overlapping   three normal laws on a line that overlap: what class-conditional GANs make of spreads
+  circle        points near a circle at few angles, whose label is the angle: a quantity
 """
 
 from itertools import product
@@ -17,6 +19,9 @@ from decoupled_gan.errors import UserError
 SPHERE_STD = 0.22  # of each coordinate around a direction: nine in ten lie nearest to their own
 SPHERE_TRAIN, SPHERE_TEST = 50, 20  # points of each class
 SPACES = {'a': tuple('0123456'), 'b': ('5 or 6', '7', '8', '9')}
+OVERLAPPING = ((0.0, 1.0), (3.0, 2.0), (6.0, 3.0))  # mean, standard deviation
+OVERLAPPING_EACH, OVERLAPPING_TEST = 20_000, 2_000
+CIRCLE_ANGLES, CIRCLE_EACH, CIRCLE_STD = 6, 10, 0.1
 SPACE_CLASSES = (*digits.NAMES, '5 or 6')
 
 
@@ -82,6 +87,48 @@ def load_digit_spaces(config) -> Dataset:
     Examples(_marked(train[known], labels[:, 1], config), labels),
     Examples(_marked(np.concatenate([test, test]), both[:, 1], config), both),
   )
+
+
+def load_overlapping(config) -> Dataset:
+  """20,000 points of each of three classes to train, 2,000 to test.
+
+  Raises UserError unless there is one attribute of three values, and points have one coordinate.
+  """
+  if len(_only_attribute(config)) != len(OVERLAPPING) or config.vector_size != 1:
+    raise UserError(
+      f'the overlapping classes are {len(OVERLAPPING)}, of points with one coordinate: an attribute of '
+      f'so many values and vector_size=1 (it is {config.vector_size}).'
+    )
+  rng, (means, stds) = np.random.default_rng(0), np.array(OVERLAPPING).T
+
+  def points(each: int) -> Examples:
+    labels = np.repeat(np.arange(len(means), dtype=np.int32), each)
+    x = means[labels] + stds[labels] * rng.normal(size=len(labels))
+    return Examples(x[:, None].astype(np.float32), labels[:, None])
+
+  return Dataset('overlapping, 3 classes', points(OVERLAPPING_EACH), points(OVERLAPPING_TEST))
+
+
+def load_circle(config) -> Dataset:
+  """Ten points at each of six angles to train, and between them to test; the label is the angle.
+
+  Their mean is (sin a, cos a), their standard deviation 0.1. Raises UserError unless there is one
+  attribute, a quantity, and points have two coordinates.
+  """
+  if _only_attribute(config) or config.vector_size != 2:
+    raise UserError(
+      'points near a circle have two coordinates (vector_size=2) and one attribute, a quantity: '
+      'config.attributes.<name> = ().'
+    )
+  rng, step = np.random.default_rng(0), 2 * np.pi / CIRCLE_ANGLES
+
+  def points(first: float) -> Examples:
+    angles = np.repeat(first + step * np.arange(CIRCLE_ANGLES), CIRCLE_EACH)[:, None]
+    centres = np.concatenate([np.sin(angles), np.cos(angles)], 1)
+    x = centres + CIRCLE_STD * rng.normal(size=centres.shape)
+    return Examples(x.astype(np.float32), angles.astype(np.float32))
+
+  return Dataset(f'circle at {CIRCLE_ANGLES} angles', points(0.0), points(step / 2))
 
 
 def _marked(images: np.ndarray, space: np.ndarray, config) -> ArrayImages:

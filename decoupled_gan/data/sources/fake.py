@@ -76,12 +76,17 @@ def load_aligned(config) -> Dataset:
 
 
 def load_labelled(config) -> Dataset:
-  """64 training and 16 test discs, with labels that go round and that nothing shows."""
-  counts = [len(values) for _, values in sorted(config.attributes.items())]
+  """64 training and 16 test discs, with labels that go round and that nothing shows.
+
+  Quantities, if there are any, go from 0 to 1.
+  """
+  counts = np.array([len(values) for _, values in sorted(config.attributes.items())])
 
   def examples(first, count):
-    labels = np.arange(first, first + count)[:, None] % np.array(counts)
-    return Examples(_images(config, 'disc', first, count), labels.astype(np.int32))
+    number = np.arange(first, first + count)[:, None]
+    labels = np.where(counts[None] == 0, number / TRAIN % 1, number % np.maximum(counts, 1)[None])
+    dtype = np.int32 if counts.all() else np.float32
+    return Examples(_images(config, 'disc', first, count), labels.astype(dtype))
 
   return Dataset('fake', examples(0, TRAIN), examples(TRAIN, TEST))
 

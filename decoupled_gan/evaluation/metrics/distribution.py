@@ -4,6 +4,8 @@
   fd                        the same in the features of any other network than Inception
   kid                       Binkowski et al., ICLR 2018: unbiased MMD^2, cubic kernel
   inception_score           Salimans et al., NeurIPS 2016: of generated images alone, 10 splits
+  am_score                  Zhou et al., ICLR 2018: sure answers, and the classes of the data; best by a
+                            classifier of the data, am_score@own
   precision, recall         Kynkaanniemi et al., NeurIPS 2019: 3 nearest neighbours
   density, coverage         Naeem et al., ICML 2020: 5 nearest neighbours
 
@@ -15,6 +17,7 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.special import softmax
 
 from decoupled_gan.errors import UserError
 from decoupled_gan.evaluation.metrics.registry import FEATURES, Estimate, metric, subsampled, within
@@ -78,6 +81,28 @@ def inception_score(real, fake, protocol, rng) -> Estimate:
   scores = [_exponential_divergence(logits[i:j]) for i, j in itertools.pairwise(ends)]
   value, error = np.mean(scores), 1.96 * np.std(scores, ddof=1) / np.sqrt(SPLITS)
   return within(float(value), float(error), f'{SPLITS} splits', least=1)
+
+
+@metric(FEATURES, 'lower')
+def am_score(real, fake, protocol, rng) -> Estimate:
+  """mean H(p_i) + KL(p of the real images || p of the generated ones)."""
+  if 'logits' not in real or 'logits' not in fake:
+    raise UserError('am_score needs a network with classes: own, inception, efficientnet_lite0.')
+  x, y = (softmax(side['logits'].astype(np.float64), 1) for side in (real, fake))
+  return _above_zero(subsampled(am(x, y), am, x, y, rng))
+
+
+def am(real: np.ndarray, fake: np.ndarray) -> float:
+  """The AM score of answers [N, K] and [M, K], rows of probabilities; 0 is perfect.
+
+  Generated ones get 1e-18 before logarithms, as in the official code. A class that no real image shows
+  counts as 0 there, where the code has NaN.
+  """
+  fake = fake + 1e-18
+  entropy = -(fake * np.log(fake)).sum(1).mean()
+  reference, shares = real.mean(0), fake.mean(0)
+  ratio = np.where(reference > 0, reference, 1) / shares
+  return float(entropy + (reference * np.log(ratio)).sum())
 
 
 @metric(FEATURES, 'higher', 'vgg16')

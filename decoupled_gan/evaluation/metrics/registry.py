@@ -122,6 +122,8 @@ def parse(text: str) -> Request:
       f'{text}: say of which features, as in {whole}@efficientnet_lite0 or {whole}@own; of those of '
       f'Inception it is called {whole.replace("fd", "fid", 1)}.'
     )
+  if not asked and found.needs == FEATURES:
+    raise UserError(f'{text}: say by which network, as in {whole}@own or {whole}@efficientnet_lite0.')
   if count is not None and (not found.counted or count < 1):
     raise UserError(f'{text}: {name} takes no such number of images; ask for {name}.')
   return Request(found, count, asked)

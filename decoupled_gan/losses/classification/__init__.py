@@ -24,7 +24,8 @@ whose images are to count as their class.
 this example (UniSeg). cross_entropy and null_bce read them; other losses take the largest.
 
 `key` is for losses that draw (partial_fc); the others leave it alone. Losses of a whole batch (sovr,
-unpg, prototypical, proto_triplet) look at all examples of the global batch, on however many devices.
+unpg, prototypical, proto_triplet, contrastive, d2dce) look at all examples of the global batch, on
+however many devices.
 """
 
 import dataclasses
@@ -37,6 +38,12 @@ from decoupled_gan.losses.classification.centres import (
   MarginSoftmax,
   PartialFC,
   SphereFace2,
+)
+from decoupled_gan.losses.classification.conditional import (
+  ClassHinge,
+  Contrastive,
+  DataToData,
+  MultiHinge,
 )
 from decoupled_gan.losses.classification.episodes import ProtoTriplet, Prototypical
 from decoupled_gan.losses.classification.logits import (
@@ -64,6 +71,10 @@ CLASSIFICATION: dict[str, type[Classification]] = {
   'harmonic': Harmonic,
   'prototypical': Prototypical,
   'proto_triplet': ProtoTriplet,
+  'contrastive': Contrastive,
+  'd2dce': DataToData,
+  'multi_hinge': MultiHinge,
+  'class_hinge': ClassHinge,
 }
 """Name -> loss; an instance has its constants."""
 

@@ -50,6 +50,10 @@ class Classification:
     """
     raise NotImplementedError
 
+  def rising(self, answer: Answer, labels: Array, key: Array | None = None) -> Array:
+    """What a generator minimises so that its examples count as `labels`, [B]; mostly the loss itself."""
+    return self(answer, labels, key)
+
   def scores(self, answer: Answer) -> Array | None:
     """[B, K], the largest of which is the class; probabilities are their softmax. Or None."""
     raise NotImplementedError

@@ -1,4 +1,4 @@
-"""A classifier: one network and one loss, which config.losses.classify chooses among thirteen.
+"""A classifier: one network and one loss, which config.losses.classify chooses.
 
   phase  loss      trains       what happens
   learn  classify  classifier   tells the classes of examples apart (losses/classification)

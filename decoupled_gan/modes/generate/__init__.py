@@ -1,1 +1,1 @@
-"""--mode=generate: images from seeds (draw), with the discriminator's word (sample), or edited (edit)."""
+"""--mode=generate: images from seeds (draw), judged by D on the way (sample), or edited (edit)."""

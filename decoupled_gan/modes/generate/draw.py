@@ -108,6 +108,8 @@ def labels_of(run, seeds: Sequence[int]) -> np.ndarray | None:
   if not (run.method.conditional and len(attributes)):
     return None
   counts = [len(values) for _, values in sorted(attributes.items())]
+  if 0 in counts:
+    raise UserError('labels of this run are quantities, and generate draws under classes: see samples.')
   numbers = np.asarray(seeds) % math.prod(counts)
   return np.stack(np.unravel_index(numbers, counts), -1).astype(np.int32)
 

@@ -1,8 +1,8 @@
 """Multilayer perceptrons for points and small images: the networks of toy experiments.
 
-ReLU in the generator and leaky ReLU (0.2) in the discriminator, or SiLU in both; kernels by He et al.,
-biases 0. `model.frequencies` = n shows each number as n sines and n cosines of it first, as the notebook
-of Adversarial Flow Models does (Lin et al., ICML 2026): frequencies from 100 down to 0.01.
+ReLU in the generator and leaky ReLU (0.2) in the discriminator, or SiLU or tanh in both; kernels by He
+et al., biases 0. `model.frequencies` = n shows each number as n sines and n cosines of it first, as the
+notebook of Adversarial Flow Models does (Lin et al., ICML 2026): frequencies from 100 down to 0.01.
 """
 
 import functools
@@ -24,6 +24,7 @@ HE = nn.initializers.he_normal()
 ACTIVATIONS = {
   'relu': (nn.relu, functools.partial(nn.leaky_relu, negative_slope=0.2)),
   'silu': (nn.silu, nn.silu),
+  'tanh': (nn.tanh, nn.tanh),
 }
 """Of the generator and of the discriminator."""
 

@@ -25,7 +25,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.types import Array, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers import named_norms
-from decoupled_gan.layers.linear import Embed
+from decoupled_gan.layers.linear import Embed, waves
 from decoupled_gan.layers.named_norms import Norm
 
 Chain = Mapping[str, Callable[..., nn.Module]]
@@ -86,17 +86,23 @@ def between(stages: tuple[str, ...], upto: str | None, from_: str | None) -> tup
 
 
 class Condition(nn.Module):
-  """Latents [B, z] with an embedding of each label behind them: how a generator is told labels."""
+  """Latents [B, z] with an embedding of each label behind them: how a generator is told labels.
+
+  A quantity, whose count is 0, is told as `waves` shows it.
+  """
 
   counts: tuple[int, ...]
   size: int
   embedding_init: Any = None
+  waves: int = 0
 
   @nn.compact
   def __call__(self, z: Array, labels: Array | None = None) -> Array:
     init = {'embedding_init': self.embedding_init} if self.embedding_init else {}
     embedded = [
       Embed(count, self.size, name=f'embed_{k}', **init)(labels[:, k])
+      if count
+      else waves(labels[:, k], self.waves)
       for k, count in enumerate(self.counts)
     ]
     return jnp.concatenate([z, *embedded], -1)
@@ -177,7 +183,9 @@ def referenced(generator: nn.Module, config: ConfigDict, shaped: Callable) -> nn
 
 
 def counts_of(config: ConfigDict) -> tuple[int, ...]:
-  """How many values each attribute has, in the order of the labels' columns."""
+  """How many values each attribute has, in the order of the labels' columns; or of clusters."""
+  if config.data.clusters:
+    return (config.data.clusters,)
   return tuple(len(config.attributes[name]) for name in sorted(config.attributes))
 
 
@@ -198,7 +206,9 @@ def condition_of(config: ConfigDict, norm: Norm, init=None) -> Links:
   counts = counts_of(config)
   if not counts or not config.model.conditional or norm.kind == 'conditional_batch':
     return ()
-  return (('condition', functools.partial(Condition, counts, config.model.label_size, init)),)
+  model = config.model
+  made = functools.partial(Condition, counts, model.label_size, init, model.label_waves)
+  return (('condition', made),)
 
 
 def square_size(config: ConfigDict, backbone: str, least: int) -> int:
