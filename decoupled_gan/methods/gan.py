@@ -49,14 +49,12 @@ class GAN(nn.Module):
 
   Attributes:
     z_dim: of latents.
-    prior_name: of PRIORS.
+    prior_name, scene: of PRIORS and of terms.SCENES.
     adversarial: what the two minimise.
-    scene: of terms.SCENES, what they are shown.
     constants: {term or scene: {constant: value}} that differ from the papers'.
     spectral_updates: of SPECTRAL_UPDATES.
     fakes_per_real: how many fakes the generator learns from for each real example of a batch.
-    view: what the discriminator sees of examples, see augment/.
-    predictor: of what the view drew, where a row asks it.
+    view, predictor: what the discriminator sees, and what tells of its draws, see augment/.
     classifier: tells the classes of `classes_of` by the discriminator's features, where a row asks it.
     kept: {name: how many} of what events keep, see methods/events.
   """
