@@ -20,6 +20,11 @@ RECIPES = {
   'edgan_aligned': 'terrain_pairs:tiny',
   'stylegan2': 'stylegan2_ada:tiny',
   'glead': 'glead:tiny',
+  'bigan': 'bigan:tiny',
+  'bigbigan': 'bigbigan:tiny',
+  'glo': 'glo:tiny',
+  'srgan': 'srgan:mse,tiny',
+  'inpaint': 'inpaint:tiny',
 }
 """Method -> a recipe of it, at the size of tests; of all that make images."""
 

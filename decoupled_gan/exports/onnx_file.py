@@ -111,15 +111,16 @@ def _walk(graph: Graph, jaxpr, consts: Sequence, arguments: Sequence) -> list:
       inner, own = (called.jaxpr, called.consts) if hasattr(called, 'consts') else (called, ())
       outs = _walk(graph, inner, own, ins)
     elif name in RULES:
-      outs = [_ruled(graph, equation, ins)]
+      made = _ruled(graph, equation, ins)
+      outs = made if isinstance(made, list) else [made]
     else:
       raise _unruled(equation)
     known.update(zip(equation.outvars, outs, strict=True))
   return [value(variable) for variable in jaxpr.outvars]
 
 
-def _ruled(graph: Graph, equation, ins: Sequence) -> str:
-  """The name of what an equation's rule makes."""
+def _ruled(graph: Graph, equation, ins: Sequence) -> str | list[str]:
+  """The name of what an equation's rule makes, or the names."""
   try:
     return RULES[equation.primitive.name](graph, equation, [graph.name_of(x) for x in ins])
   except NotImplementedError as error:

@@ -1,4 +1,7 @@
-"""Primitives of JAX as operators of ONNX, opset 18: RULES[primitive](graph, equation, names) -> name."""
+"""Primitives of JAX as operators of ONNX, opset 18: RULES[primitive](graph, equation, names) -> name.
+
+A primitive of several results gives a list of names.
+"""
 
 import string
 from collections.abc import Callable
@@ -77,6 +80,21 @@ def made_shape(equation) -> tuple[int, ...]:
 @rule('ne')
 def _(graph, equation, ins):
   return graph.op('Not', graph.op('Equal', *ins))
+
+
+@rule('erfc')
+def _(graph, equation, ins):
+  return graph.op('Sub', np.float32(1), graph.op('Erf', ins[0]))
+
+
+@rule('split')
+def _(graph, equation, ins):
+  sizes, axis = equation.params['sizes'], integers(equation.params['axis'])
+  ends = np.cumsum(sizes)
+  return [
+    graph.op('Slice', ins[0], integers(end - size), integers(end), axis)
+    for size, end in zip(sizes, ends, strict=True)
+  ]
 
 
 @rule('square')
