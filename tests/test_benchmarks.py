@@ -43,11 +43,6 @@ def of_reliability(name, *arguments):
   return done.stdout
 
 
-def test_mistakes_are_one_sentence_each():
-  """A few of them; the whole list is slow."""
-  assert '0 not told as they should be' in of_reliability('bad_inputs.py', '--only=recipe')
-
-
 @pytest.mark.slow
 def test_sixty_mistakes_are_one_sentence_each():
   assert '0 not told as they should be' in of_reliability('bad_inputs.py')

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from decoupled_gan.modes.draw import labels_of
 
 from configs import continuous_gan, studiogan
 from configs import gan as recipe
@@ -13,6 +12,7 @@ from decoupled_gan.core.types import Examples
 from decoupled_gan.data.sources.classes import OVERLAPPING
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers.linear import waves
+from decoupled_gan.modes.generate.draw import labels_of
 from decoupled_gan.run import experiment
 from decoupled_gan.terms import quantities
 
@@ -109,7 +109,7 @@ def test_sets_of_a_formula_say_what_they_are_for(words, fields, message):
 def test_what_is_for_classes_says_so_of_quantities():
   config = continuous_gan.get_config('circle6,tiny')
   with pytest.raises(UserError, match='labels of this run are quantities'):
-    labels_of(config, [0])
+    labels_of(experiment.build(config), [0])
   config.model.head = 'of_each_class'
   with pytest.raises(UserError, match='quantities have no classes'):
     experiment.build(config)
