@@ -9,7 +9,8 @@ rather than a second batch.
 
 Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. Cramer: 7.8 modes
 of 8, 0.25 (0.20 to 0.34) of the points within three deviations, KL 0.037. At these constants it
-learns far slower than the others.
+learns far slower than the others. KID of digits of 8 px (benchmarks/gan_digits.py kid, 2,000 steps,
+3 seeds; 2.3 to 4.3 at first): 0.024 (0.010 to 0.043).
 """
 
 from configs import base, gan, mmd_gan

@@ -14,7 +14,8 @@ Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds
 of 8, 0.68 (0.58 to 0.76) of the points within three deviations, KL 0.009. With the gradient
 penalty: 8.0 modes of 8, 0.73 (0.68 to 0.79) of the points within three deviations, KL 0.003. Two
 frozen laws theta apart (benchmarks/gan_line.py gap, 3 seeds): the clipped critic's gap at theta =
-0.5, 1, 2, 4 is 0.31, 0.59, 1.02, 1.65: it grows, less than in proportion.
+0.5, 1, 2, 4 is 0.31, 0.59, 1.02, 1.65: it grows, less than in proportion. KID of digits of 8 px
+(benchmarks/gan_digits.py kid, 2,000 steps, 3 seeds; 2.3 to 4.3 at first): 0.084 (0.040 to 0.166).
 """
 
 from configs import base, gan
