@@ -12,7 +12,9 @@ setup(
   long_description_content_type='text/markdown',
   license='MIT',
   python_requires='>=3.11',
-  packages=[*find_packages(include=['decoupled_gan*']), 'decoupled_gan.configs'],
+  packages=[
+    *find_packages(include=['decoupled_gan*']), 'decoupled_gan.configs', 'decoupled_gan.configs.studies',
+  ],
   package_data={'decoupled_gan.report': ['page.html']},
   package_dir={'decoupled_gan.configs': 'configs'},  # the recipes ship with the wheel
   install_requires=[

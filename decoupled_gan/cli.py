@@ -77,6 +77,9 @@ flags.DEFINE_string('fakes', '', '<name>=<folder>,<name>=<folder>,...')
 flags.DEFINE_string('classifier', 'published', 'published (128 px) or small (64 px)')
 flags.DEFINE_integer('epochs', 20, 'how many epochs the classifier is trained')
 flags.DEFINE_bool('balanced', True, 'each method gives as many images to an epoch')
+flags.DEFINE_string('study', '', 'a study file, by its name or path; as it was planned when left out')
+flags.DEFINE_integer('workers', 1, 'how many runs are trained at a time')
+flags.DEFINE_bool('report', False, 'only tell what there is, and train nothing')
 flags.DEFINE_string('attributes', '', '<name>=<value>,... or one <name>, for a strip of all its values')
 flags.DEFINE_string('seeds', '0-15', 'which, such as 0-15 or 0,5,9')
 flags.DEFINE_string('interpolate', '', 'seeds to pass through, such as 0,5,9')
@@ -287,6 +290,23 @@ def nrds():
 
 
 @mode(
+  'study',
+  'trains and compares many runs, by a plan',
+  reads='study workdir workers report',
+  example='study --study=losses --workdir=studies/losses',
+)
+def study():
+  from decoupled_gan.modes import study
+
+  if FLAGS.workers < 1:
+    raise UserError(f'--workers={FLAGS.workers} must be at least 1.')
+  file = recipes.find_study(FLAGS.study) if FLAGS.study else None
+  if not FLAGS.workdir:
+    raise UserError('study needs --workdir=<the folder of all its runs>: --workdir=studies/losses.')
+  study.study(FLAGS.workdir, file, recipes.load, FLAGS.workers, FLAGS.report)
+
+
+@mode(
   'routes',
   'the routing table, declared beside measured gradients and one step',
   reads='workdir checkpoint',
@@ -488,7 +508,7 @@ def _with_config(name: str, words: list[str]) -> list[str]:
     Workdir(workdir[-1]).load_config()  # tells here if there is none
     own = Path(decoupled_gan.__file__).parent / 'run' / 'recipe.py'
     return [f'--config={own}:{workdir[-1]}', *rest]
-  if name not in ('nrds', 'recipes') and not scores_folders and not workdir:
+  if name not in ('nrds', 'study', 'recipes') and not scores_folders and not workdir:
     recipe = ' or --config=<recipe>' if mode.config == 'recipe' else ''
     raise UserError(
       f"--mode={name} needs --workdir=<the run's folder>{recipe}; the recipes here are "
@@ -531,7 +551,7 @@ def _main(_):
   except UserError as error:
     _fail(str(error))
   except RunError as error:
-    _fail(str(error), 1)
+    _fail(str(error), error.code)
   except KeyboardInterrupt:
     _fail('Interrupted.', 130)
   except Exception as error:

@@ -9,7 +9,15 @@ class UserError(Exception):
 
 
 class RunError(Exception):
-  """A run that began well cannot go on (full disk, diverged losses). Exit code 1."""
+  """A run that began well cannot go on (a full disk, a lost process). Exit code `code`."""
+
+  code = 1
+
+
+class Diverged(RunError):
+  """Losses or parameters are no numbers any more. Its own code: starting again would not help."""
+
+  code = 3
 
 
 class LostProcess(RunError):

@@ -54,6 +54,34 @@ def find(asked: str) -> str:
   )
 
 
+def load(asked: str):
+  """The config of a recipe; raises UserError if there is none of that name."""
+  path, _, words = find(asked).partition(':')
+  return _module(Path(path)).get_config(words)
+
+
+def find_study(asked: str) -> Path:
+  """The file of a study, by its path or by the name of one in configs/studies; UserError if none."""
+  given = paths.at_home(asked)
+  candidates = [given, *(folder / 'studies' / f'{given.stem}.py' for folder in folders())]
+  for path in candidates if given.parent == Path('.') else candidates[:1]:
+    if path.suffix == '.py' and path.is_file():
+      return path
+  there = sorted({p.stem for folder in folders() for p in (folder / 'studies').glob('[!_]*.py')})
+  raise UserError(
+    f'there is no study {asked}; the studies here are {listing(there)}. A file of your own is named by '
+    'its path, as in --study=folder/mine.py.'
+  )
+
+
+def _module(path: Path):
+  """A file, imported by its path."""
+  spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
 def make_importable():
   """Lets recipes say `from configs import nice` wherever one stands, those in ./configs included."""
   spec = importlib.util.spec_from_file_location(

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from decoupled_gan import data
 from decoupled_gan.core import routing, state
 from decoupled_gan.data.results import check_not_data
-from decoupled_gan.errors import LostProcess, RunError, UserError, listing
+from decoupled_gan.errors import Diverged, LostProcess, RunError, UserError, listing
 from decoupled_gan.machine import distributed
 from decoupled_gan.report.diary import Closed, Diary
 from decoupled_gan.run import calls, events, experiment, members, start
@@ -168,7 +168,7 @@ def _loop(
   health.finish()
   checkpoints.wait()
   if checkpoints.latest != config.num_steps:
-    raise RunError(
+    raise Diverged(
       f'The losses or parameters of the last steps were not finite. {kept(checkpoints.latest)}; try '
       f'{_advice(config)}.'
     )

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from decoupled_gan.core import state
-from decoupled_gan.errors import RunError
+from decoupled_gan.errors import Diverged
 
 
 class Health:
@@ -33,7 +33,7 @@ class Health:
     self._finite = jax.jit(state.finite)
 
   def check(self, step: int, losses: Mapping[str, jax.Array]):
-    """Raises RunError once losses were not finite for `patience` steps in a row."""
+    """Raises Diverged once losses were not finite for `patience` steps in a row."""
     pending, self._pending = self._pending, (step, losses)
     if pending is not None:
       self._examine(*pending)
@@ -56,7 +56,7 @@ class Health:
     if self._bad >= self._patience:
       name, value = next(iter(bad.items()))
       phase, loss = name.split('/')
-      raise RunError(
+      raise Diverged(
         f'The loss {loss!r} of the phase {phase!r} was {value} at step {step}, and losses were not '
         f'finite for {self._bad} steps in a row (nonfinite_patience). {kept(self._saved())}; try '
         f'{self._advice}.'
