@@ -35,11 +35,13 @@ class Evaluator:
     self._tasks = [
       (
         task,
-        requests.requested('', run.config, self._protocol, task),
+        asked,
         requests.real_images(task, self._protocol, run.config),
         requests.true_images(task, run.config),
+        requests.trained_images(asked, task, self._protocol, run.config),
       )
       for task in tasks_of(run.exact(), dataset)
+      for asked in [requests.requested('', run.config, self._protocol, task)]
     ]
     self._best = self._best_of(chosen['best_metric'])
 
@@ -70,13 +72,14 @@ class Evaluator:
   def _scores(self, generate) -> tuple[dict[str, float], dict]:
     """As `evaluate`; `generate(number of the task, list of indices)` makes the images."""
     scalars, best = {}, []
-    for number, (task, asked, real, truth) in enumerate(self._tasks):
+    for number, (task, asked, real, truth, train) in enumerate(self._tasks):
       by_all = dataclasses.replace(
         task, generate=lambda _, indices, number=number: generate(number, indices.tolist())
       )
       fake = requests.generated_images(by_all, None, self._config, self._images)
       wanted = [requests.limited(request, fake.count) for request in asked]
-      scores = scoring.score(wanted, real, fake, self._protocol, self._config.seed, truth, task.law)
+      about = self._protocol, self._config.seed, truth, task.law, train
+      scores = scoring.score(wanted, real, fake, *about)
       # unscaled: a curve does not say by which protocol's habit it would be multiplied
       scalars |= {f'{PREFIX}{task.name}/{s.title}': s.estimate.value / s.scale for s in scores}
       best += [

@@ -20,7 +20,7 @@ from decoupled_gan.pretrained import efficientnet, features
 PAIRED = ('mae', 'psnr')  # what is measured if nothing is asked and the truth is known
 CLASSIFIED = ('accuracy', 'calibration_error')  # and of a classifier
 EMBEDDED = ('five_shot', 'verification_auc')  # and of one without classes of its own
-FRECHET = ('fid', 'fd')
+FRECHET = ('fid', 'fd', 'intra_fid', 'intra_fd', 'fd_infinity')
 
 
 def requested(asked: str, config: ConfigDict, protocol: protocols.Protocol, task: Task):
@@ -71,16 +71,32 @@ def available(names: Sequence[str]) -> list[Request]:
   return requests
 
 
-def real_images(task: Task, protocol: protocols.Protocol, config: ConfigDict) -> ImageSet:
-  """The reference of the protocol, at its size; none for a classifier, which is measured by labels."""
+def real_images(
+  task: Task, protocol: protocols.Protocol, config: ConfigDict, split: str = ''
+) -> ImageSet:
+  """The reference of the protocol, at its size; none for a classifier, which is measured by labels.
+
+  Args:
+    split: 'test' or 'train', in place of the protocol's.
+  """
   if task.answers:
     return ImageSet(task.name, lambda indices: [], 0)
-  images = task.real[protocol.reference]
-  name = f'{task.name} real ({protocol.reference})'
+  split = split or protocol.reference
+  images, labels = task.real[split], task.real_labels.get(split)
+  name = f'{task.name} real ({split})'
   if protocol.reference_size == 'own' or config.vector_size:
-    return scoring.of_images(name, images)
+    return scoring.of_images(name, images, labels=labels)
   shape, fit = image_shape(config), config.data.fit
-  return scoring.of_images(name, images, lambda image: fitted(image, shape, fit))
+  return scoring.of_images(name, images, lambda image: fitted(image, shape, fit), labels)
+
+
+def trained_images(
+  requests: Sequence[Request], task: Task, protocol: protocols.Protocol, config: ConfigDict
+) -> ImageSet | None:
+  """The images that were trained on, where a request looks at them."""
+  if not any(request.metric.train for request in requests):
+    return None
+  return real_images(task, protocol, config, 'train')
 
 
 def generated_images(task: Task, variables, config: ConfigDict, count: int | None = None) -> ImageSet:
@@ -115,7 +131,10 @@ def generated(name: str, task: Task, function, config: ConfigDict) -> ImageSet:
       filled = np.concatenate([part, np.repeat(part[-1:], size - len(part))])
       yield from function(filled if order is None else order[filled])[: len(part)]
 
-  return ImageSet(name, read, task.count)
+  def labels(indices):
+    return task.labels(indices if order is None else order[indices])
+
+  return ImageSet(name, read, task.count, labels=labels if task.labels else None)
 
 
 def parsed(names: Sequence[str]) -> list[Request]:

@@ -42,6 +42,7 @@ class ImageSet:
     count: how many there are; None: no end.
     lasting: the images are the same in the next process: features are cached by content.
     copies: how many were found to be copies of others, where they were looked at for that cache.
+    labels: indices -> the class of each, int [n]; None where images have none.
   """
 
   name: str
@@ -49,6 +50,7 @@ class ImageSet:
   count: int | None
   lasting: bool = False
   copies: int = 0
+  labels: Callable[[np.ndarray], np.ndarray] | None = None
   _features: dict = field(default_factory=dict)
   _images: np.ndarray | None = None
 
@@ -109,11 +111,11 @@ def bar() -> Progress:
   return Progress(console=console, transient=True, disable=not sys.stderr.isatty())
 
 
-def of_images(name: str, images, prepare: Callable = lambda x: x) -> ImageSet:
+def of_images(name: str, images, prepare: Callable = lambda x: x, labels=None) -> ImageSet:
   """Images of random access, decoded by threads, each through `prepare`.
 
   In an order that is the same for all sets of as many, so that pairs stay pairs, and shuffled, so that
-  the first hundred are a fair sample.
+  the first hundred are a fair sample. `labels`: the class of each, int [N], or None.
   """
   order = np.random.default_rng(0).permutation(len(images))
 
@@ -121,7 +123,8 @@ def of_images(name: str, images, prepare: Callable = lambda x: x) -> ImageSet:
     with ThreadPoolExecutor(THREADS) as pool:
       return list(pool.map(lambda i: prepare(images[int(i)]), order[indices]))
 
-  return ImageSet(name, read, len(images), lasting=True)
+  ordered = None if labels is None else lambda indices: np.asarray(labels)[order[indices]]
+  return ImageSet(name, read, len(images), lasting=True, labels=ordered)
 
 
 @dataclass(frozen=True)
@@ -146,8 +149,12 @@ def score(
   seed: int,
   truth: ImageSet | None = None,
   law: Law | None = None,
+  train: ImageSet | None = None,
 ) -> list[Score]:
-  """Each request's number. Raises UserError where there are too few images, no truth or no law."""
+  """Each request's number. Raises UserError where there are too few images, no truth, law or labels.
+
+  `train` are the images that were trained on, where they are known.
+  """
   if any(request.metric.needs == ANSWERS for request in requests):
     return _of_answers(requests, fake, seed)
   found = networks(requests)
@@ -164,10 +171,9 @@ def score(
       network = found[request.network]
       sha256 = network.sha256
       fake.features(network, protocol.resize, largest[request.network])  # once for all counts
-      sides = real.features(network, protocol.resize, real.count), fake.features(
-        network, protocol.resize, count
-      )
-      estimate = metric.function(*sides, protocol, rng)
+      sides = [(real, real.count), (fake, count), *_trained_on(metric, train)]
+      found_features = [_features(side, metric, network, protocol, n) for side, n in sides]
+      estimate = metric.function(*found_features, protocol, rng)
     elif metric.needs == MODES:
       reference = 0
       estimate = metric.function(law, fake.images(count))
@@ -190,6 +196,28 @@ def score(
       Score(title, estimate, metric, count, reference, request.network, sha256, scale)
     )
   return scores
+
+
+def _trained_on(metric: registry.Metric, train: ImageSet | None) -> list[tuple[ImageSet, int]]:
+  if metric.train and train is None:
+    raise UserError(
+      f'{metric.name} looks at the images that were trained on, which two folders do not tell: ask for '
+      'it of a run.'
+    )
+  return [(train, train.count)] if metric.train else []
+
+
+def _features(side: ImageSet, metric: registry.Metric, network, protocol: Protocol, count: int):
+  """What the network makes of a set's first `count`, with their labels where the metric wants them."""
+  features = side.features(network, protocol.resize, count)
+  if not metric.labels:
+    return features
+  if side.labels is None:
+    raise UserError(
+      f'{metric.name} wants the class of each image, and {side.name} has none: it is of runs on '
+      'labelled data (config.attributes) whose generator is told a class.'
+    )
+  return features | {'labels': side.labels(np.arange(count))}
 
 
 def _check_kind(metric: registry.Metric, real: ImageSet, law: Law | None):

@@ -41,6 +41,8 @@ class Task:
     law: what the real ones are drawn from, where it is known.
     metrics: what is measured if nothing is asked; (): what the protocol says.
     size: how many are generated in a call, or a few more so that the devices divide it.
+    labels: indices -> the class that each is drawn for, int [n], of the first attribute; None: of none.
+    real_labels: {'test': int [N], 'train': int [N]}, the class of each real image; {}: of none.
     answers: '' where images are generated; else what a classifier answers by: 'classes', or 'features'
       where it has no classes of its own.
   """
@@ -55,6 +57,8 @@ class Task:
   metrics: tuple[str, ...] = ()
   size: int = 16
   answers: str = ''
+  labels: Callable[[np.ndarray], np.ndarray] | None = None
+  real_labels: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def tasks_of(run, dataset) -> list[Task]:
@@ -163,7 +167,18 @@ def of_generator(run, dataset) -> list[Task]:
 
   real = {'test': dataset.test.x, 'train': dataset.train.x}
   task = Task('generated', generate, None, real, law=dataset.law, metrics=_of_law(run, dataset.law))
+  task = dataclasses.replace(task, **_classes(run, dataset))
   return [dataclasses.replace(task, size=64) if run.config.vector_size else task]
+
+
+def _classes(run, dataset) -> dict[str, Any]:
+  """The fields of a Task that tell classes: of the first attribute, if it has any."""
+  names = sorted(run.config.attributes)
+  if not run.method.conditional or not names or not len(run.config.attributes[names[0]]):
+    return {}
+  splits = {'test': dataset.test, 'train': dataset.train}
+  real = {split: np.asarray(examples.labels)[:, 0] for split, examples in splits.items()}
+  return {'labels': lambda indices: real['test'][indices % len(real['test'])], 'real_labels': real}
 
 
 def _of_law(run, law: Law | None) -> tuple[str, ...]:

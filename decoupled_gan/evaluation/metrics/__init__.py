@@ -4,8 +4,10 @@ registry.py says how a metric is added and asked for, protocols.py what a paper'
 """
 
 from decoupled_gan.evaluation.metrics import (
+  classes,
   classification,
   distribution,
+  fidelity,
   paired,
   perceptual,
   points,
@@ -14,6 +16,6 @@ from decoupled_gan.evaluation.metrics import (
 from decoupled_gan.evaluation.metrics.registry import METRICS, Estimate, Metric, Request, metric, parse
 
 __all__ = [
-  'METRICS', 'Estimate', 'Metric', 'Request', 'classification', 'distribution', 'metric', 'paired',
-  'parse', 'perceptual', 'points', 'sliced',
+  'METRICS', 'Estimate', 'Metric', 'Request', 'classes', 'classification', 'distribution', 'fidelity',
+  'metric', 'paired', 'parse', 'perceptual', 'points', 'sliced',
 ]  # fmt: skip

@@ -3,7 +3,7 @@
   fid                       Heusel et al., NeurIPS 2017: Frechet distance of two normal distributions
   fd                        the same in the features of any other network than Inception
   kid                       Binkowski et al., ICLR 2018: unbiased MMD^2, cubic kernel
-  inception_score           Salimans et al., NeurIPS 2016: of generated images alone, 10 splits
+  inception_score           Salimans et al., NeurIPS 2016: of generated images alone, in 10 splits
   am_score                  Zhou et al., ICLR 2018: sure answers, and the classes of the data; best by a
                             classifier of the data, am_score@own
   precision, recall         Kynkaanniemi et al., NeurIPS 2019: 3 nearest neighbours
@@ -13,6 +13,7 @@ FID of few images is mostly bias: at 2,048 features, two halves of one set of 32
 apart as two different ones. KID has none, and is to be preferred below a few thousand images.
 """
 
+import functools
 import itertools
 from collections.abc import Iterator
 
@@ -22,7 +23,6 @@ from scipy.special import softmax
 from decoupled_gan.errors import UserError
 from decoupled_gan.evaluation.metrics.registry import FEATURES, Estimate, metric, subsampled, within
 
-SPLITS = 10  # of the Inception score
 BLOCK = 2048  # rows of a matrix of distances at a time
 
 
@@ -70,17 +70,21 @@ def _frechet(name: str, real, fake, protocol, rng) -> Estimate:
 
 @metric(FEATURES, 'higher', 'inception')
 def inception_score(real, fake, protocol, rng) -> Estimate:
-  """The exponential of the mean divergence of an image's classes from those of its split."""
+  """The exponential of the mean divergence of an image's classes from those of its split.
+
+  Of `protocol.score_splits`; of one split there is no interval.
+  """
+  splits = protocol.score_splits
   if 'logits' not in fake:
     raise UserError('inception_score needs a network with classes: inception, efficientnet_lite0.')
   logits = rng.permutation(fake['logits'].astype(np.float64))
   count = len(logits)
-  if count < SPLITS:
-    raise UserError(f'inception_score needs at least {SPLITS} images; there are {count}.')
-  ends = [i * count // SPLITS for i in range(SPLITS + 1)]
+  if count < splits:
+    raise UserError(f'inception_score needs at least {splits} images; there are {count}.')
+  ends = [i * count // splits for i in range(splits + 1)]
   scores = [_exponential_divergence(logits[i:j]) for i, j in itertools.pairwise(ends)]
-  value, error = np.mean(scores), 1.96 * np.std(scores, ddof=1) / np.sqrt(SPLITS)
-  return within(float(value), float(error), f'{SPLITS} splits', least=1)
+  error = 1.96 * np.std(scores, ddof=1) / np.sqrt(splits) if splits > 1 else np.nan
+  return within(float(np.mean(scores)), float(error), f'{splits} splits', least=1)
 
 
 @metric(FEATURES, 'lower')
@@ -108,25 +112,26 @@ def am(real: np.ndarray, fake: np.ndarray) -> float:
 @metric(FEATURES, 'higher', 'vgg16')
 def precision(real, fake, protocol, rng) -> Estimate:
   """The part of the generated images that lies within the real ones' neighbourhoods."""
-  return _neighbourly('precision', share_within, real, fake, 3, rng)
+  return _neighbourly('precision', _within(protocol), real, fake, protocol.neighbours or 3, rng)
 
 
 @metric(FEATURES, 'higher', 'vgg16')
 def recall(real, fake, protocol, rng) -> Estimate:
   """The part of the real images that lies within the generated ones' neighbourhoods."""
-  return _neighbourly('recall', lambda x, y, k: share_within(y, x, k), real, fake, 3, rng)
+  share, k = _within(protocol), protocol.neighbours or 3
+  return _neighbourly('recall', lambda x, y, k: share(y, x, k), real, fake, k, rng)
 
 
 @metric(FEATURES, 'higher', 'vgg16')
 def density(real, fake, protocol, rng) -> Estimate:
   """How many real neighbourhoods a generated image lies in, over the number of neighbours."""
-  return _neighbourly('density', mean_density, real, fake, 5, rng)
+  return _neighbourly('density', mean_density, real, fake, protocol.neighbours or 5, rng)
 
 
 @metric(FEATURES, 'higher', 'vgg16')
 def coverage(real, fake, protocol, rng) -> Estimate:
   """The part of the real images with a generated one in their neighbourhood."""
-  return _neighbourly('coverage', share_covered, real, fake, 5, rng)
+  return _neighbourly('coverage', share_covered, real, fake, protocol.neighbours or 5, rng)
 
 
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
@@ -158,20 +163,28 @@ def frechet_distance(x: np.ndarray, y: np.ndarray, ddof: int = 1) -> float:
   return float(apart + np.square(a).sum() + np.square(b).sum() - 2 * root)
 
 
-def share_within(x: np.ndarray, y: np.ndarray, k: int) -> float:
-  """The part of y [M, D] that is no farther from some x [N, D] than its k-th neighbour in x."""
-  radii = _radii(x, k)
-  return float(np.concatenate([(d <= radii).any(1) for d in _distances(y, x)]).mean())
+def share_within(x: np.ndarray, y: np.ndarray, k: int, strict: bool = False) -> float:
+  """The part of y [M, D] that is no farther from some x [N, D] than its k-th neighbour in x.
+
+  `strict`: that is nearer.
+  """
+  reach = radii(x, k)
+  nearer = np.less if strict else np.less_equal
+  return float(np.concatenate([nearer(d, reach).any(1) for d in distances(y, x)]).mean())
 
 
 def mean_density(x: np.ndarray, y: np.ndarray, k: int) -> float:
-  radii = _radii(x, k)
-  return float(np.concatenate([(d < radii).sum(1) for d in _distances(y, x)]).mean() / k)
+  reach = radii(x, k)
+  return float(np.concatenate([(d < reach).sum(1) for d in distances(y, x)]).mean() / k)
 
 
 def share_covered(x: np.ndarray, y: np.ndarray, k: int) -> float:
-  nearest = np.concatenate([d.min(1) for d in _distances(x, y)])
-  return float((nearest < _radii(x, k)).mean())
+  nearest = np.concatenate([d.min(1) for d in distances(x, y)])
+  return float((nearest < radii(x, k)).mean())
+
+
+def _within(protocol):
+  return functools.partial(share_within, strict=protocol.strict)
 
 
 def _neighbourly(name, function, real, fake, k: int, rng) -> Estimate:
@@ -208,7 +221,7 @@ def _exponential_divergence(logits: np.ndarray) -> float:
   return float(np.exp((p * (log_p - np.log(p.mean(0)))).sum(1).mean()))
 
 
-def _distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
+def distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
   """Euclidean distances of x [N, D] to y [M, D], rows a block at a time."""
   squared = np.square(y).sum(1)
   for start in range(0, len(x), BLOCK):
@@ -217,10 +230,10 @@ def _distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
     yield np.sqrt(np.maximum(both, 0))
 
 
-def _radii(x: np.ndarray, k: int) -> np.ndarray:
+def radii(x: np.ndarray, k: int) -> np.ndarray:
   """The distance of each of x [N, D] to its k-th neighbour among the others."""
   rows = []
-  for number, block in enumerate(_distances(x, x)):
+  for number, block in enumerate(distances(x, x)):
     own = np.arange(len(block))
     block[own, number * BLOCK + own] = 0  # its place is the first, whatever rounding says
     rows.append(np.partition(block, k, 1)[:, k])

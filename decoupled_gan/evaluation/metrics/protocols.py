@@ -5,6 +5,7 @@ Resizing to the network's input, each in float32 without rounding:
   bilinear     PyTorch's interpolate(align_corners=False): pixel centres, no antialiasing
   tensorflow   TensorFlow 1's resize_bilinear: pixel i of n comes from i * N / n, no antialiasing
   antialiased  Pillow's bicubic resize of each channel, clipped to 0..255 (Parmar et al., CVPR 2022)
+  antialiased_bilinear  the same with Pillow's bilinear filter, which never leaves 0..255
 """
 
 from collections.abc import Callable
@@ -31,6 +32,9 @@ class Protocol:
     kid_subsets, kid_subset_size: subsets of KID, and how many images they have at most.
     kid_scale: KID is reported times this.
     fid_ddof: covariances are divided by N - fid_ddof.
+    score_splits: of the inception score.
+    neighbours: of precision, recall, density and coverage; 0: as each was published, 3, 3, 5, 5.
+    strict: precision and recall count what is nearer than the neighbour, not what is as near.
   """
 
   name: str
@@ -43,6 +47,9 @@ class Protocol:
   kid_subset_size: int
   kid_scale: float
   fid_ddof: int
+  score_splits: int = 10
+  neighbours: int = 0
+  strict: bool = False
 
 
 PROTOCOLS = {
@@ -86,6 +93,25 @@ PROTOCOLS = {
       kid_scale=1,
       fid_ddof=1,
     ),
+    Protocol(
+      name='studiogan',
+      source='Kang et al., TPAMI 2023: PyTorch-StudioGAN, src/worker.py and metrics/prdc.py; all of '
+      "Inception's features. There, CIFAR-10 is measured by 10,000 images against its test images.",
+      metrics=(
+        'inception_score_50k', 'fid_50k', 'precision_50k@inception', 'recall_50k@inception',
+        'density_50k@inception', 'coverage_50k@inception',
+      ),
+      reference='train',
+      reference_size='training',
+      resize='antialiased_bilinear',
+      kid_subsets=100,
+      kid_subset_size=1000,
+      kid_scale=1,
+      fid_ddof=1,
+      score_splits=1,
+      neighbours=5,
+      strict=True,
+    ),
   )
 }
 
@@ -111,15 +137,25 @@ def tensorflow(image: np.ndarray, size: int) -> np.ndarray:
 
 def antialiased(image: np.ndarray, size: int) -> np.ndarray:
   """uint8 [H, W, C] -> float32 [size, size, C]; see above."""
+  return _by_pillow(image, size, Image.Resampling.BICUBIC)
+
+
+def antialiased_bilinear(image: np.ndarray, size: int) -> np.ndarray:
+  """uint8 [H, W, C] -> float32 [size, size, C]; see above."""
+  return _by_pillow(image, size, Image.Resampling.BILINEAR)
+
+
+def _by_pillow(image: np.ndarray, size: int, how: Image.Resampling) -> np.ndarray:
   channels = [
-    Image.fromarray(image[..., c].astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC)
+    Image.fromarray(image[..., c].astype(np.float32)).resize((size, size), how)
     for c in range(image.shape[-1])
   ]
   return np.stack(channels, -1).clip(0, 255)
 
 
 RESIZES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
-  function.__name__: function for function in (bilinear, tensorflow, antialiased)
+  function.__name__: function
+  for function in (bilinear, tensorflow, antialiased, antialiased_bilinear)
 }
 
 

@@ -38,7 +38,8 @@ class Metric:
     name: of the function.
     function: by `needs`:
       'features': (real, fake, protocol, rng) -> Estimate; real and fake {'features': [N, D],
-        'logits': [N, K]}, float32, as features.extract gives them;
+        'logits': [N, K]}, float32, as features.extract gives them, and 'labels' int [N] where
+        `labels` says so; with `train`, (real, fake, train, protocol, rng);
       'images': (real, fake, rng) -> Estimate; uint8 [N, S, S, C];
       'pairs': (images, truth) -> float [N], a number for each image; uint8 [N, S, S, C];
       'points': (real, fake, rng) -> Estimate; float32 [N, D];
@@ -48,6 +49,8 @@ class Metric:
     network: whose weights published numbers are made with; only 'features' metrics take another
       one. '' if there is none.
     better: 'lower' or 'higher'.
+    labels: whether it wants the class of each image, on both sides.
+    train: whether it wants the images that were trained on, beside those of the protocol.
   """
 
   name: str
@@ -55,6 +58,8 @@ class Metric:
   needs: str
   network: str
   better: str
+  labels: bool = False
+  train: bool = False
 
   @property
   def counted(self) -> bool:
@@ -64,14 +69,18 @@ class Metric:
 
 METRICS: dict[str, Metric] = {}
 INCEPTION = 'inception'
+OF_INCEPTION = {'fid': 'fd', 'intra_fid': 'intra_fd'}
+"""Frechet distances of Inception's features, and what those of other features are called."""
 
 
-def metric(needs: str, better: str, network: str = '', name: str = ''):
+def metric(
+  needs: str, better: str, network: str = '', name: str = '', labels: bool = False, train: bool = False
+):
   """Registers a function as a metric, of its own name if none is given; see Metric."""
 
   def register(function):
     title = name or function.__name__
-    METRICS[title] = Metric(title, function, needs, network, better)
+    METRICS[title] = Metric(title, function, needs, network, better, labels, train)
     return function
 
   return register
@@ -112,12 +121,12 @@ def parse(text: str) -> Request:
   if network and found.needs != FEATURES:
     raise UserError(f'{text}: {name} takes no feature network; ask for {whole}.')
   asked = network or found.network
-  if name == 'fid' and asked != INCEPTION:
+  if name in OF_INCEPTION and asked != INCEPTION:
     raise UserError(
       f"{text}: FID is the Frechet distance of Inception's features; of others it is called fd: ask for "
       f'{whole.replace("fid", "fd", 1)}@{asked}.'
     )
-  if name == 'fd' and asked in ('', INCEPTION):
+  if name in OF_INCEPTION.values() and asked in ('', INCEPTION):
     raise UserError(
       f'{text}: say of which features, as in {whole}@efficientnet_lite0 or {whole}@own; of those of '
       f'Inception it is called {whole.replace("fd", "fid", 1)}.'

@@ -1,0 +1,140 @@
+"""Metrics that know classes: those that a network tells, and those that images were drawn for.
+
+  cafd             Liu et al., 2018 (arXiv 1803.07474): a Frechet distance for each class, by soft
+                   memberships of a classifier of the data; the mean over classes
+  class_kl         the same paper: the divergence of the generated images' class shares
+  intra_fid        Miyato and Koyama, ICLR 2018; StudioGAN: FID for each class, the mean over classes
+  intra_fd         the same in the features of any other network
+  top1, top5       StudioGAN: the part of the generated images told to be what they were drawn for
+
+The first two need no labels, only a network with classes (`own`). Of images with several attributes the
+first one is meant.
+
+*Where we differ* from the official code of CAFD: all images count, there those that fill batches of 50.
+"""
+
+import numpy as np
+from scipy.special import rel_entr, softmax
+
+from decoupled_gan.errors import UserError
+from decoupled_gan.evaluation.metrics.distribution import frechet_distance
+from decoupled_gan.evaluation.metrics.registry import (
+  FEATURES,
+  INCEPTION,
+  Estimate,
+  mean_of,
+  metric,
+  subsampled,
+  within,
+)
+
+LEAST_WEIGHT = 1e-12  # of a class in a set: softmax may leave nothing of it
+
+
+@metric(FEATURES, 'lower')
+def cafd(real, fake, protocol, rng) -> Estimate:
+  """The mean over classes of |mu - mu'|^2 + Tr(C + C' - 2 (C C')^(1/2)), moments weighted by p(class).
+
+  A class that no fake shows still has the moments of far ones, and a large distance: that is meant.
+  """
+  sides = [(_told('cafd', x), x['features'].astype(np.float64)) for x in (real, fake)]
+  packed = [np.concatenate(side, 1) for side in sides]  # so that both are subsampled alike
+  classes = sides[0][0].shape[1]
+
+  def distance(x, y):
+    return class_aware_distance(x[:, classes:], x[:, :classes], y[:, classes:], y[:, :classes])
+
+  found = subsampled(distance(*packed), distance, *packed, rng, draws=8)
+  return within(found.value, (found.high - found.low) / 2, found.interval, least=0)
+
+
+@metric(FEATURES, 'lower')
+def class_kl(real, fake, protocol, rng) -> Estimate:
+  """KL(class shares of the real images || those of the generated ones)."""
+  x, y = (_told('class_kl', side) for side in (real, fake))
+  found = subsampled(share_divergence(x, y), share_divergence, x, y, rng)
+  return within(found.value, (found.high - found.low) / 2, found.interval, least=0)
+
+
+@metric(FEATURES, 'lower', INCEPTION, labels=True)
+def intra_fid(real, fake, protocol, rng) -> Estimate:
+  """FID of all real images of a class against the generated ones of it; the mean over classes."""
+  return _within_classes('intra_fid', real, fake, protocol)
+
+
+@metric(FEATURES, 'lower', labels=True)
+def intra_fd(real, fake, protocol, rng) -> Estimate:
+  """As `intra_fid`, in the features that stand behind the @."""
+  return _within_classes('intra_fd', real, fake, protocol)
+
+
+@metric(FEATURES, 'higher', labels=True)
+def top1(real, fake, protocol, rng) -> Estimate:
+  """The part of the generated images whose likeliest class is the one they were drawn for."""
+  return mean_of(_among('top1', fake, 1))
+
+
+@metric(FEATURES, 'higher', labels=True)
+def top5(real, fake, protocol, rng) -> Estimate:
+  """The part whose class is among the five likeliest."""
+  return mean_of(_among('top5', fake, 5))
+
+
+def class_aware_distance(x: np.ndarray, p: np.ndarray, y: np.ndarray, q: np.ndarray) -> float:
+  """CAFD of features [N, D] with classes' probabilities [N, K], and of [M, D] with [M, K].
+
+  Weighted moments without N - 1; factors sqrt(w) (f - mu) keep the trace of the root exact.
+  """
+  distances = []
+  for k in range(p.shape[1]):
+    means, factors = zip(*(_moments(f, r[:, k]) for f, r in ((x, p), (y, q))), strict=True)
+    root = np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum()
+    apart = np.square(means[0] - means[1]).sum()
+    distances.append(apart + sum(np.square(f).sum() for f in factors) - 2 * root)
+  return float(np.mean(distances))
+
+
+def _moments(features: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """The weighted mean [D], and a factor of the covariance, [N or D, D]."""
+  weights = weights / max(weights.sum(), LEAST_WEIGHT)
+  mean = weights @ features
+  factor = np.sqrt(weights)[:, None] * (features - mean)
+  return mean, np.linalg.qr(factor, mode='r') if len(factor) > factor.shape[1] else factor
+
+
+def share_divergence(p: np.ndarray, q: np.ndarray) -> float:
+  """KL of the mean rows of probabilities [N, K] and [M, K]."""
+  return float(rel_entr(p.mean(0), np.maximum(q.mean(0), LEAST_WEIGHT)).sum())
+
+
+def _within_classes(name: str, real, fake, protocol) -> Estimate:
+  """Its interval is of the classes' spread: what other classes of such data would give."""
+  distances = []
+  for label in np.unique(real['labels'][real['labels'] >= 0]):  # below: nobody says which
+    x, y = (side['features'][side['labels'] == label].astype(np.float64) for side in (real, fake))
+    if min(len(x), len(y)) < 2:
+      raise UserError(
+        f'{name} needs at least 2 images of each class on both sides; of class {label} there are '
+        f'{len(x)} real and {len(y)} generated ones.'
+      )
+    distances.append(max(frechet_distance(x, y, protocol.fid_ddof), 0.0))
+  return mean_of(np.array(distances))
+
+
+def _among(name: str, fake, count: int) -> np.ndarray:
+  """Whether each image's label is among its `count` likeliest classes: [N], 0 or 1."""
+  told, labels = _told(name, fake), fake['labels']
+  if labels.max() >= told.shape[1]:
+    raise UserError(
+      f'{name}: the network tells {told.shape[1]} classes, and images are drawn for class '
+      f'{labels.max()} too: measure by a classifier of the same classes, in their order.'
+    )
+  own = told[np.arange(len(told)), labels]
+  return ((told > own[:, None]).sum(1) < count).astype(float)
+
+
+def _told(name: str, side) -> np.ndarray:
+  """Probabilities of the network's classes, float64 [N, K]."""
+  if 'logits' not in side:
+    raise UserError(f'{name} needs a network with classes: own, inception, efficientnet_lite0.')
+  return softmax(side['logits'].astype(np.float64), 1)
