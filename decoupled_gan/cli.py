@@ -300,10 +300,10 @@ def study():
 
   if FLAGS.workers < 1:
     raise UserError(f'--workers={FLAGS.workers} must be at least 1.')
-  file = recipes.find_study(FLAGS.study) if FLAGS.study else None
+  planned = recipe_files.load_study(FLAGS.study) if FLAGS.study else None
   if not FLAGS.workdir:
     raise UserError('study needs --workdir=<the folder of all its runs>: --workdir=studies/losses.')
-  study.study(FLAGS.workdir, file, recipes.load, FLAGS.workers, FLAGS.report)
+  study.study(FLAGS.workdir, planned, recipe_files.load, FLAGS.workers, FLAGS.report)
 
 
 @mode(

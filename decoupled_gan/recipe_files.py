@@ -74,6 +74,14 @@ def find_study(asked: str) -> Path:
   )
 
 
+def load_study(asked: str):
+  """What get_study() of a study's file gives; raises UserError if there is no such file or function."""
+  module = _module(path := find_study(asked))
+  if not hasattr(module, 'get_study'):
+    raise UserError(f'--study={path} is no study: it defines no get_study().')
+  return module.get_study()
+
+
 def _module(path: Path):
   """A file, imported by its path."""
   spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -1,7 +1,6 @@
 """Training from a Python program or a notebook: `dg.train('quickstart', workdir='runs/q')`."""
 
 import functools
-import importlib.util
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -53,12 +52,8 @@ def config_of(recipe: str | ConfigDict) -> ConfigDict:
   """The config of a recipe by name or path; a config as a copy of itself."""
   if isinstance(recipe, ConfigDict):
     return recipe.copy_and_resolve_references()
-  path, _, words = recipe_files.find(recipe).partition(':')
   recipe_files.make_importable()
-  spec = importlib.util.spec_from_file_location('decoupled_gan_recipe', path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module.get_config(words)
+  return recipe_files.load(recipe)
 
 
 def changed(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decoupled_gan import defaults, recipes
+from decoupled_gan import defaults, recipe_files
 from decoupled_gan.errors import RunError, UserError
 from decoupled_gan.run.workdir import Workdir
 from decoupled_gan.studies import plan, report, runner, statistics
@@ -304,8 +304,8 @@ def test_a_run_that_another_process_trains_is_left_to_it(tmp_path, monkeypatch):
 
 
 def test_a_study_is_found_by_its_name_and_by_its_path(tmp_path):
-  assert recipes.find_study('losses').name == 'losses.py'
+  assert recipe_files.find_study('losses').name == 'losses.py'
   (tmp_path / 'mine.py').write_text('')
-  assert recipes.find_study(str(tmp_path / 'mine.py')) == tmp_path / 'mine.py'
+  assert recipe_files.find_study(str(tmp_path / 'mine.py')) == tmp_path / 'mine.py'
   with pytest.raises(UserError, match=r'no study lossy; .* are .*losses, .*regularisation'):
-    recipes.find_study('lossy')
+    recipe_files.find_study('lossy')

@@ -8,9 +8,7 @@ First the classifier that is the network `own`, then all draws, then the fresh s
 draw. decoupled_gan/studies/plan.py says what a study file has.
 """
 
-import importlib.util
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
@@ -28,16 +26,18 @@ from decoupled_gan.studies.plan import Run, Study
 Load = Callable[[str], ConfigDict]
 
 
-def study(workdir: str, file: Path | None, load: Load, workers: int = 1, only_report: bool = False):
+def study(
+  workdir: str, asked: Study | None, load: Load, workers: int = 1, only_report: bool = False
+):
   """Trains what is missing of the study in `workdir`, and reports.
 
   Args:
-    file: defines get_study(); None: the study that was planned there.
+    asked: what to train; None: the study that was planned there.
     load: a recipe's name -> its config.
     only_report: trains nothing.
   """
   folder = Folder(paths.local(workdir, '--workdir').absolute())
-  planned = _planned(folder, file)
+  planned = _planned(folder, asked)
   measure = measure_of(planned)
   if not only_report:
     for run in plan.planned(planned):
@@ -50,27 +50,21 @@ def study(workdir: str, file: Path | None, load: Load, workers: int = 1, only_re
   _report(folder, planned, measure)
 
 
-def _planned(folder: Folder, file: Path | None) -> Study:
-  """The study of the file, or the one in the folder. UserError where they contradict each other."""
+def _planned(folder: Folder, new: Study | None) -> Study:
+  """The new study, or the one in the folder. UserError where they contradict each other."""
   old = folder.load()
-  if file is None:
+  if new is None:
     if old is None:
       raise UserError(f'--workdir={folder.path} holds no study: name its file, --study=<file>.')
     return old
-  spec = importlib.util.spec_from_file_location(file.stem, file)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  if not hasattr(module, 'get_study'):
-    raise UserError(f'--study={file} is no study: it defines no get_study().')
-  new = module.get_study()
   plan.check(new)
   if old:
     changed = plan.changed(plan.planned(old), plan.planned(new))
-    there = [str(folder.run([run]).name) for run in changed if folder.run([run]).exists()]
-    if there:
+    there = [','.join(run.group) for run in changed if folder.run([run]).parent.exists()]
+    if there := list(dict.fromkeys(there)):
       raise UserError(
-        f'--workdir={folder.path} has runs that {file} plans with other fields ({listing(there)} of '
-        f'{listing(sorted({",".join(run.group) for run in changed}))}): name another --workdir.'
+        f'--workdir={folder.path} has runs that this study plans with other fields ({listing(there)}): '
+        'name another --workdir.'
       )
   return new
 
