@@ -4,8 +4,9 @@
   python -m decoupled_gan.catalogue --json     prints the rows
 
 A row is `Row(number or name, title, source, arXiv, home, recipe)`: `home` is 'file:definition' below
-the package where it lives, `recipe` what one types behind --config= (nothing for a metric or a mode). A
-row without a home is planned. The status is computed from the source, never written:
+the package where it lives, `recipe` what one types behind --config= (nothing for a metric or a mode),
+`study` what one types behind --study=. A row without a home is planned. The status is computed from
+the source, never written:
 
   planned  there is no home
   routed   home and recipe exist; the recipe's table is proved by tests/test_rows.py
@@ -39,6 +40,7 @@ class Row:
   arxiv: str = ''
   home: str = ''
   recipe: str = ''
+  study: str = ''
 
   @property
   def file(self) -> Path:
@@ -73,7 +75,9 @@ class Row:
 
   @property
   def header_file(self) -> Path:
-    """Whose docstring tells of it: the recipe's, or the home's where there is none."""
+    """Whose docstring tells of it: the study's, the recipe's, or the home's where there is none."""
+    if self.study:
+      return recipe_files.shipped() / 'studies' / f'{self.study}.py'
     return recipe_files.shipped() / f'{self.module}.py' if self.recipe else self.file
 
 
@@ -82,12 +86,14 @@ ROWS = (
       'networks/games.py:am_dynamic', 'am_gan:labelled_digits'),
   Row(2, 'R3GAN', 'Huang et al., NeurIPS 2024', '2501.05441',
       'networks/backbones/r3gan.py:generator', 'r3gan'),
-  Row(3, 'Are GANs Created Equal', 'Lucic et al., NeurIPS 2018', '1711.10337'),
+  Row(3, 'Are GANs Created Equal', 'Lucic et al., NeurIPS 2018', '1711.10337',
+      'studies/plan.py:Study', study='losses'),
   Row(4, 'GAN-only I2I (Mechanisms)', 'Chen et al., IEEE Access 2025', '2411.10368'),
   Row(5, 'WGAN', 'Arjovsky et al., ICML 2017', '1701.07875',
       'losses/adversarial.py:wasserstein', 'wgan'),
   Row(6, 'NTK view of GANs', 'Franceschi et al., ICML 2022', '2106.05566'),
-  Row(7, 'Regularization & Normalization study', 'Kurach et al., ICML 2019', '1807.04720'),
+  Row(7, 'Regularization & Normalization study', 'Kurach et al., ICML 2019', '1807.04720',
+      'studies/statistics.py:mean_ranks', study='regularisation'),
   Row(8, 'f-CLSWGAN', 'Xian et al., CVPR 2018', '1712.00981'),
   Row(9, 'Self-Conditioned GAN', 'Liu et al., CVPR 2020', '2006.10728',
       'methods/events/clusters.py:cluster', 'self_conditioned_gan:digits'),
@@ -115,7 +121,8 @@ ROWS = (
       'terms/mixing.py:adaptive_mix', 'adaptive_mix'),
   Row(27, 'DCGAN', 'Radford et al., ICLR 2016', '1511.06434',
       'networks/backbones/dcgan.py:generator', 'dcgan'),
-  Row(28, 'CAFD evaluation', 'Liu et al., 2018', '1803.07474'),
+  Row(28, 'CAFD evaluation', 'Liu et al., 2018', '1803.07474',
+      'evaluation/metrics/classes.py:cafd'),
   Row(29, 'Squentropy', 'Hui et al., ICML 2023', '2302.03952',
       'losses/classification/logits.py:Squentropy', 'squentropy:labelled_digits'),
   Row(30, 'Continuous cGAN + G regularizer', 'Zheng et al., 2021', '2103.14884',
@@ -262,6 +269,20 @@ ROWS = (
       'methods/classify/classifier.py:learn', 'classifier:labelled_digits'),
   Row('fd', 'Frechet distance in the features of a classifier of yours', '', '',
       'evaluation/own.py:provide'),
+  Row('intra_fid', 'FID within classes', 'Miyato and Koyama, ICLR 2018', '1802.05637',
+      'evaluation/metrics/classes.py:intra_fid'),
+  Row('prd', 'Precision and recall for distributions', 'Sajjadi et al., NeurIPS 2018', '1806.00035',
+      'evaluation/metrics/fidelity.py:prd_curve'),
+  Row('fd_infinity', 'FID at infinity', 'Chong and Forsyth, CVPR 2020', '1911.07023',
+      'evaluation/metrics/fidelity.py:fd_infinity'),
+  Row('vendi', 'Vendi score', 'Friedman and Dieng, TMLR 2023', '2210.02410',
+      'evaluation/metrics/fidelity.py:vendi'),
+  Row('authenticity', 'Authenticity', 'Alaa et al., ICML 2022', '2102.08921',
+      'evaluation/metrics/fidelity.py:authenticity'),
+  Row('copying', 'Data copying test, C_T', 'Meehan et al., AISTATS 2020', '2004.05675',
+      'evaluation/metrics/fidelity.py:copying'),
+  Row('realism', 'Realism score', 'Kynkaanniemi et al., NeurIPS 2019', '1904.06991',
+      'evaluation/metrics/fidelity.py:realism'),
   Row('nrds', 'NRDS', 'Zhang et al., WACV 2018', '1801.06790', 'evaluation/metrics/nrds.py:scores'),
   Row('glead', 'GLeaD', 'Bai et al., CVPR 2023', '2212.03752',
       'methods/encode/glead.py:discriminate', 'tiles'),
@@ -411,7 +432,7 @@ def page() -> str:
     '',
     '## What was measured',
     '',
-    *(f'- **{row.name}** (`{row.recipe or row.home}`): {row.measured}' for row in there if row.measured),
+    *(f'- **{row.name}** (`{row.study or row.recipe or row.home}`): {row.measured}' for row in there if row.measured),
     '',
     '## Planned',
     '',
@@ -423,6 +444,7 @@ def page() -> str:
 def _line(row: Row) -> str:
   paper = f'[{row.source}](https://arxiv.org/abs/{row.arxiv})' if row.arxiv else row.source
   typed = f'`--config={row.recipe}`' if row.recipe else ''
+  typed = f'`--mode=study --study={row.study}`' if row.study else typed
   file, _, name = row.home.partition(':')
   home = f'[`{file}`](../decoupled_gan/{file}) `{name}`'
   return f'| {row.row} | {row.name} | {paper} | {row.status} | {typed} | {home} |'

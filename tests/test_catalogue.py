@@ -22,6 +22,10 @@ OURS = {
   'sampling/distances.py',
   'sampling/frozen.py',
   'sampling/search.py',
+  'studies/figure.py',
+  'studies/outcomes.py',
+  'studies/report.py',
+  'studies/runner.py',
   'terms/clustered.py',
   'terms/instances.py',
 }
@@ -47,6 +51,8 @@ def test_a_home_defines_what_it_is_named_for_and_the_recipe_exists_with_its_word
     module, _, words = row.recipe.partition(':')
     assert module in recipe_files.names()
     assert set(filter(None, words.split(','))) <= catalogue.variants(module)
+  if row.study:
+    assert recipe_files.find_study(row.study)
 
 
 @pytest.mark.parametrize('row', THERE, ids=lambda row: str(row.row))

@@ -73,7 +73,7 @@ def test_a_class_that_no_fake_shows_is_far_and_no_nan():
   assert classes.share_divergence(p, none) > 5
 
 
-@pytest.mark.row(15)
+@pytest.mark.row('intra_fid')
 def test_within_classes_is_the_mean_of_each_classs_distance():
   x, y = OFFICIAL['real'], OFFICIAL['fake']
   labels = np.arange(50) % 2, np.arange(40) % 2

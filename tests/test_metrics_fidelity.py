@@ -19,7 +19,7 @@ def value(name, *sides):
   return METRICS[name].function(*sides, PROTOCOL, np.random.default_rng(0)).value
 
 
-@pytest.mark.row(15)
+@pytest.mark.row('prd')
 def test_prd_is_the_official_codes_and_each_number_tells_its_own_fault():
   real, fake = np.array([0.25, 0.25, 0.5]), np.array([0.5, 0.5, 0])
   curve = fidelity.prd_curve(real, fake)
@@ -35,6 +35,7 @@ def test_prd_is_the_official_codes_and_each_number_tells_its_own_fault():
   assert value('prd_precision', one, two) < 0.65
 
 
+@pytest.mark.row('fd_infinity')
 def test_the_distance_at_infinity_is_where_the_line_meets_0():
   sizes = np.array([100, 200, 400, 1000])
   assert fidelity.at_infinity(sizes, 3 + 50 / sizes)[0] == pytest.approx(3)
@@ -46,7 +47,7 @@ def test_the_distance_at_infinity_is_where_the_line_meets_0():
     value('fd_infinity', real, normal(9, 0, dimensions=8))
 
 
-@pytest.mark.row(15)
+@pytest.mark.row('vendi')
 def test_vendi_counts_different_images():
   assert fidelity.effective_number(np.eye(4)) == pytest.approx(4)
   assert fidelity.effective_number(np.eye(4)[[0, 0, 1, 1]] * 7) == pytest.approx(2)
@@ -54,12 +55,14 @@ def test_vendi_counts_different_images():
   assert fidelity.effective_number(at) == pytest.approx(1.75476535, abs=1e-8)
 
 
+@pytest.mark.row('authenticity')
 def test_a_fake_is_authentic_if_its_nearest_training_image_has_a_nearer_one():
   train = np.array([[0.0], [1.0], [10.0], [14.0]])
   fake = np.array([[0.5], [-2.0], [10.5], [19.0]])  # distances 0.5, 2, 0.5, 5; radii 1, 1, 4, 4
   assert fidelity.authentic(train, fake).tolist() == [0, 1, 0, 1]
 
 
+@pytest.mark.row('copying')
 def test_copies_are_far_below_zero_and_fresh_images_about_it():
   u = fidelity.u_score(np.array([3.0, 4]), np.array([1.0, 2]))
   assert u == pytest.approx((0 - 2) / np.sqrt(2 * 2 * 5 / 12))
@@ -80,6 +83,7 @@ def test_cells_with_few_fakes_do_not_count_and_others_by_their_share_of_the_test
   assert np.isnan(fidelity.copied(train, test, fake[:19], cells[0], cells[1], cells[2][:19]))
 
 
+@pytest.mark.row('realism')
 def test_realism_is_the_largest_radius_over_distance_of_the_narrower_half():
   real = np.array([[0.0], [1.0], [2.0], [3.0], [100.0]])
   # third neighbours: 3, 2, 2, 3, 99; the median is 3, so that the last is left out

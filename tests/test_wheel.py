@@ -39,6 +39,8 @@ def python(installed, cwd, *arguments):
 def test_the_wheel_has_every_recipe_and_no_tests(installed):
   ours = {path.name for path in (ROOT / 'configs').glob('*.py')}
   assert {path.name for path in (installed / 'decoupled_gan/configs').glob('*.py')} == ours
+  studies = {path.name for path in (ROOT / 'configs/studies').glob('*.py')}
+  assert {path.name for path in (installed / 'decoupled_gan/configs/studies').glob('*.py')} == studies
   assert not (installed / 'tests').exists()
   assert not (installed / 'configs').exists()
 
