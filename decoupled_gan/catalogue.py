@@ -53,6 +53,11 @@ class Row:
     return self.recipe.partition(':')[0]
 
   @property
+  def typed(self) -> str:
+    """What one names it by on the command line, or where it is."""
+    return self.study or self.recipe or self.home
+
+  @property
   def status(self) -> str:
     if not self.home:
       return 'planned'
@@ -432,7 +437,7 @@ def page() -> str:
     '',
     '## What was measured',
     '',
-    *(f'- **{row.name}** (`{row.study or row.recipe or row.home}`): {row.measured}' for row in there if row.measured),
+    *(f'- **{row.name}** (`{row.typed}`): {row.measured}' for row in there if row.measured),
     '',
     '## Planned',
     '',

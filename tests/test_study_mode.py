@@ -70,7 +70,7 @@ def tiny(**fields) -> Study:
 @pytest.mark.parametrize(
   ('fields', 'told'),
   [
-    ({'metric': 'kid'}, 'study.metric=kid: a study compares metrics of sets of images, with their number'),
+    ({'metric': 'kid'}, 'study.metric=kid: a study compares metrics of sets of images, with'),
     ({'metric': 'psnr'}, 'study.metric=psnr'),
     ({'metric': 'fd_9@own'}, 'fd@own wants a classifier: study.own names its recipe'),
     ({'metric': 'fidd_9'}, 'there is no metric'),
