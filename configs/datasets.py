@@ -53,6 +53,7 @@ DATASETS = {
   'imagenet128': tfds('imagenet2012', image_size=128, **IMAGENET),
   'mnist': tfds('mnist', **{'image_size': 32, 'image_channels': 1, 'data.augment': False}),
   'fake': built_in('fake'),
+  'polygons': built_in('polygons', **{'image_size': 28, 'image_channels': 1, 'data.augment': False}),
   'digits': built_in('digits', **DIGITS),
   'stacked_digits': built_in(
     'stacked_digits', **{'image_size': 8, 'image_channels': 3, 'data.augment': False}

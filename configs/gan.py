@@ -113,7 +113,7 @@ def points(config):
 
 
 def dense(config):
-  """For images of 8 px: perceptrons rather than convolutions, minutes rather than days."""
+  """For images of 8 px and polygons: perceptrons rather than convolutions, minutes rather than days."""
   config.model.backbone = 'mlp'
   config.model.norm_generator = config.model.norm_discriminator = 'none'
   config.model.z_dim = 64
@@ -133,7 +133,7 @@ SHARED = base.variants(tiny)
 VARIANTS = base.variants(goodfellow, minimax, tiny)
 ADJUST = {
   **dict.fromkeys(POINTS, points),
-  **dict.fromkeys(('digits', 'stacked_digits'), dense),
+  **dict.fromkeys(('digits', 'stacked_digits', 'polygons'), dense),
   'labelled_digits': labelled,
 }
 

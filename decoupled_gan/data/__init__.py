@@ -55,6 +55,7 @@ SOURCES: dict[type[Batch], Mapping[str, str]] = {
     'digits': 'digits:load',
     'stacked_digits': 'digits:load_stacked',
     'toy': 'toy:load',
+    'polygons': 'polygons:load',
     'fake': 'fake:load_plain',
   },
 }
