@@ -5,12 +5,16 @@
   class_kl         the same paper: the divergence of the generated images' class shares
   intra_fid        Miyato and Koyama, ICLR 2018; StudioGAN: FID for each class, the mean over classes
   intra_fd         the same in the features of any other network
-  top1, top5       StudioGAN: the part of the generated images told to be what they were drawn for
+  fake_top1, fake_top5   StudioGAN: the part of the generated images told to be what they were drawn for
 
 The first two need no labels, only a network with classes (`own`). Of images with several attributes the
 first one is meant.
 
 *Where we differ* from the official code of CAFD: all images count, there those that fill batches of 50.
+
+Measured: pytest tests/test_metrics_classes.py -k hide, 5 seeds of 20,000 numbers: two classes N(-1, 0.2^2)
+and N(1, 0.2^2) against one cloud N(0, 1.04). FD is 0.00002 to 0.0001, CAFD 0.223 to 0.232 (0.2276 by
+quadrature); two halves of the real numbers have a CAFD of less than 0.0001. On images nothing yet.
 """
 
 import numpy as np
@@ -69,15 +73,15 @@ def intra_fd(real, fake, protocol, rng) -> Estimate:
 
 
 @metric(FEATURES, 'higher', labels=True)
-def top1(real, fake, protocol, rng) -> Estimate:
+def fake_top1(real, fake, protocol, rng) -> Estimate:
   """The part of the generated images whose likeliest class is the one they were drawn for."""
-  return mean_of(_among('top1', fake, 1))
+  return mean_of(_among('fake_top1', fake, 1))
 
 
 @metric(FEATURES, 'higher', labels=True)
-def top5(real, fake, protocol, rng) -> Estimate:
+def fake_top5(real, fake, protocol, rng) -> Estimate:
   """The part whose class is among the five likeliest."""
-  return mean_of(_among('top5', fake, 5))
+  return mean_of(_among('fake_top5', fake, 5))
 
 
 def class_aware_distance(x: np.ndarray, p: np.ndarray, y: np.ndarray, q: np.ndarray) -> float:

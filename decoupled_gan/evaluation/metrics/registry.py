@@ -80,6 +80,8 @@ def metric(
 
   def register(function):
     title = name or function.__name__
+    if title in METRICS:
+      raise ValueError(f'there are two metrics {title}')
     METRICS[title] = Metric(title, function, needs, network, better, labels, train)
     return function
 
