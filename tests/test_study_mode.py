@@ -28,7 +28,7 @@ def test_what_ships_is_planned_and_every_run_has_a_config(name, tmp_path):
     config = mode.prepared(config, folder, study, measure)
     assert config.evaluation.metrics[0] == study.metric
     assert config.evaluate_every_steps == config.num_steps
-    assert config.evaluation.own == str(tmp_path / 'own')
+    assert config.evaluation.own == (str(tmp_path / 'own') if study.own else '')
     found[folder.run([run])] = config
   assert len(found) == len(plan.planned(study))
   steps = {config.num_steps for config in found.values()}

@@ -233,7 +233,7 @@ def _check_kind(metric: registry.Metric, real: ImageSet, law: Law | None):
     suited = [name for name, m in registry.METRICS.items() if (m.needs == POINTS) == points]
     raise UserError(
       f'{metric.name} is of {kinds[not points]}, and these are {kinds[points]}: ask for '
-      f'{listing(sorted(suited), 30)}.'
+      f'{listing(sorted(suited), 80)}.'
     )
 
 

@@ -12,9 +12,9 @@ first one is meant.
 
 *Where we differ* from the official code of CAFD: all images count, there those that fill batches of 50.
 
-Measured: pytest tests/test_metrics_classes.py -k hide, 5 seeds of 20,000 numbers: two classes N(-1, 0.2^2)
-and N(1, 0.2^2) against one cloud N(0, 1.04). FD is 0.00002 to 0.0001, CAFD 0.223 to 0.232 (0.2276 by
-quadrature); two halves of the real numbers have a CAFD of less than 0.0001. On images nothing yet.
+Measured: pytest tests/test_metrics_classes.py -k hide, 5 seeds of 20,000 numbers: two classes
+N(-1, 0.2^2) and N(1, 0.2^2) against one cloud N(0, 1.04). FD is 0.00002 to 0.0001, CAFD 0.223 to 0.232
+(0.2276 by quadrature); two halves of the real numbers have a CAFD below 0.0001. On images nothing yet.
 """
 
 import numpy as np

@@ -115,7 +115,7 @@ def parse(text: str) -> Request:
     name, count = match[1], int(match[2]) * (1000 if match[3] else 1)
   if name not in METRICS:
     raise UserError(
-      f'there is no metric {text!r}; there are {listing(sorted(METRICS), 30)}, with the number of '
+      f'there is no metric {text!r}; there are {listing(sorted(METRICS), 80)}, with the number of '
       'images behind an underscore and a feature network behind an @, as in '
       'kid_1k@efficientnet_lite0.'
     )
