@@ -11,7 +11,7 @@ digits in the features of a classifier of digits, which the study trains first; 
 
 Differs besides: perceptrons for 8 px; fresh latents for both updates of a step (there the same); least
 squares and DRAGAN on outputs rather than on their sigmoids, and DRAGAN in StudioGAN's coding; no BEGAN
-and no VAE. An hour on one core; `losses_small` is half of it.
+and no VAE. About an hour on one core, by an estimate; `losses_small` is half of it.
 
 Expected: not trained yet. In the paper the spread over draws of one loss exceeds the differences between
 the best of each.

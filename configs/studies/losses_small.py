@@ -1,4 +1,4 @@
-"""The study `losses` with 4 draws of each loss and 2 fresh seeds: half an hour on one core.
+"""The study `losses` with 4 draws of each loss and 2 fresh seeds: half of its time.
 
   python main.py --mode=study --study=losses_small --workdir=studies/losses_small
 

@@ -3,7 +3,7 @@
   python main.py --mode=study --study=polygons --workdir=studies/polygons
 
 Classes there are none, so that the metric is the sliced Wasserstein distance of patches, of 1,000 images
-against as many triangles to test. Two hours on one core.
+against as many triangles to test. Two hours on one core, by an estimate.
 
 Differs: the paper measures how near fakes come to the manifold and how much of it they reach, by
 inverting the generator; that is not here.

@@ -9,7 +9,7 @@ lambda = 10 and Adam (2e-4, 0.5, 0.999) are the paper's SNDCGAN; perceptrons for
 this data are ours, and so are only 12 of its groups, and no Gaussian process bandit.
 
 Differs besides: least squares on outputs rather than on their sigmoids, and no 1e-4 within the slope's
-root (a slope of 0 costs 1 there 0.98). About ten minutes on one core.
+root (a slope of 0 costs 1, there 0.98). About ten minutes on one core (the first group took 27 s).
 
 Expected: not trained whole yet, see docs/studies.md; the paper finds spectral normalisation the best
 single change, and Wasserstein without a bound on slopes should be last.
