@@ -1,4 +1,4 @@
-"""The study `regularisation` without penalties and least squares: 4 groups, two or three minutes of one core.
+"""The study `regularisation` without penalties and least squares: 4 groups, a few minutes of one core.
 
   python main.py --mode=study --study=regularisation_small --workdir=studies/regularisation_small
 """
