@@ -153,7 +153,7 @@ def main():
   parser.add_argument('--seeds', type=int, default=5)
   parser.add_argument('--batch', type=int, default=128)
   parser.add_argument('--only', default='', help='names, separated by semicolons; all if empty')
-  parser.add_argument('--output', default='/tmp/gan_modes')
+  parser.add_argument('--output', default='runs/gan_modes')
   parser.add_argument('--figure', default=str(ROOT / 'docs/gan_modes.png'), help='none if empty')
   options = parser.parse_args()
   names = options.only.split(';') if options.only else list(STUDIES[options.study])
