@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
-# Programs of tests run for milliseconds and compile for seconds: a fifth less where nothing is optimised.
+# Programs of tests run for milliseconds and compile for seconds: a fifth less without optimisation.
 os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0')
 
 import jax
