@@ -86,10 +86,12 @@ def test_a_mark_of_another_machine_blocks_while_it_lives_and_no_longer(tmp_path,
   mark(tmp_path)
   context = multiprocessing.get_context('fork')
   alive = context.Process(
-    target=lambda: [(mark(tmp_path, beat=i), time.sleep(0.05)) for i in range(200)]
+    target=lambda: [(mark(tmp_path, beat=i), time.sleep(0.02)) for i in range(1, 5000)]
   )
   alive.start()
   try:
+    while '"beat": 0' in (tmp_path / lock.NAME).read_text():  # a busy machine starts it late
+      time.sleep(0.01)
     refuses(tmp_path, 'process 1 on elsewhere, since noon')
   finally:
     alive.kill()
