@@ -257,3 +257,13 @@ def test_an_unknown_sampler_and_a_missing_ability_are_told(run, tmp_path):
     sample.sample(run, str(tmp_path), '0', sample.Asked('gibbs'))
   with pytest.raises(UserError, match='there is no such stage'):
     sample.sample(run, str(tmp_path), '0', sample.Asked('collaborative', layer='attic', steps=1))
+
+
+def test_a_run_that_is_told_labels_draws_under_them_in_turn(tmp_path):
+  config = recipe.get_config('labelled_digits,tiny')
+  config.data.source, config.num_steps, config.sample_every_steps = 'digits', 1, 1
+  config.checkpoint_every_steps = 1
+  workdir = Workdir(tmp_path / 'run')
+  train.train(config, workdir)
+  sample.sample(workdir, str(tmp_path / 'out'), '0-3', sample.Asked('truncation'))
+  assert len(list((tmp_path / 'out').glob('*.png'))) == 4

@@ -95,8 +95,7 @@ def sample(workdir: Workdir, output: str, seeds: str, asked: Asked, step: int | 
   target = paths.get(output) if output else workdir.path / 'generated'
   results.check_not_data(target, config, f'--output={output or target}')
   trained = inference.restore(run, workdir, step)
-  labelled = run.method.conditional and len(config.attributes) > 0
-  labels = draw.labels_of(config, chosen) if labelled else None
+  labels = draw.labels_of(run, chosen)
   sampler = Sampler.of(trained, asked)
   numbers = np.array(chosen, np.uint32)
   made, told = sampler.draw(numbers, labels)
