@@ -154,8 +154,8 @@ def little(seeds: int):
 
 def judged(run, state, images: np.ndarray) -> np.ndarray:
   """Outputs [N, K] of the discriminator, averaged where it is, without noise."""
-  judge = lambda gan, x: gan.judge(x, None).outputs  # noqa: E731
-  return np.asarray(run.gan.apply(inference_variables(state), to_float(images), method=judge))
+  variables, images = inference_variables(state), to_float(images)
+  return np.asarray(run.gan.apply(variables, images, method=method.METHOD.judge))
 
 
 def labels(seeds: int):

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from decoupled_gan.core.state import inference_variables  # noqa: E402
 from decoupled_gan.core.types import Examples  # noqa: E402
 from decoupled_gan.data.sources.toy import MIXTURES, Mixture  # noqa: E402
-from decoupled_gan.methods.gan import draw  # noqa: E402
+from decoupled_gan.methods.gan import METHOD, draw  # noqa: E402
 from decoupled_gan.run import experiment, members  # noqa: E402
 from decoupled_gan.run.calls import Calls  # noqa: E402
 
@@ -57,7 +57,7 @@ def train(run, law: Mixture, state=None):
 
 def outputs(run, state, x):
   """What the discriminator says of points."""
-  judge = lambda gan, x: gan.judge(x, None).outputs[:, 0]  # noqa: E731
+  judge = lambda gan, x: METHOD.judge(gan, x)[:, 0]  # noqa: E731
   return np.asarray(run.gan.apply(state.variables(), jnp.asarray(x, jnp.float32), method=judge))
 
 

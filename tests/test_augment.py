@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from configs import gan as recipe
-from decoupled_gan import augment
+from decoupled_gan import augment, terms
 from decoupled_gan.augment import diffaugment, diffusion
 from decoupled_gan.augment.control import Control, Reading
-from decoupled_gan.augment.seen import Draws
+from decoupled_gan.augment.seen import Draws, Seen
 from decoupled_gan.core import routing
 from decoupled_gan.core.types import Examples
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine.sharding import jit
 from decoupled_gan.run import experiment
-from decoupled_gan.terms import Scene
+from decoupled_gan.terms import TERMS, Scene
 
 FIXTURE = np.load(Path(__file__).parent / 'fixtures/41_diffaugment.npz')
 
@@ -253,6 +253,51 @@ def test_real_and_fake_are_both_augmented_in_both_phases_each_by_its_own_draws(p
   if 'diffusion' in pipeline:
     assert (real[2] != fake[2]).any()
   assert (real[2] is None) == ('diffusion' not in pipeline)
+
+
+terms.gather()
+BESIDE_THE_VIEW = {
+  'augself': 'it compares with the discriminator of images as they are',
+  'supervised': 'it needs labels', 'triplet': 'it needs labels', 'classify': 'it needs labels',
+  'classify_fake': 'it needs labels', 'coherency': 'it is of another scene',
+}  # fmt: skip
+
+
+def blind(key, x, p):
+  """A transform that hides all there is."""
+  return Seen(jnp.zeros_like(x))
+
+
+@pytest.mark.parametrize('name', sorted(set(TERMS['discriminate']) - set(BESIDE_THE_VIEW)))
+def test_no_term_shows_the_discriminator_what_the_view_hides(name):
+  """The value of each is the same whatever the data is, where the view shows nothing of it."""
+  run, state = run_of(**{'model.outputs': 2})
+  gan = run.gan.copy(view=augment.View((blind,)))
+
+  def value(batch):
+    method = lambda gan, batch: TERMS['discriminate'][name](Scene(gan, batch, True))  # noqa: E731
+    noise = {'noise': jax.random.key(0)}
+    return gan.apply(state.variables(), batch, method=method, rngs=noise, mutable=['terms'])[0]
+
+  one, other = (float(value(batch_of(run, seed))) for seed in (0, 1))
+  assert one == other
+
+
+@pytest.mark.parametrize('pipeline', ['', 'diffaugment'])
+def test_a_rows_views_are_its_own(pipeline):
+  """One more row that shows the discriminator something changes no other row by one bit."""
+  run, state = run_of(**{'augment.pipeline': pipeline})
+
+  def both(scene, first, second):
+    rows = TERMS['discriminate']
+    return [rows[name](scene) for name in (first, second) if name][-1]
+
+  for name in ('consistency', 'latent_consistency', 'dlle'):
+    alone, together = (
+      in_scene(run, state, functools.partial(both, first=first, second=name))
+      for first in ('', 'consistency_fake')
+    )
+    assert float(alone) == float(together), name
 
 
 @pytest.mark.row(10)

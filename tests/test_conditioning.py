@@ -312,7 +312,7 @@ def scene_of(frozen, classes_of='labels'):
   """A scene that notes what its classifier is asked, and of what."""
   asked, made = [], {}
 
-  def judge(x):
+  def judge(x, name):
     asked.append(f'judged {len(x)}')
     return types.SimpleNamespace(features='turned')
 

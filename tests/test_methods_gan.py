@@ -245,9 +245,7 @@ def test_the_discriminator_is_noisy_in_training_only():
   run = experiment.build(config)
   state, x = run.create_state(), jnp.ones((2, 8, 8, 3))
 
-  def judge(gan, x):
-    return gan.judge(x, None).outputs
-
+  judge = method.METHOD.judge
   still = [run.gan.apply(state.variables(), x, method=judge) for _ in range(2)]
   np.testing.assert_array_equal(*still)
   noisy = run.gan.apply(state.variables(), x, method=judge, rngs={'noise': jax.random.key(0)})

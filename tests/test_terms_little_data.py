@@ -225,7 +225,7 @@ def test_what_terms_remember_is_saved_moves_with_the_steps_and_begins_at_the_fir
 
 def mee_scene(outputs_of, x):
   """D of points is `outputs_of`; shares and noise are drawn, the noise of the terms is off."""
-  judge = lambda x: Verdict(outputs_of(x), x)  # noqa: E731
+  judge = lambda x, name: Verdict(outputs_of(x), x)  # noqa: E731
   return types.SimpleNamespace(
     judge=judge, labels=None, frozen=True, real=x, fake=-x,
     on_real=outputs_of(x), on_fake=outputs_of(-x), key=lambda name: jax.random.key(len(name)),
@@ -257,7 +257,7 @@ def test_targets_are_constants(name):
   def loss(a, b):  # a: of what moves, b: of what is to be constant
     scene = mee_scene(lambda x: a * x, x)
     if name == 'dlle':
-      scene.judge = lambda x: Verdict(b * x, x)
+      scene.judge = lambda x, name: Verdict(b * x, x)
     else:
       scene.on_real, scene.on_fake = b * x, -b * x
     return term(scene)

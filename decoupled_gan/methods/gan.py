@@ -87,10 +87,6 @@ class GAN(nn.Module):
     """The labels under which codes are made data of, where these are given."""
     return terms.SCENES[self.scene].under(self, codes, labels)
 
-  def judge(self, x: Array, labels: Array | None) -> heads.Verdict:
-    """The discriminator's verdict on examples, as it sees them."""
-    return self.verdict(self.view(x), labels)
-
   def verdict(self, seen: augment.Seen, labels: Array | None, learning: bool = False) -> heads.Verdict:
     """The discriminator's verdict on what it sees; `learning`: on the real examples it learns from."""
     if learning or self.spectral_updates == 'forward':

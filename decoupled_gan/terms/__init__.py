@@ -142,18 +142,19 @@ class Scene:
     """What it makes of `z`."""
     return self.draw(self.z)
 
-  def judge(self, x: Array):
-    """What the discriminator says of x, in a view of its own: a Verdict, see networks/heads.py."""
-    return self.verdict(self.gan.view(x))
+  def judge(self, x: Array, name: str):
+    """What the discriminator says of x, in a view that belongs to `name`: a Verdict, see heads.py."""
+    return self.verdict(self.gan.view(x, self.view_key(f'view of {name}')))
 
   def verdict(self, seen: Seen, learning: bool = False):
     """What it says of what it sees; `learning`: whether of the real examples that it learns from."""
     condition, labels = self.told_to(seen.x)
     return self.gan.verdict(told_of(seen, condition), labels, learning)
 
-  def layers(self, x: Array) -> dict[str, Array]:
-    """{stage: what it gives} of the discriminator's backbone on examples, see backbones/staged.py."""
-    return self.gan.discriminator.outputs(tell(x, self.condition), self.labels)
+  def layers(self, seen: Seen) -> dict[str, Array]:
+    """{stage: what it gives} of the discriminator's backbone on what it sees: backbones/staged.py."""
+    condition, labels = self.told_to(seen.x)
+    return self.gan.discriminator.outputs(tell(seen.x, condition), labels)
 
   @functools.cached_property
   def judged_real(self):

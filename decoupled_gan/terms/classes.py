@@ -92,6 +92,6 @@ def told(scene: Scene, fake: bool) -> tuple[Array, Array]:
 
   def judge():
     x, which = turn(scene.fake if fake else scene.real)
-    return scene.judge(x).features, which[:, None]
+    return scene.judge(x, f'turned {"fakes" if fake else "examples"}').features, which[:, None]
 
   return scene.once('turned fakes' if fake else 'turned examples', judge)

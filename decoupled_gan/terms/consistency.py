@@ -40,21 +40,22 @@ def alike(key: Array, images: Array) -> Array:
 @term('discriminate')
 def consistency(scene: Scene) -> Array:
   """mean (D(x) - D(T x))^2 on real images; weight 10."""
-  like = scene.judge(alike(scene.key('consistency'), scene.real)).outputs
+  like = scene.judge(alike(scene.key('consistency'), scene.real), 'consistency').outputs
   return mse(scene.on_real, like)
 
 
 @term('discriminate')
 def consistency_fake(scene: Scene) -> Array:
   """mean (D(g) - D(T g))^2 on fakes; weight 10."""
-  like = scene.judge(alike(scene.key('consistency_fake'), scene.fake)).outputs
+  like = scene.judge(alike(scene.key('consistency_fake'), scene.fake), 'consistency_fake').outputs
   return mse(scene.on_fake, like)
 
 
 @term('discriminate')
 def latent_consistency(scene: Scene, radius: float = 0.05) -> Array:
   """mean (D(G z) - D(G(z + e)))^2, e = radius N(0, 1); weight 20."""
-  return mse(scene.on_fake, scene.judge(scene.draw(_near(scene, 'latent_consistency', radius))).outputs)
+  near = scene.draw(_near(scene, 'latent_consistency', radius))
+  return mse(scene.on_fake, scene.judge(near, 'latent_consistency').outputs)
 
 
 @term('generate')

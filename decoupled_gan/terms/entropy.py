@@ -31,7 +31,7 @@ def dlle(scene: Scene, noise: float = 0.001) -> Array:
     if x.ndim == 4:
       x = jnp.where(axis, x[:, ::-1], x[:, :, ::-1])
     x = x + noise * jax.random.normal(scene.key(f'dlle of {name}'), x.shape)
-    found += mse(outputs, stop_gradient(scene.judge(x).outputs))
+    found += mse(outputs, stop_gradient(scene.judge(x, f'dlle of {name}').outputs))
   return found
 
 
@@ -44,7 +44,7 @@ def disomap(scene: Scene, noise: float = 0.05) -> Array:
   target = stop_gradient(share * f32(real) + (1 - share) * f32(fake) + noise)
   share = share.reshape(-1, *[1] * (scene.real.ndim - 1))
   x = share * scene.real + (1 - share) * scene.fake
-  return mse(scene.judge(x).outputs, target)
+  return mse(scene.judge(x, 'disomap').outputs, target)
 
 
 @term('discriminate', 'generate')

@@ -43,6 +43,6 @@ def feature_penalty(scene: Scene) -> Array:
 
   A stage `features` is no layer, but the last one in another shape.
   """
-  layers = [x for of in (scene.real, scene.fake) for x in scene.layers(of).items()]
+  layers = [x for of in (scene.seen_real, scene.seen_fake) for x in scene.layers(of).items()]
   hidden = [x for name, x in layers if name != 'features']
   return sum(jnp.square(f32(x)).mean() for x in (*hidden, scene.on_real, scene.on_fake))
