@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.method import ABILITIES
-from decoupled_gan.core.types import DIRECTIONS
+from decoupled_gan.core.types import DIRECTIONS, image_shape
 from decoupled_gan.data import given
 from decoupled_gan.data.label_files import number_of
 from decoupled_gan.data.results import BATCH
@@ -26,13 +26,12 @@ from decoupled_gan.data.transforms import center_crop
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.exports import safetensors_file, writers
 from decoupled_gan.modes.generate import draw, edit
-from decoupled_gan.modes.translate import at_own_size
+from decoupled_gan.modes.translate import resized, unframed
 from decoupled_gan.run import inference
 from decoupled_gan.run.workdir import Workdir
 
 CALLED = {'translate': 'translate', 'edit': 'edit', 'draw': 'generate', 'reconstruct': 'reconstruct'}
 """Ability -> the method of Model that uses it."""
-SIZES = ('square', 'keep')
 
 
 def load(
@@ -100,28 +99,30 @@ class Model:
     return self.config.routes.to_dict()
 
   def translate(
-    self, images: Any, direction: str = 'a_to_b', size: str = 'square', batch_size: int = BATCH
+    self, images: Any, direction: str = 'a_to_b', size: str = '', batch_size: int = BATCH
   ) -> Any:
     """Images of one domain as images of the other.
 
     Args:
       size: 'square', the size of training (the papers' protocol); or 'keep', the images' own, which
-        networks never saw in training.
+        networks never saw in training; '' as of the command, see modes/translate.py.
     """
     self._require('translate')
-    if size not in SIZES:
-      raise UserError(f'size={size!r} is unknown; there are {listing(SIZES)}.')
-    if size == 'keep' and self.config.model.get('full'):
-      raise UserError(f"size='keep': the full generator takes {self.config.image_size} px only.")
-    made = self._once(('translate', direction), lambda: self._trained.to_float(direction))
-    return self._through(made, images, size, batch_size)
+    trained, size = self._trained, resized(size, self.config, 'size')
+    if size == 'keep':
+      own = self._once(('keep', direction), lambda: trained.any_size(direction, (), 1))
+      found = self._read(images)
+      signed = [x if x.dtype == np.uint8 else given.unit(x) * 2 - 1 for x in found.images]
+      return found.back([own.to_float(image) for image in signed])
+    made = self._once(('translate', direction), lambda: trained.to_float(direction))
+    return self._through(made, images, batch_size, frame_off=True)
 
   def reconstruct(self, images: Any, batch_size: int = BATCH) -> Any:
     """Images as the run gives them back, at the size of training."""
     self._require('reconstruct')
     method = self._trained.run.method.reconstruct
     made = self._once('reconstruct', lambda: self._trained.compiled(method))
-    return self._through(made, images, 'square', batch_size, crop=self.config.data.center_crop)
+    return self._through(made, images, batch_size, crop=self.config.data.center_crop)
 
   def edit(self, images: Any, **values: str | int) -> Any:
     """Images with other values of attributes: `model.edit('face.png', glasses='yes')`.
@@ -140,7 +141,7 @@ class Model:
       labels = edit.own_labels(rebuilt, batch, wanted, self.attributes)
       return forward(batch, labels[None])
 
-    return self._through(made, images, 'square', 1, eight_bit=True)
+    return self._through(made, images, 1, eight_bit=True)
 
   def generate(
     self,
@@ -188,7 +189,7 @@ class Model:
     """Writes a file for another runtime, by its ending; what was found when it was checked.
 
     Args:
-      options: ability, direction, size, see exports/writers.py.
+      options: ability, direction, truncation, see exports/writers.py.
     """
     return writers.export(self._trained, path, **options)
 
@@ -220,21 +221,27 @@ class Model:
         self._compiled[key] = make()
       return self._compiled[key]
 
+  def _read(self, images) -> given.Given:
+    return given.read(images, self.config.image_channels, tuple(self.config.data.range))
+
   def _through(
-    self, function, images, size: str, batch_size: int, crop: bool = False, eight_bit: bool = False
+    self,
+    function,
+    images,
+    batch_size: int,
+    crop: bool = False,
+    eight_bit: bool = False,
+    frame_off: bool = False,
   ) -> Any:
-    """`images` through a function of batches [N, S, S, C], uint8 or in [-1, 1], to [-1, 1]."""
+    """`images` through a function of batches [N, H, W, C], uint8 or in [-1, 1], to [-1, 1]."""
     if batch_size < 1:
       raise UserError(f'batch_size={batch_size} must be at least 1.')
-    config = self.config
-    found = given.read(images, config.image_channels, tuple(config.data.range))
-    own = [center_crop(image) for image in found.images] if crop else found.images
-    if size == 'keep':
-      signed = [x if x.dtype == np.uint8 else given.unit(x) * 2 - 1 for x in own]
-      return found.back([at_own_size(function, image) for image in signed])
+    config, found = self.config, self._read(images)
+    own = [center_crop(x, image_shape(config)) for x in found.images] if crop else found.images
     if eight_bit or all(image.dtype == np.uint8 for image in own):
       eight = [x if x.dtype == np.uint8 else np.rint(given.unit(x) * 255).astype(np.uint8) for x in own]
       batch = data.test_images(eight, None, config)
     else:
-      batch = np.stack([given.squared(image, config) for image in own])
-    return found.back(list(inference.batched(function, batch, batch_size)))
+      batch = np.stack([given.brought(image, config) for image in own])
+    made = list(inference.batched(function, batch, batch_size))
+    return found.back(unframed(made, [x.shape[:2] for x in own], config) if frame_off else made)

@@ -1,5 +1,7 @@
 """`import decoupled_gan as dg`: what it costs, what a model can do, that the command does the same."""
 
+import json
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,8 @@ import untrained
 from PIL import Image
 
 import decoupled_gan as dg
+from decoupled_gan import data, defaults
+from decoupled_gan.data import given
 from decoupled_gan.model import Model
 from decoupled_gan.modes import train as train_mode
 from decoupled_gan.modes import translate as translate_mode
@@ -68,6 +72,40 @@ def test_what_translate_saves_is_byte_for_byte_what_the_command_writes(run, mode
     written = Image.open(tmp_path / f'{i}.png')
     assert (tmp_path / 'own.png').read_bytes() == (tmp_path / f'{i}.png').read_bytes()
     assert written.size == ((16, 16) if size == 'square' else (31, 20 + i))
+
+
+@pytest.mark.parametrize('fit', ['crop', 'pad'])
+def test_so_it_is_whatever_brings_images_to_the_size_of_training(run, tmp_path, fit):
+  shutil.copytree(run / 'toy', tmp_path / 'run')
+  config = json.loads((tmp_path / 'run/config.json').read_text())
+  config['data']['fit'] = fit
+  (tmp_path / 'run/config.json').write_text(json.dumps(config))
+  out = tmp_path / 'out'
+  translate_mode.translate(Workdir(tmp_path / 'run'), str(run / 'in'), str(out), 'a_to_b', '', None)
+  made = dg.load(tmp_path / 'run').translate([run / 'in' / f'{i}.png' for i in range(3)])
+  for i, picture in enumerate(made):
+    assert picture.size == ((31, 20 + i) if fit == 'crop' else (16, round((20 + i) * 16 / 31)))
+    np.testing.assert_array_equal(picture, Image.open(out / f'{i}.png'))
+
+
+@pytest.mark.parametrize(('recipe', 'times'), [('pix2pix:tiny', 1), ('srgan:mse,tiny', 4)])
+def test_networks_that_halve_often_or_enlarge_keep_sizes_too(recipe, times):
+  trained = untrained.trained(untrained.config_of(recipe))
+  photo = np.random.default_rng(0).integers(0, 256, (18, 35, 3), np.uint8)
+  made = Model(trained, recipe).translate(photo, size='keep')
+  assert made.shape == (times * 18, times * 35, 3)
+  np.testing.assert_array_equal(made, trained.any_size('a_to_b', (), 1)(photo))
+  exact = Model(trained, recipe).translate(photo / np.float32(255), size='keep')
+  assert np.abs(exact * 255 - made).max() <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize('fit', ['resize', 'crop', 'pad'])
+def test_floats_are_brought_to_rectangles_as_8_bits_are(fit):
+  config = defaults.get_config()
+  config.image_size, config.data.fit = (16, 40), fit
+  photo = np.random.default_rng(0).integers(0, 256, (37, 23, 3), np.uint8)
+  exact = given.brought(photo / np.float32(255), config) / 2 + 0.5
+  assert np.abs(exact * 255 - data.test_images([photo], None, config)[0]).max() <= 1
 
 
 def test_a_picture_is_read_as_its_file_is(run, model):
@@ -138,7 +176,7 @@ def test_a_model_tells_what_it_is(model):
     (lambda m: m.translate([]), r'a list holds single images, and at least one'),
     (
       lambda m: m.translate(np.zeros((8, 8, 3)), size='huge'),
-      r"size='huge' is unknown; there are square",
+      'size=huge is unknown; there are square',
     ),
     (lambda m: m.translate(np.zeros((8, 8, 3)), 'up'), r'direction=up is unknown'),
     (lambda m: m.translate(np.zeros((8, 8, 3)), batch_size=0), r'batch_size=0 must be at least 1'),

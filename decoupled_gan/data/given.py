@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image
 
 from decoupled_gan.core.images import to_uint8
+from decoupled_gan.core.types import image_shape
 from decoupled_gan.data.decode import decode, to_array
-from decoupled_gan.data.transforms import INTERPOLATIONS, resize
+from decoupled_gan.data.transforms import fitted
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine import paths
 
@@ -58,22 +59,16 @@ def picture(image: np.ndarray) -> Image.Image:
   return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
-def squared(image: np.ndarray, config) -> np.ndarray:
-  """[H, W, C] -> float32 [S, S, C] in [-1, 1], resized as `transforms.resize` does 8-bit images.
+def brought(image: np.ndarray, config) -> np.ndarray:
+  """[h, w, C] -> float32 [H, W, C] in [-1, 1], brought to the size of training as 8-bit images are.
 
   For arrays of more than 8 bits: nothing is rounded on the way.
   """
-  size, method = config.image_size, INTERPOLATIONS.get(config.data.interpolation)
-  if method is None:  # told there
-    resize(np.zeros((1, 1, 3), np.uint8), size, config.data.interpolation)
-  image = unit(image)
+  image, fit = unit(image), (image_shape(config), config.data.fit, config.data.interpolation)
   if config.data.stretch:
     low, high = image.min(), image.max()
     image = (image - low) / max(high - low, np.float32(1 / 255))
-  if image.shape[:2] != (size, size):
-    planes = [Image.fromarray(x).resize((size, size), method) for x in np.moveaxis(image, -1, 0)]
-    image = np.stack([np.asarray(x) for x in planes], -1)
-  return image * 2 - 1
+  return fitted(image, *fit) * 2 - 1
 
 
 def unit(image: np.ndarray) -> np.ndarray:

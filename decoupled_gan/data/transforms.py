@@ -31,7 +31,7 @@ INTERPOLATIONS = {'bilinear': Image.Resampling.BILINEAR, 'bicubic': Image.Resamp
 
 
 def resize(image: np.ndarray, size: Size, interpolation: str = 'bilinear') -> np.ndarray:
-  """uint8 [h, w, C] -> uint8 [H, W, C]; the test protocol.
+  """[h, w, C] -> [H, W, C], of uint8 or float32; the test protocol.
 
   An image that already has the size is returned as it is.
   """
@@ -42,6 +42,9 @@ def resize(image: np.ndarray, size: Size, interpolation: str = 'bilinear') -> np
   height, width = both(size)
   if image.shape[:2] == (height, width):
     return image
+  if image.dtype != np.uint8:  # Pillow has no floats in several channels
+    planes = [Image.fromarray(plane) for plane in np.moveaxis(image, -1, 0)]
+    return np.stack([x.resize((width, height), INTERPOLATIONS[interpolation]) for x in planes], -1)
   grey = image.shape[-1] == 1
   pillow = Image.fromarray(image[..., 0] if grey else image)
   resized = np.asarray(pillow.resize((width, height), INTERPOLATIONS[interpolation]))
@@ -51,7 +54,7 @@ def resize(image: np.ndarray, size: Size, interpolation: str = 'bilinear') -> np
 def fitted(
   image: np.ndarray, size: Size, fit: str = 'resize', interpolation: str = 'bilinear'
 ) -> np.ndarray:
-  """uint8 [h, w, C] -> uint8 [H, W, C], nothing random: stretched, its middle, or all of it in a frame.
+  """[h, w, C] -> [H, W, C], of uint8 or float32: stretched, its middle, or all of it in a frame.
 
   Raises UserError if `fit` is none of FITS.
   """

@@ -1,6 +1,7 @@
 """--mode=translate: images or a film in, translated ones out, by a trained run."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from decoupled_gan.core.types import image_shape
 from decoupled_gan.data import results, transforms, video
 from decoupled_gan.data.files import looks
 from decoupled_gan.data.results import BATCH, input_images
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import paths
 from decoupled_gan.run import inference
 from decoupled_gan.run.watch import Interruption
@@ -45,15 +46,10 @@ def translate(
     dtype: float32, or bfloat16, which is faster and not the same.
   """
   config = workdir.load_config()
-  resize = resized(resize, config)
+  resize = resized(resize, config, '--resize')
   images = input_images(source, config)
   files = results.destinations(images, source, output, form, config)
   trained = inference.load(workdir, step, dtype=dtype)
-  if resize == 'keep' and config.model.get('full'):
-    raise UserError(
-      f'--resize=keep: the full generator of {workdir.path} takes {config.image_size} px only; '
-      'leave --resize out.'
-    )
   if resize == 'keep':
     count = translate_at_own_size(trained, direction, images, files)
   else:
@@ -63,12 +59,30 @@ def translate(
     print(note)
 
 
-def resized(resize: str, config) -> str:
-  """'square' or 'keep'; of '' the one that suits the run. Raises UserError for other words."""
+def resized(resize: str, config, asked: str) -> str:
+  """'square' or 'keep'; of '' the one that suits the run.
+
+  Raises UserError for another word, which `asked` names, and for 'keep' where networks take one size.
+  """
   resize = resize or ('keep' if config.data.fit == 'crop' else 'square')
   if resize not in RESIZE:
-    raise UserError(f'--resize={resize} is unknown; there are square and keep.')
+    raise UserError(f'{asked}={resize} is unknown; there are {listing(RESIZE)}.')
+  if resize == 'keep' and config.model.get('full'):
+    raise UserError(
+      f'{asked}=keep: the full generator takes {config.image_size} px only; leave {asked} out.'
+    )
   return resize
+
+
+def unframed(made, sizes: Sequence[tuple[int, int]], config) -> list[np.ndarray]:
+  """Translations without the frames that data.fit = 'pad' put around images of these `sizes`."""
+  if config.data.fit != 'pad':
+    return list(made)
+  shape, found = image_shape(config), []
+  for image, size in zip(made, sizes, strict=True):
+    times = image.shape[0] // shape[0]  # of networks that make larger images
+    found.append(transforms.unframed(image, tuple(times * n for n in transforms.inside(size, shape))))
+  return found
 
 
 def translate_film(
@@ -90,17 +104,19 @@ def translate_film(
     compare: whether the source stands on the left.
   """
   config = workdir.load_config()
-  resize = resized(resize, config)
+  resize = resized(resize, config, '--resize')
   target = _film(source, output, config)
   codec = video.codec_of(codec, target.name)
   trained = inference.load(workdir, step, dtype=dtype)
   function = trained.translator(direction)
+  own = trained.any_size(direction, (), PROGRAMS) if resize == 'keep' else None
 
   def made(frames):
     images = [frame if config.image_channels == 3 else _grey(frame) for frame in frames]
-    if resize == 'keep':
-      return [at_own_size(function, image) for image in images]
-    return inference.batched(function, data.test_images(images, None, config), BATCH)
+    if own:
+      return [own(image) for image in images]
+    found = inference.batched(function, data.test_images(images, None, config), BATCH)
+    return unframed(found, [image.shape[:2] for image in images], config)
 
   def shown(frames, count):
     return track(frames, 'translate', total=count or None)
@@ -150,16 +166,11 @@ def translate_images(trained, function, images, files) -> int:
   Gives back how many. Of data.fit = 'pad' the frame is cut off again.
   """
   config = trained.run.config
-  sizes = [look.size for look in looks(images.paths)] if config.data.fit == 'pad' else None
+  sizes = [look.size for look in looks(images.paths)]
 
   def made(chosen):
     found = inference.batched(function, data.test_images(images, chosen, config), BATCH)
-    if sizes is None:
-      return found
-    return [
-      transforms.unframed(image, transforms.inside(sizes[i], image_shape(config)))
-      for i, image in zip(chosen, found, strict=True)
-    ]
+    return unframed(found, [sizes[i] for i in chosen], config)
 
   steps = track(range(0, len(images), BATCH), 'translate')
   return results.translated(images, files, made, steps, config.data.num_threads)
@@ -192,10 +203,3 @@ def told(function: inference.AnySize, sizes) -> str:
     f'{len(sizes)} image(s) of {len(set(sizes))} size(s): {several} compiled; the largest is of '
     f'{width} x {height} px{needs}'
   )
-
-
-def at_own_size(function, image: np.ndarray) -> np.ndarray:
-  """Translates [H, W, C] at its own size; its border is mirrored up to a multiple of 4."""
-  height, width = image.shape[:2]
-  padding = ((0, -height % 4), (0, -width % 4), (0, 0))
-  return function(np.pad(image, padding, 'symmetric')[None])[0][:height, :width]

@@ -52,7 +52,7 @@ class Trained:
 
   def any_size(self, direction: str, sizes: Sequence[tuple[int, int]], most: int) -> 'AnySize':
     """A translator of images of these `sizes` by `most` programs at most; see AnySize."""
-    self.translator(direction)  # tells where the run does not do that
+    self.check(direction)
     return AnySize(self, DIRECTIONS[direction], sizes, most)
 
   def compiled(self, function, *static, **options):
@@ -74,7 +74,7 @@ class AnySize:
     self.multiple = self._multiple()
     self._sizes = [self._padded(size) for size in sizes]
     self._program = dict(shared(self._sizes, most))
-    self._compiled: dict[tuple[int, int], Any] = {}
+    self._compiled: dict[tuple, Any] = {}
 
   @property
   def programs(self) -> list[tuple[int, int]]:
@@ -89,31 +89,36 @@ class AnySize:
 
   def memory(self, program: tuple[int, int]) -> int | None:
     """Bytes that a program takes beside the networks; None where the compiler does not tell."""
-    analysis = self._of(program).memory_analysis()
+    analysis = self._of(program, np.uint8).memory_analysis()
     parts = ('temp_size_in_bytes', 'output_size_in_bytes')
     return sum(getattr(analysis, part) for part in parts) if analysis else None
 
   def __call__(self, image: np.ndarray) -> np.ndarray:
     """uint8 [h, w, C] -> uint8 [h, w, C]; or as many times larger as the networks make images."""
+    return to_uint8(self.to_float(image))
+
+  def to_float(self, image: np.ndarray) -> np.ndarray:
+    """The same in [-1, 1], as the network makes it; floats in [-1, 1] are taken too."""
     own = self._padded(image.shape[:2])
     program = self._program.setdefault(own, own)  # a size that no header told has its own
     border = [(0, padded - given) for padded, given in zip(own, image.shape[:2], strict=True)]
     image, given = np.pad(image, [*border, (0, 0)], 'symmetric'), image.shape[:2]
     room = [(0, whole - padded) for whole, padded in zip(program, own, strict=True)]
     arguments = np.pad(image, [*room, (0, 0)])[None], np.array(own, np.int32)
-    made = to_uint8(self._of(program)(self._trained.variables, *arguments))[0]
+    made = np.asarray(self._of(program, image.dtype)(self._trained.variables, *arguments))[0]
     height, width = (n * made.shape[0] // program[0] for n in given)
     return made[:height, :width]
 
-  def _of(self, program: tuple[int, int]):
-    if program not in self._compiled:
-      run = self._trained.run
-      exact = all(size == program for size, other in self._program.items() if other == program)
+  def _of(self, program: tuple[int, int], dtype):
+    key = program, np.dtype(dtype)
+    if key not in self._compiled:
+      run, sizes = self._trained.run, list(self._program.items())
+      exact = all(size == program for size, other in sizes if other == program)
       function = run.compiled(self._function, self._target, exact)
-      shape = jax.ShapeDtypeStruct((1, *program, run.config.image_channels), np.uint8)
+      shape = jax.ShapeDtypeStruct((1, *program, run.config.image_channels), dtype)
       lowered = function.lower(self._trained.variables, shape, jax.ShapeDtypeStruct((2,), np.int32))
-      self._compiled[program] = lowered.compile()
-    return self._compiled[program]
+      self._compiled[key] = lowered.compile()
+    return self._compiled[key]
 
   def _function(self, gan, images, own, target: str, exact: bool):
     translate = self._trained.run.method.translate
@@ -161,8 +166,8 @@ def open_run(
   config.compute_dtype = dtype
   members.require_one(config, str(workdir.path))
   compilation.keep(config.compilation_cache, workdir.path)
-  # training's batch does not matter here
-  config.batch_size = len(devices) if devices else jax.device_count()
+  # Training's batch does not matter here, but some objectives, which are traced, want a divisible one.
+  config.batch_size += -config.batch_size % (len(devices) if devices else jax.device_count())
   return experiment.build(config, devices, train=False)
 
 
