@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from configs import gan as recipe
-from decoupled_gan import augment, terms
+from decoupled_gan import augment
 from decoupled_gan.augment import diffaugment, diffusion
 from decoupled_gan.augment.control import Control, Reading
 from decoupled_gan.augment.seen import Draws, Seen
@@ -221,7 +221,7 @@ def in_scene(run, state, function, frozen=True, key=0):
   """function(scene) inside the method, as a phase calls it."""
 
   def apply(variables, batch, key):
-    method = lambda gan, batch: function(Scene(gan, batch, frozen))  # noqa: E731
+    method = lambda gan, batch: function(Scene(gan, batch, frozen).pretend())  # noqa: E731
     return run.gan.apply(variables, batch, method=method, rngs={'noise': key})
 
   return jit(apply, quick=True)(state.variables(), batch_of(run), jax.random.key(key))
@@ -255,7 +255,6 @@ def test_real_and_fake_are_both_augmented_in_both_phases_each_by_its_own_draws(p
   assert (real[2] is None) == ('diffusion' not in pipeline)
 
 
-terms.gather()
 BESIDE_THE_VIEW = {
   'augself': 'it compares with the discriminator of images as they are',
   'supervised': 'it needs labels', 'triplet': 'it needs labels', 'classify': 'it needs labels',

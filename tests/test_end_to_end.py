@@ -64,8 +64,10 @@ def training(home, name):
 
 
 def rows(folder):
+  """The lines of metrics.jsonl so far; the one that is just being written does not count yet."""
   path = folder / 'metrics.jsonl'
-  return [json.loads(x) for x in path.read_text().splitlines()] if path.exists() else []
+  whole = path.read_text().rpartition('\n')[0] if path.exists() else ''
+  return [json.loads(x) for x in whole.splitlines()]
 
 
 def losses_of(folder):

@@ -36,7 +36,10 @@ def augself_scene(frozen):
   verdict = lambda x, *_: Verdict(x[:, :1], x)  # noqa: E731
   real, fake = PREDICTED['translation'], 2 * PREDICTED['translation']
   return types.SimpleNamespace(
-    gan=types.SimpleNamespace(discriminator=verdict, predictor=lambda x: {'translation': x}),
+    gan=types.SimpleNamespace(
+      view=types.SimpleNamespace(as_is=Seen), predictor=lambda x: {'translation': x}
+    ),
+    verdict=lambda seen: verdict(seen.x),
     labels=None, frozen=frozen, real=real, fake=fake,
     seen_real=Seen(2 * real, draws=DRAWN), seen_fake=Seen(2 * fake, draws=DRAWN),
     judged_real=verdict(2 * real), judged_fake=verdict(2 * fake),
@@ -151,7 +154,8 @@ def test_both_rows_see_one_mixture_and_the_slope_goes_through_both_roles_of_an_e
   )
   made = {}
   scene = types.SimpleNamespace(
-    gan=gan, labels=None, frozen=True, real=X, key=lambda name: jax.random.key(len(name)),
+    gan=gan, labels=None, condition=None, told_to=lambda x: (None, None), frozen=True, real=X,
+    key=lambda name: jax.random.key(len(name)),
     view_key=lambda name: None, seen_real=Seen(X), seen_fake=Seen(2 * X),
     once=lambda name, make: made.setdefault(name, make()),
   )  # fmt: skip
@@ -225,7 +229,7 @@ def test_what_terms_remember_is_saved_moves_with_the_steps_and_begins_at_the_fir
 
 def mee_scene(outputs_of, x):
   """D of points is `outputs_of`; shares and noise are drawn, the noise of the terms is off."""
-  judge = lambda x, name: Verdict(outputs_of(x), x)  # noqa: E731
+  judge = lambda x, *_: Verdict(outputs_of(x), x)  # noqa: E731
   return types.SimpleNamespace(
     judge=judge, labels=None, frozen=True, real=x, fake=-x,
     on_real=outputs_of(x), on_fake=outputs_of(-x), key=lambda name: jax.random.key(len(name)),
@@ -257,7 +261,7 @@ def test_targets_are_constants(name):
   def loss(a, b):  # a: of what moves, b: of what is to be constant
     scene = mee_scene(lambda x: a * x, x)
     if name == 'dlle':
-      scene.judge = lambda x, name: Verdict(b * x, x)
+      scene.judge = lambda x, *_: Verdict(b * x, x)
     else:
       scene.on_real, scene.on_fake = b * x, -b * x
     return term(scene)

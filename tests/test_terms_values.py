@@ -241,7 +241,7 @@ def test_likes_are_mirrored_or_not_and_shifted_by_up_to_an_eighth_with_the_borde
 
 def judged(critic, **fields):
   return types.SimpleNamespace(
-    judge=lambda x, name: types.SimpleNamespace(outputs=critic(x)), key=lambda name: jax.random.key(1),
+    judge=lambda x, *_: types.SimpleNamespace(outputs=critic(x)), key=lambda name: jax.random.key(1),
     on_real=critic(IMAGES), on_fake=critic(-IMAGES), real=IMAGES, fake=-IMAGES, **fields,
   )  # fmt: skip
 
@@ -265,7 +265,7 @@ def test_latents_of_one_place_are_judged_alike_and_drawn_unlike():
   z = jax.random.normal(jax.random.key(0), (2000, 3))
   fields = {
     'z': z, 'draw': lambda z: 2 * z, 'fake': 2 * z, 'on_fake': 2 * z.sum(1, keepdims=True),
-    'judge': lambda x, name: types.SimpleNamespace(outputs=x.sum(1, keepdims=True)),
+    'judge': lambda x, *_: types.SimpleNamespace(outputs=x.sum(1, keepdims=True)),
     'key': lambda name: jax.random.key(1),
   }  # fmt: skip
   of = types.SimpleNamespace(**fields)

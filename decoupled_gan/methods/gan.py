@@ -34,7 +34,6 @@ from decoupled_gan.networks import games, heads
 from decoupled_gan.networks.backbones import staged
 from decoupled_gan.terms import classes
 
-terms.gather()
 BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan', 'improved', 'maxout')
 """Modules of networks/backbones/ with `generator(config)` and `discriminator(config)`."""
 PRIORS = {'normal': lambda z: z, 'uniform': lambda z: 2 * jax.scipy.stats.norm.cdf(z) - 1}
@@ -191,6 +190,9 @@ METHOD = Method(
   draw=draw,
   conditional=True,
   judge=lambda gan, x, labels=None: gan.verdict(terms.as_data(gan, x), labels).outputs,
-  cut=lambda gan, x, labels, upto, from_: gan.generator(x, labels, upto=upto, from_=from_),
+  cut=lambda gan, x, labels, upto, from_: gan.generator(
+    x, labels if from_ else gan.under(x, labels), upto=upto, from_=from_
+  ),
+  lacks=terms.lacking,
   events=events.EVENTS,
 )

@@ -99,6 +99,8 @@ class OfEachClass(nn.Module):
 class NoHead(nn.Module):
   """No output: for tables without an adversarial row, whose discriminator tells classes only."""
 
+  of_one_example = False
+
   outputs: int = 0
   counts: tuple[int, ...] = ()
   last: Last = Last()
@@ -157,6 +159,8 @@ class Direction(nn.Module):
 
 class Minibatch(nn.Module):
   """Linear in the features and in how near the other examples' are, see layers/minibatch.py."""
+
+  of_one_example = False
 
   outputs: int = 1
   counts: tuple[int, ...] = ()

@@ -63,12 +63,19 @@ class Scene:
 
   told: tuple[float, ...] = ()
   """The condition under which data is drawn, after training."""
+  can_judge = True
+  """Whether the discriminator can be asked after training: it is told nothing of single examples."""
 
   def __init__(self, gan, batch: Examples, frozen: bool):
     self.gan, self.frozen, self.condition, self._made = gan, frozen, None, {}
     self.real, self.labels, self.index = batch
-    if frozen and gan.view.pseudo:
-      self.real = gan.view.disguise(self.real, self.generated('pseudo'), self.key('disguise'))
+
+  def pretend(self) -> 'Scene':
+    """The scene, in which fakes stand in for some real examples if the view says so (APA)."""
+    if self.frozen and self.gan.view.pseudo:
+      pseudo, key = self.generated('pseudo'), self.key('disguise')
+      self.real = self.gan.view.disguise(self.real, pseudo, key)
+    return self
 
   @classmethod
   def addressed(cls, gan, z: Array) -> Array | None:
@@ -142,8 +149,12 @@ class Scene:
     """What it makes of `z`."""
     return self.draw(self.z)
 
-  def judge(self, x: Array, name: str):
-    """What the discriminator says of x, in a view that belongs to `name`: a Verdict, see heads.py."""
+  def judge(self, x: Array, name: str, like: str = 'fake'):
+    """What the discriminator says of x, in a view that belongs to `name`: a Verdict, see heads.py.
+
+    Args:
+      like: what the rows of x are made of, 'real' or 'fake': scenes may tell it something of those.
+    """
     return self.verdict(self.gan.view(x, self.view_key(f'view of {name}')))
 
   def verdict(self, seen: Seen, learning: bool = False):
@@ -190,10 +201,19 @@ class Scene:
         'a term on the slope of the discriminator needs one that treats each example on its own, and '
         "this one has batch normalisation: choose another model.norm_discriminator, such as 'none'."
       )
+    if not getattr(getattr(module, 'head', None), 'of_one_example', True):
+      raise UserError(
+        'a term on the slope of the discriminator needs one that treats each example on its own, and '
+        'its head compares examples: choose another model.head.'
+      )
     lens, apply = self.gan.view.lens(self.view_key('critic')), functools.partial(module.apply, variables)
 
     def outputs(x: Array, condition: Array | None = self.condition) -> Array:
-      given = [None if rows is None else rows[: len(x)] for rows in (condition, self.labels)]
+      times = -(-len(x) // len(self.real))
+      given = [
+        None if rows is None else jnp.tile(rows, (times, 1))[: len(x)]
+        for rows in (condition, self.labels)
+      ]
       return judged(apply, told_of(lens(x), given[0]), given[1]).outputs
 
     return outputs
@@ -269,9 +289,20 @@ def judged(discriminator: Callable, seen: Seen, labels: Array | None):
 
 
 def as_data(gan, x: Array) -> Seen:
-  """Examples as they are, told what the scene tells of data."""
+  """Examples as they are, told what the view and the scene tell of data as it is."""
   told = jnp.array([SCENES[gan.scene].told] * len(x))
-  return told_of(Seen(x), told if told.size else None)
+  return told_of(gan.view.as_is(x), told if told.size else None)
+
+
+def lacking(gan) -> dict[str, str]:
+  """{ability: why a run of the generic method does not have it}.
+
+  Samplers ask a discriminator whose output says, of one example alone, how real it looks.
+  """
+  alone = getattr(gan.discriminator.head, 'of_one_example', True)
+  if SCENES[gan.scene].can_judge and alone and not gan.adversarial.witness:
+    return {}
+  return {'judge': 'this discriminator does not say of an example alone how real it looks'}
 
 
 def slopes(critic: Callable[[Array], Array], x: Array) -> Array:
@@ -283,15 +314,9 @@ def slopes(critic: Callable[[Array], Array], x: Array) -> Array:
   return jnp.sqrt(jnp.square(gradient).reshape(len(x), -1).sum(-1) + 1e-12)
 
 
-def gather():
-  """Imports all modules of this folder, so that TERMS and SCENES have what is in them."""
-  for module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f'{__name__}.{module.name}')
-
-
 def stage(gan, batch: Examples, frozen: bool) -> Scene:
   """The scene that `gan.scene` names, with its constants."""
-  return SCENES[gan.scene](gan, batch, frozen, **gan.constants.get(gan.scene, {}))
+  return SCENES[gan.scene](gan, batch, frozen, **gan.constants.get(gan.scene, {})).pretend()
 
 
 def offered(phase: str, scene: Scene) -> dict[str, Callable]:
@@ -329,3 +354,7 @@ def _known() -> dict[str, list[str]]:
   own = {name: list(inspect.signature(function).parameters)[1:] for name, function in known.items()}
   scenes = {name: list(inspect.signature(scene).parameters)[3:] for name, scene in SCENES.items()}
   return made | own | scenes
+
+
+for _module in pkgutil.iter_modules(__path__):  # so that TERMS and SCENES have what is in them
+  importlib.import_module(f'{__name__}.{_module.name}')

@@ -28,10 +28,10 @@ def augself(scene: Scene) -> Array:
   D learns to say +w of real examples and -w of fakes, w being the draws; G makes fakes of which it says
   +w rather than -w. Both halves of the difference of features train D.
   """
-  gan, labels = scene.gan, scene.labels
 
   def predicted(seen, judged, plain) -> Mapping[str, Array]:
-    return gan.predictor(judged.features - gan.discriminator(plain, labels).features)
+    unchanged = scene.verdict(scene.gan.view.as_is(plain))
+    return scene.gan.predictor(judged.features - unchanged.features)
 
   on_fake, fake_draws = predicted(scene.seen_fake, scene.judged_fake, scene.fake), scene.seen_fake.draws
   if not scene.frozen:

@@ -20,6 +20,8 @@ SHARES = 'shares of clusters'
 class Clustered(Scene):
   """The labels are the clusters of the examples; fakes are made under those of the real rows."""
 
+  can_judge = False
+
   def __init__(self, gan, batch: Examples, frozen: bool):
     if batch.index is None or batch.labels is not None:
       raise UserError(

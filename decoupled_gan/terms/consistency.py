@@ -40,7 +40,7 @@ def alike(key: Array, images: Array) -> Array:
 @term('discriminate')
 def consistency(scene: Scene) -> Array:
   """mean (D(x) - D(T x))^2 on real images; weight 10."""
-  like = scene.judge(alike(scene.key('consistency'), scene.real), 'consistency').outputs
+  like = scene.judge(alike(scene.key('consistency'), scene.real), 'consistency', 'real').outputs
   return mse(scene.on_real, like)
 
 

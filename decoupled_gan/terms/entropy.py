@@ -31,7 +31,7 @@ def dlle(scene: Scene, noise: float = 0.001) -> Array:
     if x.ndim == 4:
       x = jnp.where(axis, x[:, ::-1], x[:, :, ::-1])
     x = x + noise * jax.random.normal(scene.key(f'dlle of {name}'), x.shape)
-    found += mse(outputs, stop_gradient(scene.judge(x, f'dlle of {name}').outputs))
+    found += mse(outputs, stop_gradient(scene.judge(x, f'dlle of {name}', name).outputs))
   return found
 
 

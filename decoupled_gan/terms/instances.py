@@ -41,9 +41,20 @@ class Instances(Scene):
     self.own, self.condition = table[self.index // gan.kept['neighbours']], table[chosen]
     self.recall(KEPT, jnp.zeros((gan.kept['instances'], gan.kept['features'])))
 
+  can_judge = False
+
+  def pretend(self):
+    if self.gan.view.pseudo:
+      raise UserError("augment.pseudo: with model.scene='instances' a fake is beside other features.")
+    return self
+
   def verdict(self, seen, learning: bool = False):
     """What the discriminator says of fakes and their like."""
     return self.gan.verdict(beside(seen, self.told_to(seen.x)[0]), None, learning)
+
+  def judge(self, x: Array, name: str, like: str = 'fake'):
+    seen = self.gan.view(x, self.view_key(f'view of {name}'))
+    return self.verdict(seen) if like == 'fake' else self.gan.verdict(beside(seen, self.own), None)
 
   @functools.cached_property
   def judged_real(self):

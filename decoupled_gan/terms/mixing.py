@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
+from decoupled_gan.augment.seen import Seen
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses.pixels import cosine, mse
@@ -44,19 +45,25 @@ def mix(features, x: Array, share: Array, order: Array) -> Mixture:
   return Mixture(mixed, share * made + (1 - share) * made[order])
 
 
-def _mixed(scene: Scene, which: str, x: Array, features=None) -> Mixture:
+def _mixed(scene: Scene, which: str, seen: Seen, features=None) -> Mixture:
   """The mixture of what is seen of 'real' or 'fake' examples: one share, one order a scene."""
+  if scene.condition is not None or seen.told is not None:
+    raise UserError(
+      'AdaptiveMix mixes what a discriminator sees, not what it is told beside: leave out the scene '
+      f'{scene.gan.scene!r}, or set augment.tell_time=False.'
+    )
+  x, labels = seen.x, scene.told_to(seen.x)[1]
   order = jax.random.permutation(scene.key(f'order of {which}'), len(x))
   share = jax.random.uniform(scene.key(f'share of {which}'))
-  return mix(features or (lambda x: scene.gan.discriminator.features(x, scene.labels)), x, share, order)
+  return mix(features or (lambda x: scene.gan.discriminator.features(x, labels)), x, share, order)
 
 
 def mixtures(scene: Scene) -> dict[str, Mixture]:
   """{'fake': Mixture} and, where the discriminator learns, 'real'."""
 
   def make():
-    found = {'fake': _mixed(scene, 'fake', scene.seen_fake.x)}
-    return found | ({'real': _mixed(scene, 'real', scene.seen_real.x)} if scene.frozen else {})
+    found = {'fake': _mixed(scene, 'fake', scene.seen_fake)}
+    return found | ({'real': _mixed(scene, 'real', scene.seen_real)} if scene.frozen else {})
 
   return scene.once('mixtures', make)
 
@@ -82,7 +89,11 @@ def _outputs(conclude, mixture: Mixture, labels) -> Array:
 def mixed_adversarial(scene: Scene) -> Array:
   """The adversarial loss of outputs on mixed features plus those on mixtures of features."""
   conclude, gan = scene.gan.discriminator.conclude, scene.gan
-  outputs = {name: _outputs(conclude, m, scene.labels) for name, m in mixtures(scene).items()}
+  if gan.adversarial.pairs:
+    raise UserError('mixed_adversarial judges fakes alone: a relativistic loss wants pairs.')
+  outputs = {
+    name: _outputs(conclude, m, scene.told_to(m.mixed)[1]) for name, m in mixtures(scene).items()
+  }
   if not scene.frozen:
     return gan.adversarial.generate(outputs['fake'], None)
   gan.view.watch(outputs['real'])
@@ -102,6 +113,6 @@ def mixed_r1(scene: Scene) -> Array:
     def conclude(features, labels):
       return module.apply(variables, features, labels, method='conclude')
 
-    return _outputs(conclude, _mixed(scene, 'real', lens(x).x, features), scene.labels)
+    return _outputs(conclude, _mixed(scene, 'real', lens(x), features), scene.labels)
 
   return jnp.square(slopes(critic, scene.real)).mean()

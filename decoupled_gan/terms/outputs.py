@@ -29,8 +29,9 @@ def direction(scene: Scene) -> Array:
 def supervised(scene: Scene) -> Array:
   """The cross-entropy of outputs [B, K] and the first attribute's labels; those below 0 are unknown."""
   outputs = f32(scene.on_real)
-  if scene.labels is None or outputs.shape[-1] < 2:
-    raise UserError('supervised needs labels (config.attributes) and model.outputs, one for each class.')
+  quantities = scene.labels is not None and jnp.issubdtype(scene.labels.dtype, jnp.floating)
+  if scene.labels is None or quantities or outputs.shape[-1] < 2:
+    raise UserError('supervised needs labels of classes (config.attributes) and as many model.outputs.')
   labels = scene.labels[:, 0]
   known = labels >= 0
   right = jnp.take_along_axis(jax.nn.log_softmax(outputs), jnp.maximum(labels, 0)[:, None], 1)[:, 0]

@@ -67,7 +67,7 @@ def _squared_slope(scene: Scene, name: str, x: Array, finite_difference: float, 
     return jnp.square(slopes(scene.witness, x)).mean()
   x = x[: max(1, round(share * len(x)))]
   moved = x + finite_difference * jax.random.normal(scene.key(name), x.shape)
-  difference = f32(scene.critic(moved)) - f32(scene.critic(x))
+  difference = (f32(scene.witness(moved)) - f32(scene.witness(x))).reshape(len(x), -1).sum(1)
   return jnp.square(difference / finite_difference).mean()
 
 

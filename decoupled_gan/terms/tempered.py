@@ -33,6 +33,8 @@ class Tempered(Scene):
     super().__init__(gan, batch, frozen)
     if self.labels is not None:
       raise UserError("model.scene='tempered' mixes examples, and labels cannot be mixed with them.")
+    if gan.fakes_per_real != 1:
+      raise UserError("model.scene='tempered' mixes latents as examples: fakes_per_real must be 1.")
     self.pair = self.real, jnp.roll(self.real, 1, axis=0)  # batches come shuffled
     pure, share = (self.uniform(name, self.one_each) for name in ('tempered_pure', 'tempered_share'))
     self.share = jnp.where(pure < ratio, 1.0, share)

@@ -122,7 +122,7 @@ class DecodedScene(stylegan2.StyledScene):
 
 def discriminate(gan: GLeaD, real: Examples) -> dict:
   """Tell real images from drawn ones, and decode both: trains the discriminator."""
-  scene = DecodedScene(gan, real, frozen=True)
+  scene = DecodedScene(gan, real, frozen=True).pretend()
   _ = scene.decoded_fake  # first, as ever: sums of gradients then stay what they were to the last bit
   return stylegan2.telling(scene) | {
     'reconstruct': lambda: gan.reconstruction(scene.decoded_real[1], scene.real),

@@ -36,7 +36,6 @@ from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
 from decoupled_gan.machine.sharding import spread
 from decoupled_gan.networks.heads import Verdict
 from decoupled_gan.networks.stylegan2 import Discriminator, Generator, Pyramid
-from decoupled_gan.terms import augmentation, mixing  # noqa: F401
 
 
 class StyleGAN2(nn.Module):
@@ -134,6 +133,10 @@ class JudgeOnly(nn.Module):
 class StyledScene(terms.Scene):
   """A scene whose fakes are drawn from styles."""
 
+  @property
+  def z(self) -> Array:
+    raise UserError('a row of the table moves latents, and fakes are drawn of mixed styles here.')
+
   @functools.cached_property
   def fake(self) -> Array:
     fake = self.generated('fake')
@@ -172,7 +175,7 @@ def path_length(gan: StyleGAN2, real: Examples) -> Losses:
 
 def discriminate(gan: StyleGAN2, real: Examples) -> dict:
   """Tell real images from drawn ones: trains the discriminator."""
-  return telling(StyledScene(gan, real, frozen=True))
+  return telling(StyledScene(gan, real, frozen=True).pretend())
 
 
 def telling(scene: StyledScene) -> dict:
@@ -188,13 +191,7 @@ def telling(scene: StyledScene) -> dict:
 
 def regularise(gan: StyleGAN2, real: Examples) -> dict:
   """R1 (Mescheder et al., ICML 2018): the mean squared norm of the logit's gradient on real images."""
-  scene = StyledScene(gan, real, frozen=True)
-
-  def r1():
-    gradient = jax.grad(lambda x: scene.critic(x).sum())(scene.real)
-    return (gradient**2).sum((1, 2, 3)).mean()
-
-  return terms.offered('regularise', scene) | {'r1': r1}
+  return terms.offered('regularise', StyledScene(gan, real, frozen=True).pretend())
 
 
 def fields(config: ConfigDict) -> dict:
@@ -251,7 +248,7 @@ def draw(gan: StyleGAN2, w: Array, noise: str) -> Array:
 
 def judge(gan: StyleGAN2, x: Array, labels: None = None) -> Array:
   """Logits [B, 1] of the discriminator on images as they are, in the groups of this batch."""
-  return gan.verdict(augment.Seen(x)).outputs
+  return gan.verdict(gan.view.as_is(x)).outputs
 
 
 METHOD = Method(
