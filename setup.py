@@ -47,6 +47,7 @@ setup(
     'k8s': ['jax[k8s]'],  # processes of a Kubernetes Job without TPUs
     'gcs': ['gcsfs'],  # workdirs in gs://
     'interop': ['torch'],
+    'demo': ['gradio>=6'],
     'video': ['av>=14'],  # its wheels have x264 inside, which is GPL
     'onnx': ['onnx>=1.17', 'onnxruntime'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],

@@ -144,8 +144,9 @@ def triplets(seeds: int, only):
     return KNeighborsClassifier(k).fit(flat(x), y).score(flat(test_x), test_y)
 
   print('trained by        seed   9 neighbours, all labels   1 neighbour, 100 labels')
-  every = data.load(config_of('gan:labelled_digits', 1), Examples)
-  x, y = (gan_digits.arrays(every)[name] for name in ('x', 'labels'))
+  whole = config_of('gan:labelled_digits', 1)
+  every = data.load(whole, Examples)
+  x, y = (gan_digits.arrays(every, whole)[name] for name in ('x', 'labels'))
   test_x = np.stack([every.test.x[i] for i in range(len(every.test.x))])
   for name, words in (('triplets and GAN', ''), ('triplets', ',alone')):
     config = config_of(f'triplet_gan:labelled_digits{words}', seeds)
@@ -153,7 +154,7 @@ def triplets(seeds: int, only):
     datasets = [data.load(members.config_of(config, i), Examples) for i in range(seeds)]
     _, last = train(run, datasets)
     for seed, (state, dataset) in enumerate(zip(last, datasets, strict=True)):
-      known = gan_digits.arrays(dataset)
+      known = gan_digits.arrays(dataset, config)
       few = np.flatnonzero(known['labels'][:, 0] >= 0)
       t = lambda images: gan_digits.judged(run, state, images)  # noqa: E731, B023
       of_test = t(test_x)
@@ -192,7 +193,8 @@ def instances(seeds: int, only):
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
       train_run(config, Workdir(folder))
       trained = inference.load(Workdir(folder))
-    every = gan_digits.arrays(data.load(config_of('gan:labelled_digits', 1), Examples))
+    whole = config_of('gan:labelled_digits', 1)
+    every = gan_digits.arrays(data.load(whole, Examples), whole)
     features = unit(every['x'].reshape(len(every['x']), -1).astype(np.float32))
     labels = every['labels'][:, 0]
     pure = (labels[nearest(features, config.data.neighbours)] == labels[:, None]).mean()
@@ -220,7 +222,7 @@ def digits(seeds: int, only):
   for words in only or DIGITS:
     run = experiment.build(config_of(f'studiogan:labelled_digits,{words}', seeds))
     dataset = data.load(run.config, Examples)
-    truth = gan_digits.arrays(dataset)['labels'][:, 0]
+    truth = gan_digits.arrays(dataset, run.config)['labels'][:, 0]
     _, last = train(run, [dataset] * seeds)
     for seed, state in enumerate(last):
       images = to_uint8(drawn(run, state, jnp.asarray(labels), len(labels)))

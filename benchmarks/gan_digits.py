@@ -4,6 +4,7 @@
   python benchmarks/gan_digits.py little          # LeCam and consistency on 100 digits
   python benchmarks/gan_digits.py labels          # K + 1 classes, row 35: accuracy with few labels
   python benchmarks/gan_digits.py stacked         # three digits as channels: how many of 1,000 modes
+  python benchmarks/gan_digits.py backbones       # DCGAN, SNGAN, SAGAN, R3GAN at their words' lengths
 
 KID is of the 128 hidden units of a classifier of digits (scikit-learn's MLPClassifier, random state 0),
 2,000 generated ones against the training set; +- is its standard error over subsamples.
@@ -13,10 +14,12 @@ import argparse
 import functools
 import importlib
 import sys
+import time
 from pathlib import Path
 
 import jax
 import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -25,6 +28,7 @@ from decoupled_gan import data  # noqa: E402
 from decoupled_gan.core.images import to_float, to_uint8  # noqa: E402
 from decoupled_gan.core.state import inference_variables  # noqa: E402
 from decoupled_gan.core.types import Examples, present  # noqa: E402
+from decoupled_gan.data import pipeline  # noqa: E402
 from decoupled_gan.evaluation.metrics import points, registry  # noqa: E402
 from decoupled_gan.evaluation.metrics.distribution import squared_mmd  # noqa: E402
 from decoupled_gan.methods import gan as method  # noqa: E402
@@ -44,10 +48,10 @@ def config_of(recipe: str, seeds: int, **fields):
   return config
 
 
-def arrays(dataset) -> dict[str, np.ndarray]:
-  """{field: array [N, ...]} of the training examples."""
+def arrays(dataset, config) -> dict[str, np.ndarray]:
+  """{field: array [N, ...]} of the training examples, at the size of training."""
   return {
-    name: x if isinstance(x, np.ndarray) else np.stack([x[i] for i in range(len(x))])
+    name: x if isinstance(x, np.ndarray) else pipeline.test_images(x, None, config)
     for name, x in present(dataset.train).items()
   }
 
@@ -55,7 +59,7 @@ def arrays(dataset) -> dict[str, np.ndarray]:
 def train(run, datasets):
   """(states at first, states after config.num_steps steps) of all seeds, each on its data set."""
   config, call = run.config, Calls(run)
-  fields = [arrays(dataset) for dataset in datasets]
+  fields = [arrays(dataset, config) for dataset in datasets]
   state = run.create_state()
   first = members.each(run, jax.tree.map(lambda x: x + 0, state))
   for step in range(0, config.num_steps, CALL):
@@ -69,11 +73,15 @@ def train(run, datasets):
   return first, members.each(run, state)
 
 
-def generated(run, state, count: int = GENERATED) -> np.ndarray:
-  """uint8 [count, 8, 8, C]."""
+def generated(run, state, count: int = GENERATED, labels=None) -> np.ndarray:
+  """uint8 [count, H, W, C], under `labels` [count, 1] where the generator is told some."""
   z = jax.random.normal(jax.random.key(9), (count, run.gan.z_dim))
-  draw = jax.jit(lambda v, z: run.gan.apply(v, run.gan.apply(v, z, 1.0, method=method.style), 'random',
-                                            method=method.draw))  # fmt: skip
+
+  @jax.jit
+  def draw(variables, z):
+    codes = run.gan.apply(variables, z, 1.0, method=method.style)
+    return run.gan.apply(variables, codes, 'random', labels, method=method.draw)
+
   return to_uint8(draw(inference_variables(state), z))
 
 
@@ -98,7 +106,8 @@ def _network():
   """(the classifier, {field: array} of the training set)."""
   from sklearn.neural_network import MLPClassifier
 
-  known = arrays(data.load(config_of('gan:labelled_digits', 1), Examples))
+  config = config_of('gan:labelled_digits', 1)
+  known = arrays(data.load(config, Examples), config)
   network = MLPClassifier((128,), random_state=0, max_iter=300)
   return network.fit(_flat(known['x']), known['labels'][:, 0]), known
 
@@ -147,7 +156,7 @@ def little(seeds: int):
     test = np.stack([dataset.test.x[i] for i in range(len(dataset.test.x))])
     _, last = train(run, [dataset] * seeds)
     for seed, state in enumerate(last):
-      seen, unseen = (judged(run, state, x).mean() for x in (arrays(dataset)['x'], test))
+      seen, unseen = (judged(run, state, x).mean() for x in (arrays(dataset, run.config)['x'], test))
       shown = f'D on the 100: {seen:7.2f}, on held-out ones: {unseen:7.2f}'
       print(f'{name:15s} seed {seed}   KID {told(generated(run, state))}   {shown}', flush=True)
 
@@ -187,7 +196,38 @@ def stacked(seeds: int):
       print(f'{recipe:20s} seed {seed}   modes {found:4d}   KL {away:.3f}', flush=True)
 
 
-TASKS = {'kid': of_kid, 'little': little, 'labels': labels, 'stacked': stacked}
+def backbones(seeds: int):
+  """KID before and after, and which digits there are; runs/gan_digits/<recipe>.png to look at."""
+  for recipe in ('dcgan:digits', 'sngan:digits', 'sagan:labelled_digits', 'r3gan:digits'):
+    run = experiment.build(config_of(recipe, seeds))
+    dataset, start = data.load(run.config, Examples), time.monotonic()
+    asked = np.arange(GENERATED)[:, None] % 10 if run.config.attributes else None
+    first, last = train(run, [dataset] * seeds)
+    spent = time.monotonic() - start
+    for seed, (before, after) in enumerate(zip(first, last, strict=True)):
+      before, images = (eight(generated(run, x, labels=asked)) for x in (before, after))
+      digits = told_digits(images)
+      right = '' if asked is None else f'   as asked {(digits == asked[:, 0]).mean():.3f}'
+      shares = np.bincount(digits, minlength=10) / GENERATED
+      print(
+        f'{recipe:22s} seed {seed}   KID at first {told(before)}   after {run.config.num_steps} steps '
+        f'{told(images)}   rarest digit {shares.min():.3f}{right}   ({spent:.0f} s for all seeds)',
+        flush=True,
+      )
+    path = Path('runs/gan_digits') / f'{recipe.replace(":", "-")}.png'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tiles = images[:100, ..., 0].reshape(10, 10, 8, 8).transpose(0, 2, 1, 3).reshape(80, 80)
+    Image.fromarray(tiles).resize((480, 480), Image.Resampling.NEAREST).save(path)
+
+
+def eight(images: np.ndarray) -> np.ndarray:
+  """uint8 [N, 8, 8, C]: means over equal squares of larger images."""
+  count, size, _, channels = images.shape
+  parts = images.reshape(count, 8, size // 8, 8, size // 8, channels).mean((2, 4))
+  return parts.round().astype(np.uint8)
+
+
+TASKS = {'kid': of_kid, 'little': little, 'labels': labels, 'stacked': stacked, 'backbones': backbones}
 
 
 def main():

@@ -101,6 +101,8 @@ flags.DEFINE_float('percentile', 80.0, "rejection's gamma; below 0: none, exact 
 flags.DEFINE_float('rate', 0.0, "of langevin and collaborative; the paper's when left out")
 flags.DEFINE_bool('corrected', False, 'langevin: steps are accepted or not, and the law is exact')
 flags.DEFINE_integer('shape_steps', 0, 'samplers: so many steps D first learns on, the generator frozen')
+flags.DEFINE_string('host', '127.0.0.1', 'where a page is served; 0.0.0.0 lets the whole network in')
+flags.DEFINE_integer('port', 7860, 'where a page is served')
 flags.DEFINE_bool('self_contained', False, 'the pictures inside the page')
 flags.DEFINE_string('coordinator', '', 'several processes: host:port of process 0')
 flags.DEFINE_integer('process_id', None, 'several processes: which this is, from 0')
@@ -377,6 +379,19 @@ def report():
   from decoupled_gan.modes import report
 
   report.report(FLAGS.workdir, FLAGS.output, FLAGS.self_contained)
+
+
+@mode(
+  'demo',
+  'a page on this machine where a run is tried',
+  reads='workdir host port checkpoint dtype',
+  example='demo --workdir=runs/photos --port=7860',
+)
+def demo():
+  from decoupled_gan import demo, model
+
+  demo.check_port(FLAGS.host, FLAGS.port)
+  demo.serve(model.load(_workdir().path, _checkpoint(), _dtype()), FLAGS.host, FLAGS.port)
 
 
 @mode('recipes', 'lists what can be trained', example='recipes')

@@ -8,7 +8,7 @@ from decoupled_gan import recipe_files
 
 GROUPS = {
   'train': ('train', 'plan', 'routes'),
-  'use': ('translate', 'generate', 'inpaint', 'reconstruct', 'project', 'export', 'import'),
+  'use': ('translate', 'generate', 'inpaint', 'reconstruct', 'project', 'demo', 'export', 'import'),
   'measure': ('evaluate', 'report', 'recover', 'nrds', 'study'),
 }
 ALWAYS = ('help', 'version')

@@ -17,6 +17,7 @@ PLACES = (  # (first part of a path, heading)
   ('recipe_files.py', 'Recipes and their fields'),
   ('training.py', 'Recipes and their fields'),
   ('model.py', 'Python'),
+  ('demo.py', 'The demo'),
   ('exports/', 'Exports'),
   ('report/', 'Pages of runs'),
   ('guide.py', 'Recipes and their fields'),

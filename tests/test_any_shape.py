@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import untrained
 from PIL import Image
 
 from decoupled_gan import data
@@ -194,6 +195,13 @@ def test_one_program_for_several_sizes_makes_what_their_own_programs_make(name):
 
 def test_a_u_net_takes_multiples_of_all_its_halvings():
   assert trained('pix2pix').any_size('a_to_b', [(50, 71)], 8).multiple == 32
+
+
+def test_networks_that_grow_with_the_size_are_told():
+  """At 16 px its deepest maps are one pixel, which is not normalised; larger images would want more."""
+  with pytest.raises(UserError, match='translates images of 16 x 16 px only: leave --resize=keep'):
+    grown = untrained.trained(untrained.config_of('terrain_pairs:tiny'))
+    grown.any_size('a_to_b', [(50, 71)], 8)
 
 
 def test_a_folder_of_sizes_is_translated_by_few_programs_and_told_before(toy, tmp_path, capsys):

@@ -19,7 +19,7 @@ FLOORS = [
   {'run'},
   {'evaluation', 'sampling', 'studies', 'interop', 'exports', 'report'},
   {'modes'},
-  {'recipe_files', 'guide', 'catalogue', 'training', 'model', 'cli', '__main__', 'configs'},
+  {'recipe_files', 'guide', 'catalogue', 'training', 'model', 'demo', 'cli', '__main__', 'configs'},
 ]
 """Rooms from the ground up: each may import its own floor's single modules never, and those below."""
 MOST_FILES = 14

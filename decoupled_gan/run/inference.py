@@ -7,11 +7,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.errors import FlaxError
 from ml_collections import ConfigDict
 
 from decoupled_gan.core import state
 from decoupled_gan.core.images import to_uint8
-from decoupled_gan.core.types import DIRECTIONS
+from decoupled_gan.core.types import DIRECTIONS, image_shape
 from decoupled_gan.data.sizes import shared
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers import extent
@@ -140,11 +141,15 @@ class AnySize:
       odd = 64 // multiple // 2 * 2 + 3  # halved once more it would not come out even
       shape = (odd * multiple, (odd + 2) * multiple)
       images = jax.ShapeDtypeStruct((1, *shape, channels), np.float32)
-      with contextlib.suppress(TypeError, ValueError):
+      with contextlib.suppress(TypeError, ValueError, FlaxError):  # networks that grow with the size
         made = jax.eval_shape(function, self._trained.variables, images).shape[1:3]
         if made[0] * shape[1] == made[1] * shape[0] and made[0] % shape[0] == 0:
           return multiple
-    raise UserError(f'method={run.config.method!r} translates images of one size only.')
+    height, width = image_shape(run.config)
+    raise UserError(
+      f'method={run.config.method!r} translates images of {height} x {width} px only: '
+      "leave --resize=keep (size='keep') out."
+    )
 
 
 def load(

@@ -1,0 +1,173 @@
+"""--mode=demo: a page on this machine where a run is tried, by gradio.
+
+A tab for each ability of the run. Pictures are read from their files by our decoder, so that
+orientation, transparency and 16 bits mean what they mean everywhere, and our sentences are what a
+mistake shows. Nothing is sent anywhere: no analytics, no fonts from other hosts, no public tunnel.
+"""
+
+import contextlib
+import functools
+import os
+import socket
+
+import numpy as np
+
+from decoupled_gan.errors import UserError
+
+OWN = 'as it is'
+LARGEST = '50mb'
+FONTS = {'font': ['system-ui', 'sans-serif'], 'font_mono': ['ui-monospace', 'monospace']}
+INSTALL = "pip install 'decoupled_gan[demo]' (in a clone: pip install -e '.[demo]')"
+
+
+def serve(model, host: str, port: int):
+  """Serves the page of a Model until it is interrupted; raises UserError if it cannot be."""
+  check_port(host, port)
+  page = build(model)
+  warm(model)  # compiling takes seconds, and the first visitor should not wait for it
+  print(f'{model!r}\nhttp://{host}:{port} (Ctrl-C ends it)', flush=True)
+  with contextlib.suppress(KeyboardInterrupt):
+    launch(page, host, port, prevent_thread_lock=False)
+
+
+def launch(page, host: str, port: int, **options):
+  """Starts the server of a page."""
+  gr = _gradio()
+  return page.launch(
+    server_name=host, server_port=port, share=False, quiet=True, max_file_size=LARGEST, footer_links=[],
+    show_error=True,
+    theme=gr.themes.Default(**FONTS), **options,
+  )  # fmt: skip
+
+
+def build(model):
+  """The page of a Model: gradio.Blocks with one tab for each of its abilities."""
+  gr = _gradio()
+  tabs = {'translate': _translate, 'edit': _edit, 'generate': _generate, 'reconstruct': _reconstruct}
+  able = [name for name in tabs if name in model.abilities]
+  if not able or model.config.vector_size:
+    raise UserError(f'{model!r} makes no images that could be shown.')
+  with gr.Blocks(title=f'{model.config.method}, step {model.step}', analytics_enabled=False) as page:
+    gr.Markdown(f'# {model.config.method}\n\nstep {model.step:,}, {model.config.image_size} px')
+    for name in able:
+      with gr.Tab(name):
+        tabs[name](gr, model)
+  return page
+
+
+def warm(model):
+  """Every ability once, on a black picture."""
+  black = np.zeros((8, 8, model.config.image_channels), np.uint8)
+  for direction in model.directions:
+    model.translate(black, direction)
+  if 'reconstruct' in model.abilities:
+    model.reconstruct(black)
+  if 'generate' in model.abilities:
+    model.generate(0)
+
+
+def check_port(host: str, port: int):
+  """Raises UserError for a port that is taken, or an address that is not this machine's."""
+  if not 0 < port < 65536:
+    raise UserError(f'--port={port}: ports are 1 to 65535.')
+  try:
+    with socket.socket() as probe:
+      probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+      probe.bind((host, port))
+  except OSError as error:
+    raise UserError(
+      f'--host={host} --port={port} cannot be listened at ({error.strerror or error}): name another, as '
+      f'in --port={port + 1 if port < 65535 else 7860}.'
+    ) from None
+
+
+def _gradio():
+  os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
+  os.environ.setdefault('HF_HUB_OFFLINE', '1')
+  try:
+    import gradio
+  except ImportError:
+    raise UserError(f'the demo needs gradio, which is not installed: {INSTALL}.') from None
+  return gradio
+
+
+def _told(gr, function):
+  """`function` with our errors as what the page shows."""
+
+  @functools.wraps(function)
+  def run(*inputs):
+    try:
+      return function(*inputs)
+    except UserError as error:
+      raise gr.Error(str(error)) from error
+
+  return run
+
+
+def _given(gr):
+  return gr.Image(type='filepath', label='picture', sources=['upload', 'clipboard'])
+
+
+def _path(file: str | None) -> str:
+  if not file:
+    raise UserError('choose a picture first.')
+  return file
+
+
+def _on_click(gr, word: str, function, inputs):
+  made = gr.Image(label='result', format='png', interactive=False)
+  gr.Button(word, variant='primary').click(
+    _told(gr, function), inputs, made, api_name=word, concurrency_limit=1
+  )
+
+
+def _translate(gr, model):
+  with gr.Row():
+    given = _given(gr)
+    direction = gr.Radio(list(model.directions), value=model.directions[0], label='direction')
+    sizes = [('of training', 'square'), ('its own', 'keep')]
+    size = gr.Radio(sizes, value='square', label='size')
+
+  def translate(file, direction, size):
+    return model.translate(_path(file), direction, size)
+
+  _on_click(gr, 'translate', translate, [given, direction, size])
+
+
+def _edit(gr, model):
+  with gr.Row():
+    given = _given(gr)
+    chosen = _values(gr, model, OWN)
+
+  def edit(file, *values):
+    named = dict(zip(model.attributes, values, strict=True))
+    return model.edit(_path(file), **{name: value for name, value in named.items() if value != OWN})
+
+  _on_click(gr, 'edit', edit, [given, *chosen])
+
+
+def _generate(gr, model):
+  with gr.Row():
+    seed = gr.Number(0, label='seed', precision=0, minimum=0)
+    truncation = gr.Slider(0, 1, 1, label='truncation')
+    chosen = _values(gr, model, 'by the seed') if model.config.attributes else []
+
+  def generate(seed, truncation, *values):
+    named = dict(zip(model.attributes, values, strict=True)) if values else {}
+    told = {name: value for name, value in named.items() if value != 'by the seed'}
+    return model.generate(int(seed), float(truncation), **told)
+
+  _on_click(gr, 'generate', generate, [seed, truncation, *chosen])
+
+
+def _reconstruct(gr, model):
+  given = _given(gr)
+  _on_click(gr, 'reconstruct', lambda file: model.reconstruct(_path(file)), [given])
+
+
+def _values(gr, model, first: str) -> list:
+  """A list to choose from for each attribute."""
+  return [
+    gr.Dropdown([first, *map(str, values)], value=first, label=name)
+    for name, values in model.attributes.items()
+  ]
