@@ -1,4 +1,4 @@
-"""The commands as a user types them: real processes, real files, NICE-GAN at its smallest."""
+"""The commands as a user types them: real processes, real files, CycleGAN at its smallest."""
 
 import json
 import os
@@ -12,25 +12,23 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from conftest import tiny_config
 from PIL import Image
 
+from configs import cyclegan
 from decoupled_gan.run import experiment
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent
-STEPS = 100
+STEPS = 50
 RECIPE = """
-import sys
-sys.path.insert(0, {tests!r})
-from conftest import tiny_config
+from configs import cyclegan
 
-def get_config(variant=''):
-  config = tiny_config(variant)
+def get_config(words=''):
+  config = cyclegan.get_config('tiny')
   config.num_steps = {steps}
-  config.checkpoint_every_steps = 20
-  config.sample_every_steps = 50
+  config.checkpoint_every_steps = 10
+  config.sample_every_steps = 25
   return config
 """
 
@@ -39,7 +37,7 @@ def get_config(variant=''):
 def home(tmp_path_factory):
   """A folder with a recipe, and one compilation cache for all processes."""
   folder = tmp_path_factory.mktemp('home')
-  recipe = RECIPE.format(tests=str(Path(__file__).parent), steps=STEPS)
+  recipe = RECIPE.format(steps=STEPS)
   (folder / 'tiny.py').write_text(recipe)
   return folder
 
@@ -92,7 +90,7 @@ def straight(home):
 
 
 def state_of(folder):
-  built = experiment.build(tiny_config())
+  built = experiment.build(cyclegan.get_config('tiny'))
   with Checkpoints(Workdir(folder).checkpoints, read_only=True) as checkpoints:
     return jax.tree.map(np.asarray, checkpoints.restore(built.abstract_state()))
 
@@ -100,13 +98,13 @@ def state_of(folder):
 def test_kill_and_terminate_and_resume_end_where_the_straight_run_does_bit_for_bit(home, straight):
   folder = home / 'interrupted'
   first = training(home, 'interrupted')
-  saved = folder / 'checkpoints' / '20' / 'commit_success.txt'
+  saved = folder / 'checkpoints' / '10' / 'commit_success.txt'
   wait_for(first, saved.exists)
   first.kill()  # SIGKILL: no goodbye
   assert finish(first)[0] == -signal.SIGKILL
 
   second = training(home, 'interrupted')
-  wait_for(second, lambda: any(row['step'] > 45 for row in rows(folder)))
+  wait_for(second, lambda: any(row['step'] > 22 for row in rows(folder)))
   second.terminate()
   code, out, err = finish(second)
   assert code == 0, err
@@ -121,13 +119,13 @@ def test_kill_and_terminate_and_resume_end_where_the_straight_run_does_bit_for_b
     assert image.read_bytes() == (folder / 'samples' / image.name).read_bytes()
 
 
-def test_sample_grids_have_six_columns_and_a_row_for_each_test_image(straight):
+def test_sample_grids_have_five_columns_and_a_row_for_each_test_image(straight):
   grid = Image.open(straight / 'samples' / f'{STEPS:08d}.png')
-  cell = 2 * 48 + 2  # 48 px are shown twice as large, so that the names fit
-  assert grid.size == (6 * cell, 18 + 4 * cell)
+  cell = 2 * 32 + 2  # 32 px are shown twice as large, so that the names fit
+  assert grid.size == (5 * cell, 18 + 4 * cell)
 
 
-@pytest.mark.parametrize('resize, size', [('square', (48, 48)), ('keep', (70, 51))])
+@pytest.mark.parametrize('resize, size', [('square', (32, 32)), ('keep', (70, 51))])
 def test_translate_keeps_names_and_takes_any_size(home, straight, tmp_path, resize, size):
   source = tmp_path / 'in'
   (source / 'sub').mkdir(parents=True)
@@ -149,7 +147,7 @@ def test_evaluate_scores_both_directions_beside_both_baselines(home, straight):
   assert code == 0, err
   written = [json.loads(x) for x in (straight / 'evaluations.jsonl').read_text().splitlines()]
   told = {(row['task'], row['images'], row['metric']) for row in written}
-  names = ('identity', 'mean and variance', 'nice')
+  names = ('identity', 'mean and variance', 'cyclegan')
   assert told == {
     (d, n, m) for d in ('a_to_b', 'b_to_a') for n in names for m in ('mae', 'psnr')
   }
@@ -191,12 +189,12 @@ def test_another_architecture_is_refused_by_name_and_leaves_the_run_alone(home, 
     home, f'--config={home}/tiny.py', f'--workdir={straight}', '--config.model.width=8',
   ))  # fmt: skip
   assert code == 2
-  assert 'model.width is 4 there and 8 here' in err
+  assert 'model.width is 2 there and 8 here' in err
   assert (straight / 'config.json').read_text() == before
 
 
 @pytest.mark.slow
-def test_routes_confirms_nice_gan_and_paints_the_table(home, straight):
+def test_routes_confirms_a_run_and_paints_the_table(home, straight):
   code, out, err = finish(command(home, '--mode=routes', f'--workdir={straight}'))
   assert code == 0, err
   assert 'no other group moved by one bit' in out

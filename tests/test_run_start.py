@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from configs import gan
 from decoupled_gan.errors import UserError
 from decoupled_gan.modes import train
 from decoupled_gan.run import experiment, inference
@@ -81,15 +82,17 @@ def test_what_cannot_be_begun_with_is_told(toy, first, fields, message):
     state_of(toy)
 
 
-def test_another_architecture_is_told_by_the_first_array_that_differs(tiny, tmp_path):
-  tiny.num_steps = 1
-  run = experiment.build(tiny)
+def test_another_architecture_is_told_by_the_first_array_that_differs(tmp_path):
+  config = gan.get_config('ring8,tiny')
+  run = experiment.build(config)
   workdir = Workdir(tmp_path / 'narrow')
   workdir.create()
-  workdir.save_config(tiny)
+  workdir.save_config(config)
   with Checkpoints(workdir.checkpoints) as checkpoints:
-    checkpoints.save(0, run.create_state(), tiny)
-  tiny.model.width = 6
-  tiny.start.workdir = str(workdir.path)
-  with pytest.raises(UserError, match=r'has another architecture: .* is \(64,\) there and \(96,\) here'):
-    state_of(tiny)
+    checkpoints.save(0, run.create_state(), config)
+  config.model.width *= 2
+  config.start.workdir = str(workdir.path)
+  width = config.model.width
+  told = rf'has another architecture: .* is \({width // 2},\) there and \({width},\) here'
+  with pytest.raises(UserError, match=told):
+    state_of(config)

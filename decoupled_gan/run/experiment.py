@@ -174,7 +174,7 @@ class Experiment:
       key,
       self.copies,
       self.parts,
-      initialiser(self.gan, self.phases),
+      initialiser(self.gan, self.phases, {}),
       self.memory,
     )
 
@@ -218,13 +218,16 @@ def _build(config: ConfigDict, devices, train: bool) -> Experiment:
   _check_events(config, method)
   members.check(config, mesh.size, any(config.events.values()))
   batch = jax.eval_shape(to_float, batch_shape(config, method.batch))
-  create = functools.partial(state.initial_variables, gan, initialise=initialiser(gan, phases))
+  offered = {}
+  create = functools.partial(
+    state.initial_variables, gan, initialise=initialiser(gan, phases, offered)
+  )
   variables = jax.eval_shape(create, batch, jax.random.key(0))
   divided = parts.parse(config.parts)
   groups = sorted(parts.split(variables['params'], divided))
-  offered = {}
   if train:
-    offered = {phase.name: _offered(gan, phase, variables, batch) for phase in phases}
+    if callable(gan):
+      _offer(gan, phases, variables, batch, offered)
     routing.check(phases, offered, groups, config.frozen)
   return Experiment(
     config=config,
@@ -240,37 +243,33 @@ def _build(config: ConfigDict, devices, train: bool) -> Experiment:
   )
 
 
-def initialiser(gan, phases) -> Callable | None:
+def initialiser(gan, phases, offered: dict) -> Callable | None:
   """What makes the parameters: the module's own call, or all that the table asks of the objectives.
 
-  By the latter exactly the networks exist that some row needs.
+  By the latter exactly the networks exist that some row needs, and `offered` is filled, see `_asked`.
   """
-  if callable(gan):
-    return None
-  distinct = {phase.name: phase for phase in phases}.values()
-  return lambda gan, batch: [phase.ask(gan, batch) for phase in distinct]
+  return None if callable(gan) else functools.partial(_asked, phases=phases, offered=offered)
 
 
-def _offered(gan, phase, variables, batch) -> dict[str, bool]:
-  """{loss that an objective offers: whether it is a thunk}, found by tracing it.
+def _asked(gan, batch, phases, offered: dict) -> list:
+  """What the table asks of each phase; `offered` is then {phase: {loss: whether it is a thunk}}."""
+  asked = []
+  for phase in {phase.name: phase for phase in phases}.values():
+    found = phase.objective(gan, batch)
+    offered[phase.name] = {loss: callable(value) for loss, value in found.items()}
+    asked.append(phase.choose(found))
+  return asked
 
-  What the table asks is traced too, so that what its losses need is known to be there.
-  """
-  found = {}
 
-  def look(gan, batch):
-    offered = phase.objective(gan, batch)
-    found.update({loss: callable(value) for loss, value in offered.items()})
-    return phase.choose(offered)
-
-  def run(variables, batch, key):
-    return gan.apply(
-      variables, batch, method=look, mutable=[name for name in variables if name != 'params'],
-      rngs={'noise': key, 'step': key},
-    )  # fmt: skip
-
-  jax.eval_shape(run, variables, batch, jax.random.key(0))
-  return found
+def _offer(gan, phases, variables, batch, offered: dict):
+  """Fills `offered` by tracing the phases of a module whose own call makes its parameters."""
+  jax.eval_shape(
+    lambda variables, batch, key: gan.apply(
+      variables, batch, phases, offered, method=_asked, rngs={'noise': key, 'step': key},
+      mutable=[name for name in variables if name != 'params'],
+    ),
+    variables, batch, jax.random.key(0),
+  )  # fmt: skip
 
 
 def _check_events(config: ConfigDict, method: Method):
