@@ -1,5 +1,6 @@
 """Shared by all tests: strict JAX, a cache of compiled programs, a budget of time, small configs."""
 
+import gc
 import os
 import time
 from importlib import metadata
@@ -23,6 +24,7 @@ from decoupled_gan import methods
 ROOT = Path(__file__).parent.parent
 BUDGET = 60  # CPU seconds of a test that is not `slow`, on a machine that others may use
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+gc.set_threshold(50_000, 20, 100)  # traces are millions of objects that live as long as the session
 # Compiling is what most tests cost: what was compiled once is kept between runs.
 jax.config.update('jax_compilation_cache_dir', str(ROOT / '.pytest_cache/xla'))
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)

@@ -27,7 +27,11 @@ CASES = {
 }
 
 
-@pytest.fixture(scope='module', params=CASES)
+SECOND = ('fastcut', 'ugatit_full')  # of a method whose other form is in the default suite
+PARAMETERS = [pytest.param(x, marks=pytest.mark.slow if x in SECOND else ()) for x in CASES]
+
+
+@pytest.fixture(scope='module', params=PARAMETERS)
 def official(request):
   return CASES[request.param]()
 
