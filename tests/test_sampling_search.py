@@ -267,3 +267,6 @@ def test_images_are_searched_once_and_again_only_by_other_flags(run, tmp_path, c
   ):
     with pytest.raises(UserError, match=message):
       project.project(workdir, photos, str(tmp_path), asked)
+  hole = tmp_path / '0.png'  # the result of 0.png would be written over it
+  with pytest.raises(UserError, match=r'is the input .*0\.png, which would be overwritten'):
+    project.project(workdir, photos, str(tmp_path), project.Asked(degrade=f'mask:{hole}'))
