@@ -269,9 +269,11 @@ def test_a_range_is_refused_where_nothing_reads_it():
     load('', Examples, 'fake', **{'data.range': (0, 4095)})
 
 
-@pytest.mark.parametrize(('kind', 'source'), [(Pair, 'fake'), (Aligned, 'terrain'), (Examples, 'digits')])
+@pytest.mark.parametrize(
+  ('kind', 'source'), [(Pair, 'fake'), (Aligned, 'terrain'), (Examples, 'digits')]
+)
 def test_a_path_is_refused_where_nothing_reads_it(tmp_path, kind, source):
-  with pytest.raises(UserError, match=f"data.path=.* is not read by data.source='{source}'.*folder"):
+  with pytest.raises(UserError, match=rf"data\.path=.* is not read by data\.source='{source}'.*folder"):
     load(tmp_path, kind, source)
 
 

@@ -223,11 +223,11 @@ def _check_apart(
       if place.is_dir() and paths.inside(folder, place):
         same = paths.inside(place, folder)
         raise UserError(
-          f'--output={output} is the folder of the inputs: its images would be overwritten. Name another '
-          'folder.'
+          f'--output={output} is the folder of the inputs: its images would be overwritten. Name '
+          'another folder.'
           if same
-          else f'--output={output} lies in the folder of the inputs: its images would be taken for inputs '
-          'the next time. Name a folder beside it.'
+          else f'--output={output} lies in the folder of the inputs: its images would be taken for '
+          'inputs the next time. Name a folder beside it.'
         )
     inputs = [path for path in images.paths if isinstance(path, Path)]
     for place in read[1:]:
