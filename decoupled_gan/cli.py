@@ -168,6 +168,7 @@ def translate():
   'draws images from seeds, or edits one by its attributes: as the run can',
   reads='workdir input output attributes seeds interpolate truncation noise checkpoint dtype sampler '
   'calibration percentile rate corrected layer steps shape_steps',
+  config='run',
   example='generate --workdir=runs/tiles --seeds=0-15',
 )
 def generate():
@@ -183,8 +184,9 @@ def generate():
     unread = set(sample.FLAGS_OF) - set(sample.flags_of(FLAGS.sampler))
     _refuse(f'this is the sampler {FLAGS.sampler}', *sorted(unread))
     asked = sample.Asked(FLAGS.sampler, **{name: FLAGS[name].value for name in sample.FLAGS_OF})
-    sample.sample(workdir, FLAGS.output, FLAGS.seeds, asked, _checkpoint())
+    sample.sample(workdir, FLAGS.output, FLAGS.seeds, asked, _checkpoint(), FLAGS.config)
     return
+  _refuse_fields('without --sampler no data are read')
   _refuse('without --sampler examples are drawn as they are', *OF_SAMPLERS)
   if methods.get(method).edit:
     _refuse(f'a run of {method} edits an image', 'seeds', 'interpolate', 'truncation', 'noise')
@@ -242,13 +244,14 @@ def project():
   'recover',
   'whether a generator remembers its training images: by recovering those and held-out ones',
   reads='workdir images degrade steps attributes checkpoint',
+  config='run',
   example='recover --workdir=runs/digits --images=50',
 )
 def recover():
   from decoupled_gan.modes import recover
 
   what = FLAGS.images, FLAGS.degrade, FLAGS.steps, FLAGS.attributes
-  recover.recover(_workdir(), *what, _checkpoint())
+  recover.recover(_workdir(), *what, _checkpoint(), FLAGS.config)
 
 
 @mode(
@@ -416,6 +419,12 @@ def _refuse(why: str, *names: str):
   given = [f'--{name}' for name in names if FLAGS[name].present]
   if given:
     raise UserError(f'{listing(given)}: {why}, which does not read that; leave it out.')
+
+
+def _refuse_fields(why: str):
+  """Raises UserError for fields of the config that a mode reads, but not here."""
+  if given := [word for word in sys.argv if word.startswith('--config.')]:
+    raise UserError(f"{listing(given)}: {why}, and the run's own config is taken; leave it out.")
 
 
 def _dtype() -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from decoupled_gan import recipe_files
 from decoupled_gan.cli import MODES, OURS
+from decoupled_gan.run.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,6 +48,21 @@ def test_help_alone_is_the_guide_and_the_version_is_the_packages():
 def test_every_flag_is_read_by_some_mode_and_every_mode_reads_flags_that_there_are():
   read = {flag for mode in MODES.values() for flag in mode.flags}
   assert read == OURS - {'mode', 'config'}
+
+
+def test_every_mode_that_reads_data_can_be_told_where_they_are_now():
+  folder = ROOT / 'decoupled_gan/modes'
+  reading = [path for path in folder.rglob('*.py') if 'data.load(' in path.read_text()]
+  names = {path.relative_to(folder).parts[0].removesuffix('.py') for path in reading}
+  assert names >= {'train', 'evaluate', 'recover', 'generate'}
+  assert all(MODES[name].config for name in names)
+
+
+def test_fields_are_refused_where_a_mode_reads_no_data_this_time(tmp_path):
+  Workdir(tmp_path).save_config(recipe_files.load('gan:tiny'))
+  code, _, err = typed('generate', f'--workdir={tmp_path}', '--config.data.path=photos')
+  assert code == 2
+  assert err.startswith('error: --config.data.path=photos: without --sampler no data are read')
 
 
 def test_recipes_lists_each_with_its_first_line():

@@ -269,6 +269,14 @@ def test_a_range_is_refused_where_nothing_reads_it():
     load('', Examples, 'fake', **{'data.range': (0, 4095)})
 
 
+@pytest.mark.parametrize(
+  ('kind', 'source'), [(Pair, 'fake'), (Aligned, 'terrain'), (Examples, 'digits')]
+)
+def test_a_path_is_refused_where_nothing_reads_it(tmp_path, kind, source):
+  with pytest.raises(UserError, match=rf"data\.path=.* is not read by data\.source='{source}'.*folder"):
+    load(tmp_path, kind, source)
+
+
 # Limits of libraries, damage, other formats.
 
 

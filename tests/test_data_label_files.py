@@ -182,7 +182,9 @@ def test_a_file_that_is_listed_twice_counts_once_unless_its_labels_differ(images
     ('file,glasses\nimgs/0.png,no,5,6\n', r'attributes\.csv, line 2: has 4 cells, its header has 2\.'),
     ('file,glasses\nimgs/0.png,maybe\n', r"line 2: glasses='maybe' is out of range"),
     ('file,glasses\nimgs/0.png,\n', r"line 2: glasses='' is out of range"),
-    ('file,glasses\n,no\n', r'names files that are not there: \.'),
+    ('file,glasses\n,no\n', r'attributes\.csv, line 2: names no file\.'),
+    ('file,glasses\n', r'attributes\.csv lists no images: each has a line'),
+    ('file,glasses\n\nimgs/99.png,no\n', r'names files that are not there: imgs/99\.png \(line 3\)\.'),
     (
       'file,glasses\nimgs\\99.png,no\n',
       r'not there \(their backslashes are read as slashes\): imgs\\99',

@@ -207,6 +207,19 @@ def test_the_mode_fills_a_folder_by_one_mask_or_one_each(opened, tmp_path, monke
     run('small.png', 'out3')
   with pytest.raises(UserError, match='neither an image nor a folder of images: white is the hole'):
     run('nothing.png', 'out4')
+  # masks are inputs too: none is overwritten, and no result becomes one
+  (tmp_path / 'link').mkdir()
+  (tmp_path / 'link' / 'a.png').symlink_to(tmp_path / 'hole.png')
+  Image.fromarray(hole).save(tmp_path / 'masks' / 'b.png')
+  before = {path: path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()}
+  for mask, out, told in [
+    ('masks', 'masks', 'is the folder of the inputs'),
+    ('masks', 'masks/out', 'lies in the folder of the inputs'),
+    ('hole.png', 'link', r'is the input .*hole\.png, which would be overwritten'),
+  ]:
+    with pytest.raises(UserError, match=told):
+      run(mask, out)
+  assert {path: path.read_bytes() for path in tmp_path.rglob('*') if path.is_file()} == before
 
 
 @pytest.mark.row(25)

@@ -128,6 +128,12 @@ def test_append_appends_where_the_store_itself_would_overwrite(folder):
   assert (folder / 'x.jsonl').read_text() == 'a\nb\n'
 
 
+@pytest.mark.parametrize('write', [paths.write, paths.append])
+def test_a_name_that_is_no_utf_8_is_written_as_it_is_printed(tmp_path, write):
+  write(tmp_path / 'page.html', 'photos: ' + os.fsdecode(b'donn\xe9es'))
+  assert (tmp_path / 'page.html').read_text() == r'photos: donn\udce9es'
+
+
 @pytest.mark.parametrize('name', ['photo.JPG', 'photo.png'])
 def test_images_are_written_in_the_format_of_their_ending(folder, name):
   pixels = np.full((8, 8, 3), 200, np.uint8)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from configs import gan
+from decoupled_gan import data
 from decoupled_gan.errors import UserError
 from decoupled_gan.modes import train
 from decoupled_gan.run import experiment, inference
@@ -50,6 +51,8 @@ def test_only_the_groups_that_are_asked_for_are_taken(toy, first):
   toy.start.groups = ('critic',)
   toy.seed = 5
   run, state = state_of(toy)
+  told = train.describe(run, state, data.load(toy), Workdir('x'), {})
+  assert f'\nstart     with networks of {first}\n' in told
   used = inference.load(Workdir(first)).variables['params']
   same(state.params['critic'], used['critic'])
   same(state.params['maker'], run.create_state().params['maker'])
@@ -73,6 +76,7 @@ def test_a_frozen_copy_of_another_run_is_there_to_be_read_and_stays(toy, first, 
     ({'start.workdir': 'nowhere'}, r'start.workdir=nowhere: --workdir=.*nowhere holds no run'),
     ({'start.groups': ('encoder',)}, r"start.groups: there is no group 'encoder'; there are critic"),
     ({'start.checkpoint': '99'}, r'has no checkpoint of step 99'),
+    ({'start.checkpoint': 'last'}, r"start.checkpoint='last' is unknown; there are <step> and best"),
   ],
 )
 def test_what_cannot_be_begun_with_is_told(toy, first, fields, message):

@@ -13,6 +13,7 @@ from configs import gan as recipe
 from configs import glead
 from decoupled_gan.errors import UserError
 from decoupled_gan.modes import project, recover, train
+from decoupled_gan.modes.generate import sample
 from decoupled_gan.run import experiment, inference
 from decoupled_gan.run.workdir import Workdir
 from decoupled_gan.sampling import (
@@ -230,7 +231,7 @@ def test_the_line_search_finds_the_bottom_of_a_narrow_valley_from_far():
 
 
 @pytest.mark.row(12)
-def test_recovery_reaches_the_generators_own_images_and_keeps_what_it_found(run, capsys):
+def test_recovery_reaches_the_generators_own_images_and_keeps_what_it_found(run, tmp_path, capsys):
   workdir = Workdir(run / 'run')
   before = inference.load(workdir).variables
   recover.recover(workdir, 8, 'pool:2', steps=20)
@@ -243,6 +244,18 @@ def test_recovery_reaches_the_generators_own_images_and_keeps_what_it_found(run,
   jax.tree.map(np.testing.assert_array_equal, before, after)
   with pytest.raises(UserError, match='at least 8 of each kind'):
     recover.recover(workdir, 3)
+  moved = workdir.load_config()
+  moved.data.source, moved.data.path = 'folder', 'elsewhere'
+  with pytest.raises(UserError, match=r"data\.path='elsewhere' is not a folder"):
+    recover.recover(workdir, 8, config=moved)
+  for i in range(8):
+    Image.new('L', (8, 8), i).save(tmp_path / f'{i}.png')
+  moved.data.path = str(tmp_path)
+  with pytest.raises(UserError, match='has no held-out examples, those of training stand in'):
+    recover.recover(workdir, 8, config=moved)
+  moved.data.path = 'elsewhere'
+  with pytest.raises(UserError, match=r"data\.path='elsewhere' is not a folder"):
+    sample.sample(workdir, '', '0', sample.Asked('rejection'), config=moved)
 
 
 @pytest.mark.row(82)
@@ -267,3 +280,6 @@ def test_images_are_searched_once_and_again_only_by_other_flags(run, tmp_path, c
   ):
     with pytest.raises(UserError, match=message):
       project.project(workdir, photos, str(tmp_path), asked)
+  hole = tmp_path / '0.png'  # the result of 0.png would be written over it
+  with pytest.raises(UserError, match=r'is the input .*0\.png, which would be overwritten'):
+    project.project(workdir, photos, str(tmp_path), project.Asked(degrade=f'mask:{hole}'))

@@ -73,8 +73,8 @@ LABELLED: Mapping[str, str] = {
   'circle': 'classes:load_circle',
 }
 """Word -> 'module below sources:function'."""
-WITH_RANGE = ('folder', 'utkface', 'tfds')
-"""Sources that read files whose values may have another range than their format, see data.range."""
+WITH_FILES = ('folder', 'utkface', 'tfds')
+"""Sources that read files: from data.path, whose values may have a range of their own, data.range."""
 
 
 def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
@@ -98,11 +98,8 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     raise UserError(f'data.direction={config.data.direction!r} is unknown; there are a_to_b and b_to_a.')
   if config.data.fit not in FITS:
     raise UserError(f'data.fit={config.data.fit!r} is unknown; there are {listing(FITS)}.')
-  if config.data.range and word not in WITH_RANGE:
-    raise UserError(
-      f'data.range={tuple(config.data.range)}: data.source={source!r} makes its own pictures, of 8 '
-      f'bits; a range is for files ({listing(WITH_RANGE)}).'
-    )
+  if word not in WITH_FILES:
+    _check_no_files(config)
   module, _, function = sources[word].partition(':')
   dataset = getattr(importlib.import_module(f'{__name__}.sources.{module}'), function)(config)
   if config.data.held_out:
@@ -122,6 +119,21 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
   if config.data.center_crop:
     dataset = cropped(dataset, image_shape(config))
   return mirrored(dataset) if config.data.mirror else dataset
+
+
+def _check_no_files(config: ConfigDict):
+  """Raises UserError where fields about files are set, and the source reads none."""
+  source, path, values = config.data.source, config.data.path, tuple(config.data.range)
+  if path:
+    raise UserError(
+      f'data.path={path!r} is not read by data.source={source!r}, which makes its own examples: say '
+      'data.source=folder for your own images (--config.data.source=folder), or leave data.path out.'
+    )
+  if values:
+    raise UserError(
+      f'data.range={values}: data.source={source!r} makes its own pictures, of 8 bits; a range is for '
+      f'files ({listing(WITH_FILES)}).'
+    )
 
 
 def _check_shape(dataset: Dataset, config: ConfigDict):

@@ -133,10 +133,14 @@ def _labels(path, root, entries, attributes: Attributes) -> Labels:
   """What all kinds of files have in common: paths that are found, each once."""
   known: dict[str, tuple] = {}
   missing, again = [], 0
+  if not entries:
+    raise UserError(f'{path} lists no images: each has a line, with its file and its labels.')
   for place, spelled, values, split in entries:
+    if not spelled.strip():
+      raise UserError(f'{path}, {place}: names no file.')
     name = located(spelled.strip(), root)
-    if not spelled.strip() or not (root / name).is_file():
-      missing.append(spelled)
+    if not (root / name).is_file():
+      missing.append((spelled, place))
       continue
     earlier = known.setdefault(name, (place, values, split))
     if earlier[0] != place:
@@ -144,8 +148,9 @@ def _labels(path, root, entries, attributes: Attributes) -> Labels:
       if earlier[1:] != (values, split):
         raise UserError(f'{path} has {name} twice with different labels: {earlier[0]} and {place}.')
   if missing:
-    hint = ' (their backslashes are read as slashes)' if any('\\' in x for x in missing) else ''
-    raise UserError(f'{path} names files that are not there{hint}: {listing(missing)}.')
+    hint = ' (their backslashes are read as slashes)' if any('\\' in x for x, _ in missing) else ''
+    named = listing([f'{spelled} ({place})' for spelled, place in missing])
+    raise UserError(f'{path} names files that are not there{hint}: {named}.')
   notes = (f'{path.name} names {again} files again: each counts once',) if again else ()
   return Labels(
     tuple(known),

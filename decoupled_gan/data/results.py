@@ -40,7 +40,9 @@ def input_images(source: str, config) -> FileImages:
   return images
 
 
-def destinations(images: FileImages, source: str, output: str, form: str, config) -> list[Path]:
+def destinations(
+  images: FileImages, source: str, output: str, form: str, config, *others: str
+) -> list[Path]:
   """The file that each image's result goes to; the folder is made.
 
   Args:
@@ -48,6 +50,7 @@ def destinations(images: FileImages, source: str, output: str, form: str, config
     output: a folder; or a file, by its ending, of one image.
     form: one of FORMATS, or '' for the inputs' own.
     config: of the run, whose data are not to be written into.
+    others: what else is read, such as masks, files or folders: inputs too.
 
   Raises:
     UserError: a result would lie among the inputs or the run's data, over an input, or over another
@@ -69,8 +72,8 @@ def destinations(images: FileImages, source: str, output: str, form: str, config
       raise UserError(f'--output={output} and --format={form} name two formats: leave one out.')
   else:
     folder, found = target, [target / _renamed(name, form) for name in images.names]
-  single = paths.local(source, '--input').is_file()
-  _check_apart(images, folder, found, output, single)
+  read = [paths.local(place, '--input') for place in (source, *others)]
+  _check_apart(images, folder, found, output, read)
   check_not_data(folder, config, f'--output={output}')
   make_folder(folder, output)
   return found
@@ -207,19 +210,29 @@ def _renamed(name: str, form: str) -> PurePosixPath:
   return path.with_name(f'{path.stem}{ending}')
 
 
-def _check_apart(images: FileImages, folder: Path, files: Sequence[Path], output: str, single: bool):
-  """Raises UserError where a result would destroy or become an input, or two have one name."""
-  if isinstance(images.root, Path) and not paths.is_remote(folder):
-    if not single and paths.inside(folder, images.root):
-      same = paths.inside(images.root, folder)
-      raise UserError(
-        f'--output={output} is the folder of the inputs: its images would be overwritten. Name another '
-        'folder.'
-        if same
-        else f'--output={output} lies in the folder of the inputs: its images would be taken for inputs '
-        'the next time. Name a folder beside it.'
-      )
-    own = {_number(path): path for path in images.paths}
+def _check_apart(
+  images: FileImages, folder: Path, files: Sequence[Path], output: str, read: Sequence[Path]
+):
+  """Raises UserError where a result would destroy or become an input, or two have one name.
+
+  Args:
+    read: files and folders: what `images` are of, and what else is read.
+  """
+  if not paths.is_remote(folder):
+    for place in read:
+      if place.is_dir() and paths.inside(folder, place):
+        same = paths.inside(place, folder)
+        raise UserError(
+          f'--output={output} is the folder of the inputs: its images would be overwritten. Name '
+          'another folder.'
+          if same
+          else f'--output={output} lies in the folder of the inputs: its images would be taken for '
+          'inputs the next time. Name a folder beside it.'
+        )
+    inputs = [path for path in images.paths if isinstance(path, Path)]
+    for place in read[1:]:
+      inputs += FileImages.below(place).paths if place.is_dir() else [place]
+    own = {_number(path): path for path in inputs}
     for file in files:
       if file.exists() and _number(file) in own:
         raise UserError(

@@ -135,7 +135,7 @@ def telling(path: str | Path) -> Iterator[None]:
 
 def write(path: Path, content: bytes | str):
   """Writes a file, with the folders above it; raises RunError if it cannot be."""
-  content = content.encode() if isinstance(content, str) else content
+  content = _encoded(content) if isinstance(content, str) else content
   with telling(path):
     if is_remote(path):
       path.write_bytes(content)
@@ -148,6 +148,11 @@ def write(path: Path, content: bytes | str):
       temporary.replace(path)
     finally:
       temporary.unlink(missing_ok=True)
+
+
+def _encoded(text: str) -> bytes:
+  """UTF-8; of names of files that are none, as the terminal shows them (machine/streams.py)."""
+  return text.encode(errors='backslashreplace')
 
 
 def append(path: Path, text: str):
@@ -165,7 +170,7 @@ def append(path: Path, text: str):
         fcntl.flock(file, fcntl.LOCK_EX)
       before = os.fstat(file.fileno()).st_size
       try:
-        content = memoryview(text.encode())
+        content = memoryview(_encoded(text))
         while content:
           content = content[file.write(content) :]
       except BaseException:

@@ -45,12 +45,7 @@ def evaluate_run(
     own: the workdir of the classifier that is the feature network `own`; '' for the config's.
     dtype: what its networks compute in.
   """
-  changes = {} if config is None else workdir.changes(config)
-  if 'compute_dtype' in changes:
-    raise UserError('evaluate computes in float32; --dtype=bfloat16 asks for something else.')
-  run = inference.open_run(workdir, config, dtype=dtype)
-  for field, (old, new) in changes.items():
-    print(f'changed   {field}: {old!r} -> {new!r}')
+  run = inference.open_changed(workdir, config, dtype)
   config = run.config
   config.evaluation.own = own or config.evaluation.own
   chosen = protocols.get(protocol or config.evaluation['protocol'])

@@ -38,7 +38,7 @@ def inpaint(
   run.require('complete')
   images = input_images(source, run.config)
   masks = masks_for(mask, images)
-  files = results.destinations(images, source, output, form, run.config)
+  files = results.destinations(images, source, output, form, run.config, mask)
   check_sizes(images, masks)
   trained = inference.restore(run, workdir, step)
   fill = trained.compiled(run.method.complete)

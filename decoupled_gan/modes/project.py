@@ -64,7 +64,8 @@ def project(
     raise UserError(f'{workdir.path} makes points, and --mode=project looks for images.')
   phi = degradations.parse(asked.degrade, image_shape(config))
   found = results.input_images(source, config)
-  files = results.destinations(found, source, output, form, config)
+  others = degradations.read_by(asked.degrade)
+  files = results.destinations(found, source, output, form, config, *others)
   trained = inference.restore(run, workdir, step)
   seeker = seeker_of(trained, asked, phi)
   images = Changed(found, center_crop) if config.data.center_crop else found

@@ -5,6 +5,7 @@ from collections import OrderedDict
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 from rich.progress import track
 
 from decoupled_gan import data
@@ -25,15 +26,16 @@ LEAST = 8  # examples of each kind, for a test of their laws
 
 def recover(
   workdir: Workdir, count: int, degrade: str = '', steps: int = 0, attributes: str = '',
-  step: int | str | None = None,
+  step: int | str | None = None, config: ConfigDict | None = None,
 ) -> recovery.Verdict:  # fmt: skip
   """Prints and keeps, in recovery.json, what errors of training, held-out and drawn examples say.
 
   Args:
     count: of each kind, evenly spread over the set.
     steps: of L-BFGS.
+    config: as of evaluate_run.
   """
-  run = inference.open_run(workdir)
+  run = inference.open_changed(workdir, config)
   run.require('draw')
   config = run.config
   if count < LEAST:
@@ -43,9 +45,14 @@ def recover(
   phi = degradations.parse(degrade, image_shape(config))
   row = labels_of(run, attributes)
   dataset = data.load(config, run.method.batch)
-  trained = inference.restore(run, workdir, step)
   examples = {name: _some(split.x, count, config) for name, split in
               (('train', dataset.train), ('test', dataset.test))}  # fmt: skip
+  if np.array_equal(examples['train'], examples['test']):
+    raise UserError(
+      f'{dataset.name} has no held-out examples, those of training stand in: give it a folder test/ '
+      'that was not trained on.'
+    )
+  trained = inference.restore(run, workdir, step)
   examples['drawn'] = _drawn(trained, count, row)
   found, errors = {}, {}
   function = trained.compiled(_searcher(run, phi, row, steps or recovery.STEPS))

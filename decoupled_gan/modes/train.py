@@ -219,12 +219,13 @@ def _evaluator(run, dataset, workdir: Workdir):
 def describe(run, current, dataset, workdir: Workdir, changes: Mapping) -> str:
   """The truth about a run, printed before it starts."""
   devices, steps = jax.devices(), members.steps_done(current)
+  begins = f'with networks of {run.config.start.workdir}' if run.config.start.workdir else 'from nothing'
   lines = [
     f'workdir   {workdir.path}',
     f'devices   {len(devices)} x {devices[0].device_kind} ({jax.default_backend()}), '
     f'{jax.process_count()} process(es)',
     f'data      {dataset.describe()}',
-    f'start     {f"step {steps}" if steps else "from nothing"}',
+    f'start     {f"step {steps}" if steps else begins}',
     *(f'changed   {name}: {old!r} -> {new!r}' for name, (old, new) in changes.items()),
     *(f'group     {group}: {count:,} parameters' for group, count in _counts(run, current).items()),
     '',

@@ -299,6 +299,8 @@ def _validate(config: ConfigDict):
     )
   if config.image_channels not in (1, 3):
     raise UserError(f'image_channels={config.image_channels}: there are 1 (grey) and 3 (colour).')
+  if (step := config.start.checkpoint) not in ('', 'best') and not step.isdecimal():
+    raise UserError(f'start.checkpoint={step!r} is unknown; there are <step> and best.')
   if config.compute_dtype not in ('float32', 'bfloat16'):
     raise UserError(
       f'compute_dtype={config.compute_dtype!r} is unknown; there are float32 and bfloat16.'

@@ -176,6 +176,25 @@ def open_run(
   return experiment.build(config, devices, train=False)
 
 
+def open_changed(
+  workdir: Workdir, config: ConfigDict | None, dtype: str = 'float32'
+) -> experiment.Experiment:
+  """`open_run` by `config`, the run's with fields changed for this time, which are told; None: as saved.
+
+  For what reads a run's data, which may have moved since it was trained.
+  """
+  changes = {} if config is None else workdir.changes(config)
+  if 'compute_dtype' in changes:
+    raise UserError(
+      'compute_dtype is of training: a run is used in float32, or, where a mode takes it, in what '
+      '--dtype=bfloat16 says.'
+    )
+  run = open_run(workdir, config, dtype=dtype)
+  for field, (old, new) in changes.items():
+    print(f'changed   {field}: {old!r} -> {new!r}')
+  return run
+
+
 def restore(run: experiment.Experiment, workdir: Workdir, step: int | str | None) -> Trained:
   """`run` with the networks of a checkpoint; `step` as in `load`."""
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:

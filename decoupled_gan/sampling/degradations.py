@@ -79,6 +79,12 @@ def parse(text: str, size: tuple[int, int]) -> Callable[[Array], Array]:
   raise UserError(f'--degrade={text} is unknown; there are {KINDS}.')
 
 
+def read_by(text: str) -> list[str]:
+  """The files that --degrade names."""
+  kind, _, rest = text.partition(':')
+  return [rest] if kind == 'mask' else []
+
+
 def _read_mask(path: str, size: tuple[int, int]) -> np.ndarray:
   try:
     with Image.open(paths.local(path, '--degrade')) as picture:

@@ -24,6 +24,7 @@ from decoupled_gan.errors import UserError
 from decoupled_gan.evaluation.metrics.registry import FEATURES, Estimate, metric, subsampled, within
 
 BLOCK = 2048  # rows of a matrix of distances at a time
+ROUNDING = 1e-12  # of a sum, by the size of its terms: less is 0
 
 
 @metric(FEATURES, 'lower', 'inception')
@@ -151,7 +152,7 @@ def frechet_distance(x: np.ndarray, y: np.ndarray, ddof: int = 1) -> float:
   """Of the normal distributions with the means and covariances of [N, D] and [M, D].
 
   The trace of the root of the covariances' product is the sum of the singular values of the product
-  of their factors: exact for any N, where roots of singular matrices are not.
+  of their factors: exact for any N, where roots of singular matrices are not. Of equal sets it is 0.
   """
   factors = []
   for z in (x, y):
@@ -160,7 +161,9 @@ def frechet_distance(x: np.ndarray, y: np.ndarray, ddof: int = 1) -> float:
   a, b = factors
   root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
   apart = np.square(x.mean(0) - y.mean(0)).sum()
-  return float(apart + np.square(a).sum() + np.square(b).sum() - 2 * root)
+  terms = np.array([apart, np.square(a).sum(), np.square(b).sum(), -2 * root])
+  found = float(terms.sum())
+  return found if abs(found) > ROUNDING * np.abs(terms).sum() else 0.0
 
 
 def share_within(x: np.ndarray, y: np.ndarray, k: int, strict: bool = False) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 from rich.progress import track
 
 from decoupled_gan import data
@@ -77,15 +78,23 @@ def flags_of(sampler: str) -> tuple[str, ...]:
   return SAMPLERS[sampler]
 
 
-def sample(workdir: Workdir, output: str, seeds: str, asked: Asked, step: int | str | None = None):
+def sample(
+  workdir: Workdir,
+  output: str,
+  seeds: str,
+  asked: Asked,
+  step: int | str | None = None,
+  config: ConfigDict | None = None,
+):
   """Writes seed0000.png, ...; of points, <sampler>.npy; and a picture of all of them in the workdir.
 
   Args:
     output: the folder; <workdir>/generated if ''.
     seeds: such as '0-15' or '0,5,9'.
+    config: as of evaluate_run.
   """
   flags_of(asked.sampler)
-  run = inference.open_run(workdir)
+  run = inference.open_changed(workdir, config)
   run.require('draw')
   if asked.sampler != 'truncation':
     run.require('judge')
