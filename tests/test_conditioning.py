@@ -360,6 +360,25 @@ def test_a_table_without_an_adversarial_row_has_no_head_for_one():
   assert set(params['discriminator']) == {'backbone'}
 
 
+@pytest.mark.row(53)
+@pytest.mark.parametrize(
+  ('words', 'steps', 'every', 'weights'),
+  [
+    ('', 200_000, 4, (1, -1)),  # 400 and 200 epochs of 500 updates: launch_cifar10_ema_ssgan*.sh
+    ('plus', 100_000, 2, (1, -1)),
+    ('ss', 100_000, 2, (0.2,)),
+    ('ms', 100_000, 2, (0.2, -0.2)),
+    ('line1,ms', 5000, 2, (0.2, -0.2)),
+  ],
+)
+def test_lengths_and_weights_of_self_supervision_are_the_official_scripts(words, steps, every, weights):
+  config = ssgan_la.get_config(words)
+  rows = config.routes.generate
+  names = [name for name in ('classify', 'classify_fake') if name in rows]
+  assert (config.num_steps, config.every.generate) == (steps, every)
+  assert tuple(rows[name].generator for name in names) == weights
+
+
 @pytest.mark.row(1)
 def test_am_score_is_the_official_one_and_is_the_entropy_where_shares_agree():
   fake, shares = METRICS['am_preds'], METRICS['am_ref'].mean(0)
