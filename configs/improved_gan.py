@@ -30,7 +30,6 @@ def get_config(words=''):
   config.routes.generate = {'feature_matching': {'generator': 1.0}}
   config.model.backbone = 'improved'
   config.model.width = 250
-  config.model.noise = (0.6, 0.5)  # at the input of the discriminator, and before its other layers
   config.model.norm_generator = 'batch'
   config.model.z_dim = 100
   config.model.prior = 'uniform'

@@ -33,7 +33,7 @@ def r2(config):
 def both(config):
   """On both, with relativistic pairing: R3GAN's loss."""
   config.losses.adversarial = 'relativistic'
-  config.routes.discriminate.r2 = config.routes.discriminate.r1
+  config.routes.discriminate.r2 = config.routes.discriminate.r1.copy_and_resolve_references()
 
 
 def toy(config):

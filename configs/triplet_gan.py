@@ -34,7 +34,6 @@ def get_config(words=''):
   }  # fmt: skip
   config.routes.generate = {'output_matching': {'generator': 1.0}}
   config.model.outputs = 16
-  config.model.noise = (0.6, 0.5)  # 0.3 of images in [0, 1]
   config.batch_size = 300
   config.num_steps = 2000  # 10 epochs of MNIST
   config.optimizer.learning_rate = 3e-4

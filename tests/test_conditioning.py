@@ -277,6 +277,9 @@ def test_what_cannot_be_turned_says_so():
       turn(x)
 
 
+LEARNED = ConfigDict({'discriminator': 1.0})
+
+
 @pytest.mark.parametrize(
   ('words', 'fields', 'message'),
   [
@@ -285,6 +288,9 @@ def test_what_cannot_be_turned_says_so():
     ('ac,tiny', {'attributes': {}}, 'name some of the data in config.attributes'),
     ('ac,tiny', {'losses.classify': 'prototypical'}, 'no classes of its own'),
     ('ac,tiny', {'model.head': 'none'}, "model.head='none' has no output"),
+    ('am,tiny', {'routes.discriminate.lecam': LEARNED}, "model.head='none' has no output"),
+    ('am,tiny', {'routes.discriminate.consistency': LEARNED}, "model.head='none' has no output"),
+    ('am,tiny', {'routes.regularise.r1': LEARNED}, 'or says nothing of them: choose another model.head'),
     ('multi_discriminator,tiny', {'attributes': {}}, 'needs labels'),
   ],
 )

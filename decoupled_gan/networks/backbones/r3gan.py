@@ -32,7 +32,13 @@ from decoupled_gan.layers.conv import SameConv
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
 from decoupled_gan.layers.resample import downsample, upsample
-from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, square_size
+from decoupled_gan.networks.backbones.staged import (
+  Links,
+  Staged,
+  check_bare,
+  condition_of,
+  square_size,
+)
 from decoupled_gan.networks.heads import Last
 
 START = 4  # px
@@ -230,6 +236,7 @@ def discriminator(config: ConfigDict) -> nn.Module:
 
 def _shape(config: ConfigDict) -> tuple[tuple[int, ...], ...]:
   """(widths, groups, blocks); raises UserError where they do not fit the size or each other."""
+  check_bare(config, 'r3gan', 'generator', 'discriminator')
   size, model = square_size(config, 'r3gan', START), config.model
   stages = int(math.log2(size // START)) + 1
   shape = tuple(tuple(model[field]) for field in ('widths', 'groups', 'blocks'))
@@ -243,7 +250,4 @@ def _shape(config: ConfigDict) -> tuple[tuple[int, ...], ...]:
       raise UserError(
         f'model.groups: {groups} groups do not divide the 2 x {width} channels inside a block.'
       )
-  for field in ('norm_generator', 'norm_discriminator'):
-    if model[field] != 'none':
-      raise UserError(f"model.{field}={model[field]!r}: r3gan has no norm; there is 'none'.")
   return shape
