@@ -6,9 +6,9 @@ A stage for each size from 4 px on, of `widths` channels and `blocks` residual b
 block have the gain sqrt(2 / 1.04) L^(-1/4), L blocks in all, and the last is 0: at the start each block
 is the identity.
 
-  generator      a learned 4 x 4 basis times a linear map of z; sizes are doubled by the filter [1, 3, 3,
-  1]
-                 behind a 1 x 1 convolution, if widths differ; 1 x 1 to the image, without tanh
+  generator      a learned 4 x 4 basis times a linear map of z; sizes are doubled by the filter
+                 [1, 3, 3, 1] behind a 1 x 1 convolution, if widths differ; 1 x 1 to the image, without
+                 tanh
   discriminator  the reverse; a depthwise 4 x 4 convolution makes the features, and the head is linear
 
 Of a conditional one, an embedding of the labels is behind z, and the head is `bilinear`. Source:
