@@ -395,7 +395,8 @@ def defines(path: Path) -> set[str]:
       found.add(node.name)
     if isinstance(node, ast.Assign | ast.AnnAssign):
       targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-      found |= {target.id for target in targets if isinstance(target, ast.Name)}
+      names = [x for target in targets for x in ast.walk(target) if isinstance(x, ast.Name)]
+      found |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
       if isinstance(node.value, ast.Dict):
         found |= {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
   return found
