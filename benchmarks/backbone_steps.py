@@ -5,30 +5,25 @@
 
 A step is an update of each player, float32, batch 64 (SNGAN's generator: 128). The PyTorch side is
 retyped from the architectures' facts (resnet.py and r3gan.py of networks/backbones tell them), with
-torch.nn.utils.spectral_norm, and is checked to have as many parameters. Each side has a process of its
-own on all cores; they take turns, a step each, so that a machine whose speed drifts is fair to both.
-Prints both medians, the median ratio of the turns with the least and the largest, and the seconds that
-our compilation takes.
+torch.nn.utils.spectral_norm, and is checked to have as many parameters. The two take turns (turns.py).
 """
 
-import argparse
 import copy
-import json
-import multiprocessing
 import os
-import statistics
 import sys
-import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without installation
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
+
+import turns  # noqa: E402
 
 SIZE, Z = 32, {'sngan': 128, 'r3gan': 64}
 GROUP = 16  # channels of R3GAN's groups, inside a block
 
 
 def ours(options):
-  """(step(), parameters) of this project; the first call of step compiles."""
+  """(step(), facts) of this project; the first call of step compiles."""
   import jax
   import numpy as np
 
@@ -56,18 +51,19 @@ def ours(options):
     held['state'], losses = train_step(held['state'], batch, routing.active(run.phases, 0))
     jax.block_until_ready((losses, held['state'].params))
 
-  return step, parameters
+  return step, lambda: {'parameters': parameters}
 
 
 def theirs(options):
-  """(step(), parameters) of the same in eager PyTorch."""
+  """(step(), facts) of the same in eager PyTorch."""
   import torch
 
-  torch.set_num_threads(os.cpu_count())
+  torch.set_num_threads(len(os.sched_getaffinity(0)))
   make = {'sngan': torch_sngan, 'r3gan': torch_r3gan}[options.network]
   generator, discriminator, step = make(options)
   players = {'generator': generator, 'discriminator': discriminator}
-  return step, {name: sum(p.numel() for p in x.parameters()) for name, x in players.items()}
+  counts = {name: sum(p.numel() for p in x.parameters()) for name, x in players.items()}
+  return step, lambda: {'parameters': counts}
 
 
 def torch_sngan(options):
@@ -237,65 +233,18 @@ def torch_r3gan(options):
   return generator, discriminator, step
 
 
-def serve(make, options, pipe):
-  """A worker: tells its parameters, then answers each order with the seconds of a step."""
-  os.environ['JAX_PLATFORMS'] = 'cpu'
-  step, parameters = make(options)
-  pipe.send(parameters)
-  while pipe.recv() == 'step':
-    start = time.perf_counter()
-    step()
-    pipe.send(time.perf_counter() - start)
-
-
-def measure(options) -> dict:
-  """All figures."""
-  context, pipes = multiprocessing.get_context('spawn'), {}
-  for name, make in (('ours', ours), ('theirs', theirs)):
-    pipes[name], other = context.Pipe()
-    context.Process(target=serve, args=(make, options, other), daemon=True).start()
-    other.close()  # so that a worker's end is seen here
-  parameters = {name: pipe.recv() for name, pipe in pipes.items()}
-  if parameters['ours'] != parameters['theirs']:
-    raise SystemExit(f'not the same networks: {parameters}')
-
-  def ask(name):
-    pipes[name].send('step')
-    return pipes[name].recv()
-
-  first = {name: ask(name) for name in pipes}
-  seconds = {name: [] for name in pipes}
-  for _ in range(options.turns):
-    for name in pipes:
-      seconds[name].append(ask(name))
-  for pipe in pipes.values():
-    pipe.send('leave')
-  medians = {name: statistics.median(values) for name, values in seconds.items()}
-  ratios = [a / b for a, b in zip(seconds['ours'], seconds['theirs'], strict=True)]
-  return {
-    'parameters': parameters['ours'],
-    'ours_seconds': medians['ours'],
-    'theirs_seconds': medians['theirs'],
-    'ratio': statistics.median(ratios),
-    'ratio_least': min(ratios),
-    'ratio_largest': max(ratios),
-    'compile_seconds': first['ours'] - medians['ours'],
-  }
-
-
 def main():
-  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser = turns.parser(__doc__.splitlines()[0])
+  parser.set_defaults(batch_size=64, steps=5)
   parser.add_argument('--network', choices=Z, default='sngan')
   parser.add_argument('--width', type=int, default=256, help='of the generator')
-  parser.add_argument('--batch_size', type=int, default=64)
-  parser.add_argument('--turns', type=int, default=5)
-  parser.add_argument('--json', default='', help='a file for the figures')
   options = parser.parse_args()
-  result = measure(options)
-  for name, value in result.items():
-    print(f'{name:16} {value if isinstance(value, dict) else round(value, 3)}')
-  if options.json:
-    Path(options.json).write_text(json.dumps(result, indent=2) + '\n')
+  found = turns.measure({'ours': ours, 'theirs': theirs}, options)
+  parameters = {name: figures['parameters'] for name, figures in found.items()}
+  if parameters['ours'] != parameters['theirs']:
+    raise SystemExit(f'not the same networks: {parameters}')
+  compared = turns.compared(found, 'ours', 'theirs')
+  turns.told({'parameters': parameters['ours'], **compared}, options.json)
 
 
 if __name__ == '__main__':

@@ -66,7 +66,7 @@ SPREADS = {
   'ac': ('acgan:overlapping3', {}),
   'am': ('am_gan:overlapping3', {}),
   'tac': ('tac_gan:overlapping3', {}),
-  'adc': ('adc_gan:overlapping3', {'optimizer.b1': 0.5}),
+  'adc': ('adc_gan:overlapping3', {'optimizer.b1': 0.5}),  # as all here; the recipe's is 0
   'ac4': ('acgan:overlapping3', weighted(4.0)),
 }
 
@@ -90,7 +90,10 @@ def spread(seeds: int, only):
 TURNS = {
   'none': ('gan:line1', {}),
   'ss': ('ssgan_la:line1,ss', {'routes.generate.classify.generator': 1.0}),
-  'ms': ('ssgan_la:line1,ms', {}),
+  'ms': (
+    'ssgan_la:line1,ms',
+    {'routes.generate.classify.generator': 1.0, 'routes.generate.classify_fake.generator': -1.0},
+  ),
   'la': ('ssgan_la:line1', {'losses.classify': 'cross_entropy'}),
 }
 
@@ -98,8 +101,8 @@ TURNS = {
 def turns(seeds: int, only):
   """N(0, 1), shifted by 0, 2, 4, 6: standard deviation of what is generated, and W1 (official toy).
 
-  Tanh networks of 10 units; 128 examples a batch; 8,000 updates of D, every tenth one of G too (there
-  every twentieth of 20,000).
+  All weights are 1, as there. Tanh networks of 10 units; 128 examples a batch; 8,000 updates of D, every
+  tenth one of G too (there every twentieth of 20,000).
   """
   print('transforms   seed   standard deviation (data: 1)   W1')
   common = {

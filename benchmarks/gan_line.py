@@ -3,7 +3,7 @@
   python benchmarks/gan_line.py equilibrium     # GAN, row 95: D = 1/2 and a loss of 2 log 2
   python benchmarks/gan_line.py average         # R1 and R2: moments of the averaged generator
   python benchmarks/gan_line.py gap             # WGAN and WGAN-GP, rows 5 and 98: a frozen generator
-  python benchmarks/gan_line.py gap             # WGAN and WGAN-GP, rows 5 and 98: frozen generators
+  python benchmarks/gan_line.py transport       # Adversarial Flow Models, row 105: the monotone map
 
 Each trains recipes on points, three seeds at once, in a minute or two on a laptop.
 """

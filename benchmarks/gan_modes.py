@@ -1,14 +1,16 @@
 """How many modes a generator finds, by loss and penalty: 25 Gaussians or a ring of 8, several seeds.
 
-  python benchmarks/gan_modes.py                                       # the grid: docs/gan_modes.png
-  python benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100 --figure=
+  python benchmarks/gan_modes.py                                       # the grid
+  python benchmarks/gan_modes.py --figure=docs/gan_modes.png           # and the picture of docs/gan.md
+  python benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100
   python benchmarks/gan_modes.py --study=tempering --data=ring8 --steps=1500 --batch=100 --every=100
 
 Each setting is a recipe with its words for points: the same networks (64 units, 3 layers), batch and
 number of the discriminator's updates for all; rates and weights are the recipe's. `tempering` is the
 third party's comparison of PTGAN: two layers, a rate of 1e-4, as many updates of one as of the other.
 Prints a table of the last evaluation: mean and range over seeds of 2,500 points each. Runs stay in
---output, and what is there already is not run again.
+--output, and what is there already is not run again; so does the picture, if --figure names no other
+place.
 """
 
 import argparse
@@ -69,8 +71,7 @@ METRICS = ('modes', 'high_quality_share', 'mode_kl')
 
 def train(name: str, options) -> list[dict]:
   """[{'step', metric: [value of each seed]}] of a setting, from its run in --output."""
-  place = Path(options.output) / f'{options.study}_{options.data}_{options.steps}'
-  folder = place / ''.join(c if c.isalnum() else '_' for c in name)
+  folder = place_of(options) / ''.join(c if c.isalnum() else '_' for c in name)
   config, finished = config_of(name, options), folder / 'finished'
   if not finished.exists():
     from decoupled_gan.modes import train
@@ -88,6 +89,11 @@ def train(name: str, options) -> list[dict]:
         {'step': row['step']} | {m: [row[f'{key}#{seed}'] for seed in seeds] for m, key in names.items()}
       )
   return found
+
+
+def place_of(options) -> Path:
+  """The folder of its runs, in --output."""
+  return Path(options.output) / f'{options.study}_{options.data}_{options.steps}'
 
 
 def config_of(name: str, options):
@@ -154,7 +160,7 @@ def main():
   parser.add_argument('--batch', type=int, default=128)
   parser.add_argument('--only', default='', help='names, separated by semicolons; all if empty')
   parser.add_argument('--output', default='runs/gan_modes')
-  parser.add_argument('--figure', default=str(ROOT / 'docs/gan_modes.png'), help='none if empty')
+  parser.add_argument('--figure', default='', help='a PNG file; in --output if empty')
   options = parser.parse_args()
   names = options.only.split(';') if options.only else list(STUDIES[options.study])
   results = {}
@@ -165,8 +171,8 @@ def main():
   if options.study == 'tempering':
     for name, found in results.items():
       print(name, {row['step']: row['modes'] for row in found if row['step'] % 400 == 300})
-  elif options.figure:
-    draw(results, Path(options.figure), options.seeds)
+  elif set(SHOWN) & set(results):
+    draw(results, Path(options.figure or f'{place_of(options)}.png'), options.seeds)
 
 
 if __name__ == '__main__':

@@ -1,1 +1,1 @@
-"""The recipes. In a wheel they are the package `decoupled_gan.configs`; see decoupled_gan/recipes.py."""
+"""The recipes. In a wheel they are the package `decoupled_gan.configs`; see recipe_files.py there."""

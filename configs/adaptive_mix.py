@@ -27,21 +27,16 @@ def get_config(words=''):
 def mixed(config):
   """The published rows, in place of `adversarial` and `r1`: what there is without a variant."""
   for phase, group in (('discriminate', 'discriminator'), ('generate', 'generator')):
-    _rename(config.routes[phase], 'adversarial', 'mixed_adversarial')
+    base.instead(config.routes[phase], 'adversarial', 'mixed_adversarial')
     config.routes[phase].adaptive_mix = {group: 1.0}
-  _rename(config.routes.regularise, 'r1', 'mixed_r1')
+  base.instead(config.routes.regularise, 'r1', 'mixed_r1')
 
 
 def plain(config):
   """The adversarial loss and R1 of the images themselves."""
   for phase in ('discriminate', 'generate'):
-    _rename(config.routes[phase], 'mixed_adversarial', 'adversarial')
-  _rename(config.routes.regularise, 'mixed_r1', 'r1')
-
-
-def _rename(rows, old, new):
-  rows[new] = rows[old]
-  del rows[old]
+    base.instead(config.routes[phase], 'mixed_adversarial', 'adversarial')
+  base.instead(config.routes.regularise, 'mixed_r1', 'r1')
 
 
 VARIANTS = base.variants(plain, glead.tiny)

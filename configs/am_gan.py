@@ -3,8 +3,7 @@
   python main.py --config=configs/am_gan.py:labelled_cifar10
   python main.py --config=configs/am_gan.py:labelled_cifar10,predefined   # classes are given
   python main.py --config=configs/am_gan.py:labelled_digits               # 8 px, a minute
-  python main.py --mode=evaluate --workdir=runs/am_gan-labelled_digits --metrics=am_score_2k@own
-  --own=runs/classifier-labelled_digits
+  decoupled-gan evaluate --workdir=runs/am_gan-labelled_digits --metrics=am_score_2k@own --own=runs/own
 
 One softmax over K classes and 'fake', and no other loss. The generator is told no class: it raises the
 likeliest one of each of its images (`predefined`: the class that it was given), where LabelGAN (Salimans
@@ -13,9 +12,9 @@ et al., 2016) raises the sum of all.
 Differs from the official code (ZhimingZhou/AM-GAN): DCGAN's networks, without noise on images and
 without dropout; the generator is averaged, as in configs/studiogan.py.
 
-Measured: `python benchmarks/conditioning.py spread`, seeds 0 and 1: three overlapping classes of
-standard deviations 1, 2, 3; made of (`predefined`) 0.75, 0.46, 1.33 and 0.78, 0.15, 0.29, at a mean W1
-of 1.19 and 1.43 from the classes: narrowed, as by AC-GAN (1.49, 1.20).
+Measured predefined: `python benchmarks/conditioning.py spread`, seeds 0 and 1: three overlapping classes
+of standard deviations 1, 2, 3; made of 0.75, 0.46, 1.33 and 0.78, 0.15, 0.29, at a mean W1 of 1.19 and
+1.43 from the classes: narrowed, as by AC-GAN (1.49, 1.20).
 
 Expected: as AC-GAN, spreads of overlapping classes shrink. Paper, CIFAR-10: inception score 8.91.
 """

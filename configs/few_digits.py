@@ -7,7 +7,8 @@
 The generic method with small perceptrons. ADA's and Diffusion-GAN's controllers are 25 times as fast as
 published (kimg 20 and 4), since the run is as much shorter.
 
-Expected: see the measurements.
+Expected: less learning by heart. `python benchmarks/little_data.py` is the check, about an hour on two
+cores, and has not been run whole.
 """
 
 from configs import adaptive_mix, base, gan

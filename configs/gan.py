@@ -50,6 +50,7 @@ def get_config(words=''):
   config.model.float32_upto = 4  # px: r3gan's stages that stay float32 where compute_dtype is bfloat16
   config.model.activation = 'relu'  # of mlp: relu (leaky in the discriminator), silu or tanh
   config.model.frequencies = 0  # of mlp: numbers come as so many sines and cosines; 0: as they are
+  config.model.noise = (0.6, 0.5)  # of improved: in D, at the input and before other layers
   config.model.head = 'linear'  # or projection, bilinear, direction, ..., see networks/heads.py
   config.model.outputs = 1
   config.model.classes = 'ac'  # where a row classify asks: a game of decoupled_gan/networks/games.py

@@ -3,8 +3,8 @@
   python main.py --config=configs/r1_gan.py:cifar10
   python main.py --config=configs/r1_gan.py:ring8,both
 
-The row's weight is gamma / 2. gamma = 10 is the paper's for images; on points 0.5, of section E of our
-notes. Lazily, as StyleGAN2 has it, it would be a row of `regularise` at 16 times the weight.
+The row's weight is gamma / 2. gamma = 10 is the paper's for images; on points it is 0.5, our choice.
+Lazily, as StyleGAN2 has it, it would be a row of `regularise` at 16 times the weight.
 
 Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. R1: 8.0 modes of
 8, 0.93 (0.91 to 0.94) of the points within three deviations, KL 0.004. R2: 8.0 modes of 8, 0.92
@@ -33,7 +33,7 @@ def r2(config):
 def both(config):
   """On both, with relativistic pairing: R3GAN's loss."""
   config.losses.adversarial = 'relativistic'
-  config.routes.discriminate.r2 = config.routes.discriminate.r1
+  config.routes.discriminate.r2 = config.routes.discriminate.r1.copy_and_resolve_references()
 
 
 def toy(config):

@@ -11,8 +11,9 @@ without any norm. Rate, penalties, second beta and average follow half a cosine 
 images (200 of ImageNet) and stay; published runs go on as long as they are let.
 
 Differs from the official code (brownvc/R3GAN): both players of a step see the same real batch, where the
-code draws one for each; there is no augmentation here yet, which the code brings in along the same
-cosine (to 0.55 of CIFAR-10, 0.3 of FFHQ, 0.5 and 0.4 of ImageNet).
+code draws one for each; nothing is augmented unless `config.augment` says so (pipeline='ada', target=0
+and a p that stays), where the code brings it in along the same cosine (to 0.55 of CIFAR-10, 0.3 of FFHQ,
+0.5 and 0.4 of ImageNet).
 
 Expected: nothing measured yet. Paper (FID): CIFAR-10 1.96, FFHQ-256 2.75, ImageNet-32 1.27.
 """

@@ -1,9 +1,9 @@
 """SNGAN: Spectral Normalization for GANs (Miyato et al., ICLR 2018, arXiv 1802.05957).
 
   python main.py --config=configs/sngan.py:cifar10             # 32 px, the ResNet, hinge
-  python main.py --config=configs/sngan.py:labelled_cifar10    # told the class: Miyato and Koyama, ICLR
-  2018 python main.py --config=configs/sngan.py:cifar10,cnn         # the standard CNN of Table 3 python
-  main.py --config=configs/sngan.py:digits              # 8 px, minutes on two cores
+  python main.py --config=configs/sngan.py:labelled_cifar10    # told the class: Miyato and Koyama, 2018
+  python main.py --config=configs/sngan.py:cifar10,cnn         # the standard CNN of Table 3
+  python main.py --config=configs/sngan.py:digits              # 8 px, minutes on two cores
 
 All weights of the discriminator are divided by estimates of their largest singular values: one power
 iteration at each of its forward passes, as in the official code. A step is one update of the

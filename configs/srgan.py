@@ -14,11 +14,11 @@ Where we differ: see methods/translate/srgan.py. `losses.content=vgg53` wants VG
 Expected (paper, x4; PSNR on luma without a border of 4 px): on Set5 SRResNet 32.05 dB, SRGAN-VGG54
 29.40, bicubic 28.43: PSNR falls in the second stage, on purpose.
 
-Measured: not what the paper promises, after 800 small steps where it has a million large ones.
-`:small`, seed 0, 128 test tiles: after 500 and 800 steps of the first stage PSNR is 24.0 and 25.0 dB,
-still rising, where the bicubic filter has 27.0; the sliced Wasserstein distance is 83 and 77, the
-filter's 57. The second stage was not reached. `python benchmarks/super_resolution.py` is the check; it
-was stopped there.
+Measured of the first stage: not what the paper promises, after 800 small steps where it has a million
+large ones. `:small`, seed 0, 128 test tiles: after 500 and 800 steps of the first stage PSNR is 24.0 and
+25.0 dB, still rising, where the bicubic filter has 27.0; the sliced Wasserstein distance is 83 and 77,
+the filter's 57. The second stage was not reached. `python benchmarks/super_resolution.py` is the check;
+it was stopped there.
 
 Cost: 1.5 M parameters in the generator, 23.6 M in the discriminator.
 """

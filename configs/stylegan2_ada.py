@@ -16,7 +16,7 @@ Cost: benchmarks/augment_cost.py tells the view's share of a step.
 """
 
 from configs import base, glead
-from configs.glead import float32, stylegan2
+from configs.glead import float32
 
 
 def get_config(words=''):
@@ -76,6 +76,4 @@ def tiny(config):
   config.augment.groups = config.augment.groups.partition('f')[0]  # too small to be filtered
 
 
-VARIANTS = base.variants(
-  bg, bgcf, bgcfn, bgcfnc, fixed, transfer, auto, stylegan2, float32, tiny
-)
+VARIANTS = base.variants(bg, bgcf, bgcfn, bgcfnc, fixed, transfer, auto, float32, tiny)

@@ -13,15 +13,20 @@ One number a of U(0, 1) for each example; norms over all axes of an example's gr
 Differs from the official code: sqrt(. + 1e-12), whose gradient at 0 is none rather than NaN; images are
 not dequantised by noise of a level; kernels of the DCGAN form are of 4 x 4 (there 5 x 5).
 
-Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. Two-sided: 8.0
-modes of 8, 0.73 (0.68 to 0.79) of the points within three deviations, KL 0.003. One-sided: 8.0
-modes of 8, 0.72 (0.62 to 0.79) of the points within three deviations, KL 0.002. Largest slope: 8.0
-modes of 8, 0.71 (0.56 to 0.79) of the points within three deviations, KL 0.003. With drift: 8.0
-modes of 8, 0.71 (0.67 to 0.78) of the points within three deviations, KL 0.003. No two differ by
-more than seeds do. Two frozen laws theta apart (benchmarks/gan_line.py gap, 3 seeds): the critic's
-gap at theta = 0.5, 1, 2, 4 is 0.51, 1.03, 2.19, 4.81, where theta + theta^2 / (2 lambda) is 0.51,
-1.05, 2.2, 4.8. KID of digits of 8 px (benchmarks/gan_digits.py kid, 2,000 steps, 3 seeds; 2.3 to
-4.3 at first): 0.016 (0.012 to 0.021).
+Measured: benchmarks/gan_modes.py --data=ring8 --steps=3000 --batch=100, 5 seeds. Two-sided: 8.0 modes of
+8, 0.73 (0.68 to 0.79) of the points within three deviations, KL 0.003. Two frozen laws theta apart
+(benchmarks/gan_line.py gap, 3 seeds): the critic's gap at theta = 0.5, 1, 2, 4 is 0.51, 1.03, 2.19,
+4.81, where theta + theta^2 / (2 lambda) is 0.51, 1.05, 2.2, 4.8. KID of digits of 8 px
+(benchmarks/gan_digits.py kid, 2,000 steps, 3 seeds; 2.3 to 4.3 at first): 0.016 (0.012 to 0.021).
+
+Measured one_sided: as above, benchmarks/gan_modes.py, 5 seeds: 8.0 modes of 8, 0.72 (0.62 to 0.79) of
+the points within three deviations, KL 0.002. It differs from the two-sided by less than seeds do.
+
+Measured max_gradient: as above, benchmarks/gan_modes.py, 5 seeds: 8.0 modes of 8, 0.71 (0.56 to 0.79) of
+the points within three deviations, KL 0.003. It differs from the two-sided by less than seeds do.
+
+Measured drift: as above, benchmarks/gan_modes.py, 5 seeds: 8.0 modes of 8, 0.71 (0.67 to 0.78) of the
+points within three deviations, KL 0.003. It differs from no drift by less than seeds do.
 """
 
 from configs import base, gan

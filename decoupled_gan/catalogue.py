@@ -4,14 +4,18 @@
   python -m decoupled_gan.catalogue --json     prints the rows
 
 A row is `Row(number or name, title, source, arXiv, home, recipe)`: `home` is 'file:definition' below
-the package where it lives, `recipe` what one types behind --config= (nothing for a metric or a mode),
-`study` what one types behind --study=. A row without a home is planned. The status is computed from
-the source, never written:
+the package where it lives, `recipe` what one types behind --config=; of others `study` is what one types
+behind --study=, `command` of a metric, a sampler or a mode. A row without a home is planned. The status
+is computed from the source, never written:
 
   planned  there is no home
   routed   home and recipe exist; the recipe's table is proved by tests/test_rows.py
   tested   a test bears @pytest.mark.row(<its number or name>)
   shown    its recipe's (or home's) header tells what was measured, behind the word `Measured`
+
+A header with several rows tells of the one with the fewest words, the first of them; what was measured
+of another stands in a paragraph of its own, `Measured <word>:`, by a word of its recipe or by the name
+of its definition.
 """
 
 import ast
@@ -41,6 +45,7 @@ class Row:
   home: str = ''
   recipe: str = ''
   study: str = ''
+  command: str = ''
 
   @property
   def file(self) -> Path:
@@ -54,8 +59,10 @@ class Row:
 
   @property
   def typed(self) -> str:
-    """What one names it by on the command line, or where it is."""
-    return self.study or self.recipe or self.home
+    """What one types behind `decoupled-gan`."""
+    if self.study:
+      return f'study --study={self.study}'
+    return f'--config={self.recipe}' if self.recipe else self.command
 
   @property
   def status(self) -> str:
@@ -67,23 +74,33 @@ class Row:
 
   @property
   def measured(self) -> str:
-    """What its header says behind `Measured:`, up to the end of the paragraph; '' if nothing.
-
-    A variant that is a row of its own may have its own paragraph, `Measured <word>:`.
-    """
-    header, words = docstring(self.header_file), self.recipe.partition(':')[2].split(',')
-    for mark in (*(f'\nMeasured {word}:' for word in words), '\nMeasured:'):
+    """What its header says of it behind `Measured:`, up to the end of the paragraph; '' if nothing."""
+    header, own = docstring(self.header_file), [f'\nMeasured {word}:' for word in self.words]
+    others = [row for row in ROWS if row.home and row.header == self.header]
+    first = min(others, key=lambda row: len(row.words), default=self)
+    for mark in (*own, *(['\nMeasured:'] if first == self else [])):
       _, found, text = header.partition(mark)
       if found:
         return ' '.join(text.partition('\n\n')[0].split())
     return ''
 
   @property
-  def header_file(self) -> Path:
+  def words(self) -> list[str]:
+    """What its own paragraph of a header may be named by."""
+    _, _, words = (self.recipe or self.home).partition(':')
+    return list(filter(None, words.split(',')))
+
+  @property
+  def header(self) -> str:
     """Whose docstring tells of it: the study's, the recipe's, or the home's where there is none."""
     if self.study:
-      return recipe_files.shipped() / 'studies' / f'{self.study}.py'
-    return recipe_files.shipped() / f'{self.module}.py' if self.recipe else self.file
+      return f'configs/studies/{self.study}.py'
+    return f'configs/{self.module}.py' if self.recipe else self.home.partition(':')[0]
+
+  @property
+  def header_file(self) -> Path:
+    room, _, path = self.header.partition('/')
+    return recipe_files.shipped() / path if room == 'configs' else PACKAGE / self.header
 
 
 ROWS = (
@@ -106,7 +123,7 @@ ROWS = (
       'augment/ada.py:build', 'stylegan2_ada'),
   Row(11, 'Class-embedding fine-tuning', 'Li et al., ACCV 2020', '1910.04760'),
   Row(12, 'Latent-recovery overfitting test', 'Webster et al., CVPR 2019', '1901.03396',
-      'sampling/recovery.py:verdict'),
+      'sampling/recovery.py:verdict', command='recover --workdir=RUN'),
   Row(13, 'Noise dimension of GAN', '2024', '2403.09196'),
   Row(14, 'ProGAN', 'Karras et al., ICLR 2018', '1710.10196'),
   Row(15, 'StudioGAN', 'Kang et al., TPAMI 2023', '2206.09479',
@@ -127,7 +144,8 @@ ROWS = (
   Row(27, 'DCGAN', 'Radford et al., ICLR 2016', '1511.06434',
       'networks/backbones/dcgan.py:generator', 'dcgan'),
   Row(28, 'CAFD evaluation', 'Liu et al., 2018', '1803.07474',
-      'evaluation/metrics/classes.py:cafd'),
+      'evaluation/metrics/classes.py:cafd',
+      command='evaluate --workdir=RUN --metrics=cafd@own --own=CLASSIFIER'),
   Row(29, 'Squentropy', 'Hui et al., ICML 2023', '2302.03952',
       'losses/classification/logits.py:Squentropy', 'squentropy:labelled_digits'),
   Row(30, 'Continuous cGAN + G regularizer', 'Zheng et al., 2021', '2103.14884',
@@ -140,7 +158,8 @@ ROWS = (
   Row(35, 'Improved Techniques', 'Salimans et al., NIPS 2016', '1606.03498',
       'terms/fakes.py:feature_matching', 'improved_gan:labelled_digits'),
   Row(36, 'Collaborative sampling', 'Liu et al., AAAI 2020', '1902.00813',
-      'sampling/collaborative.py:refine'),
+      'sampling/collaborative.py:refine',
+      command='generate --workdir=RUN --sampler=collaborative --shape_steps=300'),
   Row(37, 'One Model to Reconstruct Them All', 'Bartz et al., BMVC 2020', '2010.11113'),
   Row(38, 'Projected GAN', 'Sauer et al., NeurIPS 2021', '2111.01007'),
   Row(39, 'StyleGAN2', 'Karras et al., CVPR 2020', '1912.04958',
@@ -200,7 +219,8 @@ ROWS = (
       'methods/encode/bigbigan.py:hinge', 'bigbigan'),
   Row(81, 'SOVR', 'Kanai et al., ICML 2023', '2207.10283',
       'losses/classification/logits.py:SOVR', 'sovr:labelled_digits'),
-  Row(82, 'mGANprior', 'Gu et al., CVPR 2020', '1912.07116', 'sampling/multicode.py:compose'),
+  Row(82, 'mGANprior', 'Gu et al., CVPR 2020', '1912.07116', 'sampling/multicode.py:compose',
+      command='project --workdir=RUN --input=IMAGES --layer=STAGE --codes=5'),
   Row(83, 'Proto-Triplet + ICNN', 'Mendez-Ruiz et al., 2023', '2305.09062',
       'losses/classification/episodes.py:ProtoTriplet', 'proto_triplet:few_shot_digits'),
   Row(84, 'ViTGAN', 'Lee et al., ICLR 2022', '2107.04589'),
@@ -273,32 +293,39 @@ ROWS = (
   Row('classifier', 'Classifier by cross-entropy, feature network own', '', '',
       'methods/classify/classifier.py:learn', 'classifier:labelled_digits'),
   Row('fd', 'Frechet distance in the features of a classifier of yours', '', '',
-      'evaluation/own.py:provide'),
+      'evaluation/own.py:provide', command='evaluate --workdir=RUN --metrics=fd@own --own=CLASSIFIER'),
   Row('intra_fid', 'FID within classes', 'Miyato and Koyama, ICLR 2018', '1802.05637',
-      'evaluation/metrics/classes.py:intra_fid'),
+      'evaluation/metrics/classes.py:intra_fid', command='evaluate --workdir=RUN --metrics=intra_fid'),
   Row('prd', 'Precision and recall for distributions', 'Sajjadi et al., NeurIPS 2018', '1806.00035',
-      'evaluation/metrics/fidelity.py:prd_curve'),
+      'evaluation/metrics/fidelity.py:prd_curve',
+      command='evaluate --workdir=RUN --metrics=prd_recall,prd_precision'),
   Row('fd_infinity', 'FID at infinity', 'Chong and Forsyth, CVPR 2020', '1911.07023',
-      'evaluation/metrics/fidelity.py:fd_infinity'),
+      'evaluation/metrics/fidelity.py:fd_infinity',
+      command='evaluate --workdir=RUN --metrics=fd_infinity'),
   Row('vendi', 'Vendi score', 'Friedman and Dieng, TMLR 2023', '2210.02410',
-      'evaluation/metrics/fidelity.py:vendi'),
+      'evaluation/metrics/fidelity.py:vendi', command='evaluate --workdir=RUN --metrics=vendi'),
   Row('authenticity', 'Authenticity', 'Alaa et al., ICML 2022', '2102.08921',
-      'evaluation/metrics/fidelity.py:authenticity'),
+      'evaluation/metrics/fidelity.py:authenticity',
+      command='evaluate --workdir=RUN --metrics=authenticity'),
   Row('copying', 'Data copying test, C_T', 'Meehan et al., AISTATS 2020', '2004.05675',
-      'evaluation/metrics/fidelity.py:copying'),
+      'evaluation/metrics/fidelity.py:copying', command='evaluate --workdir=RUN --metrics=copying'),
   Row('realism', 'Realism score', 'Kynkaanniemi et al., NeurIPS 2019', '1904.06991',
-      'evaluation/metrics/fidelity.py:realism'),
-  Row('nrds', 'NRDS', 'Zhang et al., WACV 2018', '1801.06790', 'evaluation/metrics/nrds.py:scores'),
+      'evaluation/metrics/fidelity.py:realism', command='evaluate --workdir=RUN --metrics=realism'),
+  Row('nrds', 'NRDS', 'Zhang et al., WACV 2018', '1801.06790', 'evaluation/metrics/nrds.py:scores',
+      command='nrds --real=IMAGES --fakes=a=IMAGES,b=IMAGES --workdir=RUN'),
   Row('glead', 'GLeaD', 'Bai et al., CVPR 2023', '2212.03752',
       'methods/encode/glead.py:discriminate', 'tiles'),
   Row('projector', "StyleGAN2's projector", 'Karras et al., CVPR 2020', '1912.04958',
-      'sampling/projector.py:advance'),
+      'sampling/projector.py:advance', command='project --workdir=RUN --input=IMAGES'),
   Row('drs', 'Discriminator rejection sampling', 'Azadi et al., ICLR 2019', '1810.06758',
-      'sampling/rejection.py:acceptance'),
-  Row('mh_gan', 'MH-GAN', 'Turner et al., ICML 2019', '1811.11357', 'sampling/metropolis.py:chain'),
-  Row('ddls', 'DDLS', 'Che et al., NeurIPS 2020', '2003.06060', 'sampling/langevin.py:walk'),
+      'sampling/rejection.py:acceptance', command='generate --workdir=RUN --sampler=rejection'),
+  Row('mh_gan', 'MH-GAN', 'Turner et al., ICML 2019', '1811.11357', 'sampling/metropolis.py:chain',
+      command='generate --workdir=RUN --sampler=mh'),
+  Row('ddls', 'DDLS', 'Che et al., NeurIPS 2020', '2003.06060', 'sampling/langevin.py:walk',
+      command='generate --workdir=RUN --sampler=langevin'),
   Row('truncation', "BigGAN's truncation", 'Brock et al., ICLR 2019', '1809.11096',
-      'sampling/truncation.py:truncated'),
+      'sampling/truncation.py:truncated',
+      command='generate --workdir=RUN --sampler=truncation --truncation=0.5'),
   Row('least_squares', 'LSGAN', 'Mao et al., ICCV 2017', '1611.04076',
       'losses/adversarial.py:least_squares_pair', 'lsgan'),
   Row('hinge', 'Hinge loss', 'Lim and Ye, 2017', '1705.02894',
@@ -368,7 +395,8 @@ def defines(path: Path) -> set[str]:
       found.add(node.name)
     if isinstance(node, ast.Assign | ast.AnnAssign):
       targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-      found |= {target.id for target in targets if isinstance(target, ast.Name)}
+      names = [x for target in targets for x in ast.walk(target) if isinstance(x, ast.Name)]
+      found |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
       if isinstance(node.value, ast.Dict):
         found |= {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
   return found
@@ -412,6 +440,7 @@ def as_json() -> list[dict]:
       'status': row.status,
       'home': f'decoupled_gan/{row.home}' if row.home else '',
       'recipe': row.recipe,
+      'type': row.typed,
       'tests': tests_of(row.row),
     }
     for row in ROWS
@@ -431,7 +460,7 @@ def page() -> str:
     '',
     ', '.join(f'{count} {status}' for status, count in counts.items()) + '.',
     '',
-    '| row | technique | source | status | type | lives in |',
+    '| row | technique | source | status | type behind `decoupled-gan` | lives in |',
     '|---|---|---|---|---|---|',
     *map(_line, there),
     '',
@@ -448,11 +477,9 @@ def page() -> str:
 
 def _line(row: Row) -> str:
   paper = f'[{row.source}](https://arxiv.org/abs/{row.arxiv})' if row.arxiv else row.source
-  typed = f'`--config={row.recipe}`' if row.recipe else ''
-  typed = f'`--mode=study --study={row.study}`' if row.study else typed
   file, _, name = row.home.partition(':')
   home = f'[`{file}`](../decoupled_gan/{file}) `{name}`'
-  return f'| {row.row} | {row.name} | {paper} | {row.status} | {typed} | {home} |'
+  return f'| {row.row} | {row.name} | {paper} | {row.status} | `{row.typed}` | {home} |'
 
 
 def main(arguments: list[str]):

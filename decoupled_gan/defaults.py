@@ -147,7 +147,7 @@ ADDED = {
     'pool': 'sum', 'gain': 2**0.5, 'head_bias': False, 'attention_size': 0, 'widths': (64, 64),
     'groups': (8, 8), 'blocks': (1, 1), 'float32_upto': 4, 'activation': 'relu', 'frequencies': 0,
     'scene': 'plain', 'conditional': True, 'fakes_per_real': 1, 'classes': 'ac', 'classes_of': 'labels',
-    'embed_size': 0, 'label_waves': 0,
+    'embed_size': 0, 'label_waves': 0, 'noise': (0.6, 0.5),
   },
 }  # fmt: skip
 """Fields of a method's `config.model` that came later, with what runs did before there was a choice."""

@@ -1,5 +1,8 @@
 """Benchmarks that others are to run where we cannot: here, small."""
 
+import ast
+import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -8,7 +11,61 @@ from pathlib import Path
 
 import pytest
 
+from decoupled_gan import catalogue
+
 ROOT = Path(__file__).parent.parent
+SCRIPTS = {path.stem: path for path in sorted((ROOT / 'benchmarks').glob('*.py'))}
+
+
+def is_there(module: str, name: str = '') -> bool:
+  """Whether there is a module of ours, or a name in it."""
+  if module in SCRIPTS:
+    return not name or name in catalogue.defines(SCRIPTS[module])
+  if not name:
+    return is_module(module)
+  return hasattr(importlib.import_module(module), name) or is_module(f'{module}.{name}')
+
+
+def missing(path: Path) -> list[str]:
+  """What a script imports of us, or asks of a module of ours, that is not there."""
+  bound, asked, tree = {}, [], ast.parse(path.read_text())
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Import):
+      asked += [(alias.name, '') for alias in node.names]
+      bound |= {alias.asname or alias.name: alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      asked += [(node.module, alias.name) for alias in node.names]
+      whole = {alias.asname or alias.name: f'{node.module}.{alias.name}' for alias in node.names}
+      bound |= {name: at for name, at in whole.items() if ours(at) and is_module(at)}
+  names = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+  names = [(x.value.id, x.attr) for x in names if isinstance(x.value, ast.Name)]
+  asked += [(bound[name], attribute) for name, attribute in names if name in bound]
+  return [f'{module}.{name}' for module, name in asked if ours(module) and not is_there(module, name)]
+
+
+def ours(module: str) -> bool:
+  return module in SCRIPTS or module.partition('.')[0] in ('decoupled_gan', 'configs')
+
+
+def is_module(name: str) -> bool:
+  try:
+    return importlib.util.find_spec(name) is not None
+  except ModuleNotFoundError:  # of a name in a module that is no package
+    return False
+
+
+@pytest.mark.parametrize('name', SCRIPTS)
+def test_what_a_benchmark_asks_of_us_is_there(name):
+  assert missing(SCRIPTS[name]) == []
+
+
+def test_a_benchmark_that_asks_for_what_is_gone_is_told(tmp_path):
+  path = tmp_path / 'script.py'
+  path.write_text(
+    'import turns\nfrom configs import gan, gone\nfrom decoupled_gan.core import optim as o\n'
+    'turns.measure, turns.gone, gan.get_config, o.unit_norm, o.gone, o.jnp.gone\n'
+  )
+  assert missing(path) == ['configs.gone', 'turns.gone', 'decoupled_gan.core.optim.gone']
 
 
 def accelerator(folder, *arguments):

@@ -9,6 +9,9 @@ import pytest
 
 from decoupled_gan import catalogue, recipe_files
 from decoupled_gan.catalogue import ROWS, Row
+from decoupled_gan.cli import MODES
+from decoupled_gan.evaluation import metrics
+from decoupled_gan.modes.generate.sample import SAMPLERS
 
 ROOT = Path(__file__).parent.parent
 THERE = [row for row in ROWS if row.home]
@@ -107,6 +110,29 @@ def test_a_variant_that_is_a_row_has_what_was_measured_of_it(tmp_path, monkeypat
   }  # fmt: skip
 
 
+def test_what_was_measured_is_told_of_one_row_and_of_others_by_their_words(tmp_path, monkeypatch):
+  (tmp_path / 'paper.py').write_text('"""A paper.\n\nMeasured: 1\n\nMeasured other: 2\n"""\n')
+  monkeypatch.setattr(recipe_files, 'shipped', lambda: tmp_path)
+  recipes = ('paper:digits,word', 'paper:digits', 'paper:digits,other')
+  rows = [Row(recipe, 'x', 'y', '', 'errors.py:UserError', recipe) for recipe in recipes]
+  monkeypatch.setattr(catalogue, 'ROWS', rows)
+  assert [row.measured for row in rows] == ['', '1', '2']
+
+
+def test_every_row_has_something_to_type():
+  assert [row.row for row in THERE if not row.typed] == []
+
+
+@pytest.mark.parametrize('row', [row for row in THERE if row.command], ids=lambda row: str(row.row))
+def test_a_command_names_a_mode_flags_metrics_and_samplers_that_there_are(row):
+  mode, *given = row.command.split()
+  flags = dict(flag.removeprefix('--').split('=', 1) for flag in given)
+  assert set(flags) <= set(MODES[mode].flags)
+  assert flags.get('sampler', 'mh') in SAMPLERS
+  for name in filter(None, flags.get('metrics', '').split(',')):
+    assert metrics.parse(name)
+
+
 def test_json_prints_the_rows():
   command = [sys.executable, '-m', 'decoupled_gan.catalogue', '--json']
   done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
@@ -114,4 +140,6 @@ def test_json_prints_the_rows():
   assert len(rows) == len(ROWS)
   assert rows[98]['name'] == 'WGAN-GP'
   assert rows[98]['recipe'].startswith('wgan_gp')
-  assert set(rows[98]) == {'row', 'name', 'status', 'home', 'recipe', 'tests'}
+  assert rows[98]['type'] == f'--config={rows[98]["recipe"]}'
+  assert rows[12]['type'].startswith('recover ')
+  assert set(rows[98]) == {'row', 'name', 'status', 'home', 'recipe', 'type', 'tests'}

@@ -116,6 +116,8 @@ def test_an_event_moves_no_parameter_and_labels_all_examples(straight):
     ({'data.index': False}, 'needs data.index=True'),
     ({'events.clusters': 0}, 'go together'),
     ({'model.scene': 'plain'}, 'go together'),
+    ({'model.scene': 'plain', 'events.clusters': 0}, "clusters=3, model.scene='plain': 'clustered'"),
+    ({'data.clusters': 0, 'model.head': 'linear'}, "data.clusters=0, model.scene='clustered'"),
   ],
 )
 def test_a_scene_of_clusters_says_what_it_needs(fields, message):

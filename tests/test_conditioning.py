@@ -277,6 +277,9 @@ def test_what_cannot_be_turned_says_so():
       turn(x)
 
 
+LEARNED = ConfigDict({'discriminator': 1.0})
+
+
 @pytest.mark.parametrize(
   ('words', 'fields', 'message'),
   [
@@ -285,6 +288,9 @@ def test_what_cannot_be_turned_says_so():
     ('ac,tiny', {'attributes': {}}, 'name some of the data in config.attributes'),
     ('ac,tiny', {'losses.classify': 'prototypical'}, 'no classes of its own'),
     ('ac,tiny', {'model.head': 'none'}, "model.head='none' has no output"),
+    ('am,tiny', {'routes.discriminate.lecam': LEARNED}, "model.head='none' has no output"),
+    ('am,tiny', {'routes.discriminate.consistency': LEARNED}, "model.head='none' has no output"),
+    ('am,tiny', {'routes.regularise.r1': LEARNED}, 'or says nothing of them: choose another model.head'),
     ('multi_discriminator,tiny', {'attributes': {}}, 'needs labels'),
   ],
 )
@@ -358,6 +364,25 @@ def test_a_table_without_an_adversarial_row_has_no_head_for_one():
   params = run.abstract_state().params
   assert set(params) == {'discriminator', 'generator', 'classifier'}
   assert set(params['discriminator']) == {'backbone'}
+
+
+@pytest.mark.row(53)
+@pytest.mark.parametrize(
+  ('words', 'steps', 'every', 'weights'),
+  [
+    ('', 200_000, 4, (1, -1)),  # 400 and 200 epochs of 500 updates: launch_cifar10_ema_ssgan*.sh
+    ('plus', 100_000, 2, (1, -1)),
+    ('ss', 100_000, 2, (0.2,)),
+    ('ms', 100_000, 2, (0.2, -0.2)),
+    ('line1,ms', 5000, 2, (0.2, -0.2)),
+  ],
+)
+def test_lengths_and_weights_of_self_supervision_are_the_official_scripts(words, steps, every, weights):
+  config = ssgan_la.get_config(words)
+  rows = config.routes.generate
+  names = [name for name in ('classify', 'classify_fake') if name in rows]
+  assert (config.num_steps, config.every.generate) == (steps, every)
+  assert tuple(rows[name].generator for name in names) == weights
 
 
 @pytest.mark.row(1)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from configs import ic_gan as recipe
 from decoupled_gan.core.types import Examples
@@ -133,6 +134,7 @@ def test_what_is_drawn_is_beside_features_of_kept_examples_chosen_by_the_latent(
   ('fields', 'message'),
   [
     ({'data.index': False}, 'needs data.index=True'),
+    ({'data.features': ''}, "needs data.features: 'pixels'"),
     ({'data.features': 'missing.npy'}, "data.features='missing.npy' is no file"),
   ],
 )
@@ -147,6 +149,10 @@ def test_features_of_another_data_set_are_refused(tmp_path):
   config = config_of(**{'data.features': str(tmp_path / 'features.npy')})
   with pytest.raises(UserError, match='has 3 rows, and 20 examples are there'):
     train.train(config, Workdir(tmp_path / 'run'))
+  run = types.SimpleNamespace(config=ConfigDict({'data': {**config.data, 'mirror': True}}))
+  dataset = types.SimpleNamespace(train=Examples(np.zeros((6, 2))))
+  with pytest.raises(UserError, match='has 3 rows, and 6 examples are there, half of which are mirror'):
+    instances.features_of(run, dataset)
   config.data.neighbours = 20
   with pytest.raises(UserError, match='each of 20 examples has 1 to 19 others'):
     train.train(config, Workdir(tmp_path / 'run'))

@@ -18,6 +18,7 @@ from decoupled_gan.errors import UserError
 from decoupled_gan.losses import pyramid
 from decoupled_gan.methods.encode import bigan, bigbigan, glo
 from decoupled_gan.networks import joint
+from decoupled_gan.networks.backbones import staged
 from decoupled_gan.run import experiment
 
 OFFICIAL = Path(__file__).parent / 'fixtures/laplacian.npz'
@@ -88,6 +89,19 @@ def test_new_codes_have_the_mean_and_the_covariance_of_the_learned_ones():
 
 
 @pytest.mark.row(78)
+def test_a_virtual_norm_of_its_generator_has_a_reference_of_codes_in_the_ball():
+  config = glo_recipe.get_config('tiny')
+  config.model.norm_generator = 'virtual'
+  run = experiment.build(config)
+  state = run.abstract_state()
+  reference = state.stats['virtual']['generator']['reference']['z']
+  assert reference.shape == (staged.REFERENCE, config.model.z_dim)
+  network = run.gan.generator
+  made = network.prior(jax.random.key(0), (100, config.model.z_dim))
+  assert jnp.linalg.norm(made, axis=1).max() <= 1 + 1e-6
+
+
+@pytest.mark.row(78)
 def test_as_many_codes_as_examples_are_asked_for_and_an_index():
   config = glo_recipe.get_config('tiny')
   data = type('Data', (), {'train': Examples(np.zeros(9))})
@@ -95,6 +109,9 @@ def test_as_many_codes_as_examples_are_asked_for_and_an_index():
     glo.counted(config, data)
   config.data.index = False
   with pytest.raises(UserError, match=r'needs config.data.index=True'):
+    glo.build(config)
+  config.data.index, config.data.clusters = True, 3
+  with pytest.raises(UserError, match=r'has no labels: leave .* empty and data.clusters=0'):
     glo.build(config)
 
 

@@ -19,6 +19,7 @@ from decoupled_gan.errors import UserError
 from decoupled_gan.losses.adversarial import ADVERSARIAL
 from decoupled_gan.machine.sharding import jit
 from decoupled_gan.methods import gan as method
+from decoupled_gan.networks import backbones
 from decoupled_gan.networks.backbones import staged
 from decoupled_gan.run import experiment
 from decoupled_gan.terms import Scene
@@ -109,7 +110,7 @@ ALL = pytest.mark.parametrize('backbone', SMALL)
 
 
 def test_every_backbone_is_in_the_list():
-  assert tuple(SMALL) == method.BACKBONES
+  assert tuple(SMALL) == backbones.BACKBONES
 
 
 @ALL
@@ -307,7 +308,10 @@ def test_spectral_norms_iterate_at_each_pass_or_once_a_step_on_real_examples(upd
     ({'model.norm_generator': 'conditional_batch'}, "model.norm_generator='conditional_batch' needs"),
     ({'model.backbone': 'r3gan', 'model.widths': (8, 8, 8)}, '8 px have 2 stages'),
     ({'model.backbone': 'r3gan', 'model.groups': (3, 3)}, '3 groups do not divide the 2 x 64 channels'),
-    ({'model.backbone': 'r3gan', 'model.norm_generator': 'batch'}, "r3gan has no norm; there is 'none'"),
+    ({'model.backbone': 'r3gan', 'model.norm_generator': 'batch'}, 'generator of .* r3gan has no'),
+    ({'model.backbone': 'maxout', 'model.norm_generator': 'spectral'}, 'generator of .* maxout has no'),
+    ({'model.backbone': 'maxout', 'model.norm_discriminator': 'spectral'}, 'of .* maxout has no'),
+    ({'model.backbone': 'improved', 'model.norm_discriminator': 'spectral'}, 'of .* improved has no'),
     ({'model.head': 'bilinear'}, "model.head='bilinear' needs labels"),
     ({'model.spectral_updates': 'never'}, "model.spectral_updates='never' is unknown; there are"),
   ],

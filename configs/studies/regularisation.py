@@ -11,9 +11,10 @@ this data are ours, and so are only 12 of its groups, and no Gaussian process ba
 Differs besides: least squares on outputs rather than on their sigmoids, and no 1e-4 within the slope's
 root (a slope of 0 costs 1, there 0.98). About ten minutes on one core (the first group took 27 s).
 
-Measured: main.py --mode=study --study=regularisation_small, 2 of its 4 groups, 3 seeds. Non-saturating
-without normalisation: fd_359@own 170.9, 500.1, 230.9; with spectral normalisation 1521.1, 1591.9, 892.2:
-worse for each seed, where the paper finds it the best single change. The others were not trained.
+Measured regularisation_small: main.py --mode=study --study=regularisation_small, 2 of its 4 groups, 3
+seeds. Non-saturating without normalisation: fd_359@own 170.9, 500.1, 230.9; with spectral normalisation
+1521.1, 1591.9, 892.2: worse for each seed, where the paper finds it the best single change. The others
+were not trained.
 
 Expected: Wasserstein without a bound on slopes last.
 """

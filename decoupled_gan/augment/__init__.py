@@ -122,7 +122,7 @@ def predictor(config: ConfigDict) -> Predictor | None:
     )
   colours = 3 if config.image_channels == 3 else 2
   sizes = {'color': colours, 'translation': 2, 'cutout': 2}
-  return Predictor(tuple((word, sizes.get(word, 1)) for word in config.augment.policy))
+  return Predictor(tuple((word, sizes[word]) for word in config.augment.policy))
 
 
 SIGNED = ('', 'non_saturating', 'minimax', 'hinge')

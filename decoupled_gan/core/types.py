@@ -30,7 +30,7 @@ class Image:
   @staticmethod
   def spec(config: ConfigDict):
     """(shape, dtype) of one example's field, or None where a run does not have it."""
-    return None if config.vector_size else ((*image_shape(config), config.image_channels), np.uint8)
+    return None if config.vector_size else (example_shape(config), np.uint8)
 
 
 class Vector:
@@ -38,7 +38,7 @@ class Vector:
 
   @staticmethod
   def spec(config: ConfigDict):
-    return ((config.vector_size,), np.float32) if config.vector_size else None
+    return (example_shape(config), np.float32) if config.vector_size else None
 
 
 class Labels:
@@ -118,9 +118,14 @@ def square_size(config: ConfigDict) -> int:
   return height
 
 
+def example_shape(config: ConfigDict) -> tuple[int, ...]:
+  """(D,) of points, (H, W, C) of images."""
+  return (config.vector_size,) if config.vector_size else (*image_shape(config), config.image_channels)
+
+
 def example_size(config: ConfigDict) -> int:
   """How many numbers an image or a point has."""
-  return config.vector_size or math.prod(image_shape(config)) * config.image_channels
+  return math.prod(example_shape(config))
 
 
 def batch_shape(config: ConfigDict, kind: type[Batch]) -> Batch:

@@ -15,10 +15,9 @@ from decoupled_gan.evaluation.metrics import protocols
 from decoupled_gan.evaluation.tasks import tasks_of
 from decoupled_gan.machine import distributed
 from decoupled_gan.run import members
+from decoupled_gan.run.metrics_file import SCORES
 from decoupled_gan.run.pictures import save_figure
 from decoupled_gan.run.workdir import Workdir
-
-PREFIX = 'evaluate/'  # of the scalars: evaluate/<task>/<metric>
 
 
 class Evaluator:
@@ -81,7 +80,7 @@ class Evaluator:
       about = self._protocol, self._config.seed, truth, task.law, train
       scores = scoring.score(wanted, real, fake, *about)
       # unscaled: a curve does not say by which protocol's habit it would be multiplied
-      scalars |= {f'{PREFIX}{task.name}/{s.title}': s.estimate.value / s.scale for s in scores}
+      scalars |= {f'{SCORES}{task.name}/{s.title}': s.estimate.value / s.scale for s in scores}
       best += [
         s.estimate.value / s.scale
         for s, request in zip(scores, wanted, strict=True)
@@ -124,8 +123,8 @@ def picture(rows, best_step: int | None, path: Path):
   found: dict[str, dict[str, list]] = {}
   for row in rows:
     for name, value in row.items():
-      if name.startswith(PREFIX) and '#' not in name:  # of the seeds the means
-        task, metric = name.removeprefix(PREFIX).split('/')
+      if name.startswith(SCORES) and '#' not in name:  # of the seeds the means
+        task, metric = name.removeprefix(SCORES).split('/')
         found.setdefault(metric, {}).setdefault(task, []).append((row['step'], value))
   if not found:
     return

@@ -78,11 +78,6 @@ class Norm:
     """No norm, where a network has one elsewhere; kernels are what they are there."""
     return dataclasses.replace(self, kind='none')
 
-  @property
-  def couples(self) -> bool:
-    """Whether an example's output depends on the others of its batch."""
-    return self.kind in ('batch', 'conditional_batch', 'virtual')
-
 
 def parse(text: str, where: str, allowed: Sequence[str] = KINDS, **fields) -> Norm:
   """The norm called `text`; raises UserError, beginning with `where`, if there is none such."""

@@ -40,6 +40,11 @@ def least_squares(logits: Array, target: float) -> Array:
   return jnp.square(f32(logits) - target).mean()
 
 
+def least_squares_of_all(logits, target: float) -> Array:
+  """`least_squares` of each array of a tree of logits, added up: over domains, scales, heads."""
+  return sum(least_squares(x, target) for x in jax.tree.leaves(logits))
+
+
 def logistic(logits: Array, real: bool) -> Array:
   """mean softplus(-logits) if they are to count as real, else mean softplus(logits).
 

@@ -14,7 +14,6 @@ forward pass, two batches a step), their recipes say so.
 """
 
 import functools
-import importlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import field
@@ -30,12 +29,10 @@ from decoupled_gan.core.types import Array, Examples, example_size
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
 from decoupled_gan.methods import events
-from decoupled_gan.networks import games, heads
+from decoupled_gan.networks import backbones, games, heads
 from decoupled_gan.networks.backbones import staged
 from decoupled_gan.terms import classes
 
-BACKBONES = ('mlp', 'dcgan', 'sndcgan', 'resnet', 'r3gan', 'improved', 'maxout')
-"""Modules of networks/backbones/ with `generator(config)` and `discriminator(config)`."""
 PRIORS = {'normal': lambda z: z, 'uniform': lambda z: 2 * jax.scipy.stats.norm.cdf(z) - 1}
 """From standard normal numbers to those of the prior; 'uniform' is U(-1, 1)."""
 SPECTRAL_UPDATES = ('forward', 'step')
@@ -125,7 +122,6 @@ def build(config: ConfigDict) -> GAN:
   model, losses = config.model, config.losses
   for name, value, known in (
     ('losses.adversarial', losses.adversarial, ADVERSARIAL),
-    ('model.backbone', model.backbone, BACKBONES),
     ('model.prior', model.prior, PRIORS),
     ('model.scene', model.scene, terms.SCENES),
     ('model.spectral_updates', model.spectral_updates, SPECTRAL_UPDATES),
@@ -139,7 +135,7 @@ def build(config: ConfigDict) -> GAN:
       f'losses.adversarial={losses.adversarial!r} holds each fake against a real example: '
       f'model.fakes_per_real={model.fakes_per_real} must be 1.'
     )
-  backbone = importlib.import_module(f'decoupled_gan.networks.backbones.{model.backbone}')
+  backbone = backbones.choose(config)
   network, counts = backbone.discriminator(config), staged.counts_of(config)
   head = heads.make_head(model.head, model.outputs, counts, network, model.label_waves)
   return GAN(

@@ -143,8 +143,6 @@ def build(config: ConfigDict, backbone: nn.Module, counts: tuple[int, ...] = ())
   Raises UserError where there is no such game, or no classes to tell.
   """
   asked = {row for rows in config.routes.values() for row in rows}
-  if config.model.head == 'none' and 'adversarial' in asked:
-    raise UserError("model.head='none' has no output for the row adversarial: leave one of them out.")
   if not asked & set(ROWS):
     return None
   model, counts = config.model, counts or counts_of(config)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from decoupled_gan.core.optim import unit_norm
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.conv import spectral_norm
@@ -130,11 +131,6 @@ class Bilinear(nn.Module):
     return out
 
 
-def _unit(x: Array) -> Array:
-  """Rows of length 1."""
-  return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
-
-
 class Direction(nn.Module):
   """scale <direction, features + bias>: the last layer of SAN (Takida et al., ICLR 2024).
 
@@ -150,8 +146,8 @@ class Direction(nn.Module):
   @nn.compact
   def __call__(self, features: Array, labels: Array | None = None) -> Array:
     size = features.shape[-1]
-    start = lambda key, shape: _unit(jax.random.normal(key, shape))  # noqa: E731
-    direction = _unit(self.param('direction', start, (self.outputs, size)))  # its slope is tangent
+    start = lambda key, shape: unit_norm(jax.random.normal(key, shape))  # noqa: E731
+    direction = unit_norm(self.param('direction', start, (self.outputs, size)))  # its slope is tangent
     scale = self.param('scale', nn.initializers.constant(3**-0.5), (self.outputs,))
     bias = self.param('bias', nn.initializers.zeros, (size,))
     return scale[None] * ((features.astype(jnp.float32) + bias[None]) @ direction.T)

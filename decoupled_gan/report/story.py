@@ -10,9 +10,9 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from decoupled_gan import defaults
+from decoupled_gan.run.metrics_file import SCORES
 from decoupled_gan.run.workdir import Workdir, differences, flatten
 
-PREFIX = 'evaluate/'
 LONGEST = 60  # characters of a value that is shown
 
 
@@ -60,12 +60,12 @@ class Story:
     found: dict[str, dict[str, list]] = {}
     for row in self.rows:
       for name, value in row.items():
-        is_score = name.startswith(PREFIX)
+        is_score = name.startswith(SCORES)
         if name == 'step' or is_score != evaluations or name.startswith('time/') or '#' in name:
           continue
         if not isinstance(value, int | float) or not math.isfinite(value):
           continue
-        first, _, second = name.removeprefix(PREFIX).partition('/')
+        first, _, second = name.removeprefix(SCORES).partition('/')
         outer, inner = (second, first) if is_score else (first, second)
         found.setdefault(outer, {}).setdefault(inner, []).append((row['step'], float(value)))
     return found

@@ -9,6 +9,9 @@ from pathlib import Path
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine import paths
 
+SCORES = 'evaluate/'
+"""What names of scores begin with: evaluate/<task>/<metric>, of runs side by side with #<seed>."""
+
 
 class Metrics:
   """metrics.jsonl (one JSON object a line, full float precision) and TensorBoard events.

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from decoupled_gan.machine import paths
+from decoupled_gan.run.metrics_file import SCORES
 from decoupled_gan.run.workdir import Workdir, flatten
 from decoupled_gan.studies.plan import Run, Study, from_json, to_json
 from decoupled_gan.studies.statistics import worst
 
 DONE, DIVERGED, MISSING = 'done', 'diverged', 'missing'
-PREFIX = 'evaluate/'  # of the scalars in metrics.jsonl: evaluate/<task>/<metric>[#seed]
 PLACES = ('compilation_cache', 'evaluation.own')  # fields that say where things lie, not what is done
 
 
@@ -128,7 +128,7 @@ def outcomes(folder: Folder, unit: Sequence[Run], measure: Measure) -> list[Outc
 
 def _mean(scalars: dict, title: str) -> float:
   """The metric's mean over tasks; NaN where there is none."""
-  found = [x for name, x in scalars.items() if name.startswith(PREFIX) and name.split('/')[-1] == title]
+  found = [x for name, x in scalars.items() if name.startswith(SCORES) and name.split('/')[-1] == title]
   return sum(found) / len(found) if found else math.nan
 
 

@@ -180,12 +180,12 @@ class Scene:
   @property
   def on_real(self) -> Array:
     """Outputs [B, K]."""
-    return self.judged_real.outputs
+    return outputs_of(self.judged_real)
 
   @property
   def on_fake(self) -> Array:
     """Outputs [B, K]."""
-    return self.judged_fake.outputs
+    return outputs_of(self.judged_fake)
 
   @functools.cached_property
   def critic(self) -> Callable[..., Array]:
@@ -204,7 +204,7 @@ class Scene:
     if not getattr(getattr(module, 'head', None), 'of_one_example', True):
       raise UserError(
         'a term on the slope of the discriminator needs one that treats each example on its own, and '
-        'its head compares examples: choose another model.head.'
+        'its head compares examples, or says nothing of them: choose another model.head.'
       )
     lens, apply = self.gan.view.lens(self.view_key('critic')), functools.partial(module.apply, variables)
 
@@ -214,7 +214,7 @@ class Scene:
         None if rows is None else jnp.tile(rows, (times, 1))[: len(x)]
         for rows in (condition, self.labels)
       ]
-      return judged(apply, told_of(lens(x), given[0]), given[1]).outputs
+      return outputs_of(judged(apply, told_of(lens(x), given[0]), given[1]))
 
     return outputs
 
@@ -274,6 +274,23 @@ def tell(x: Array, numbers: Array | None) -> Array:
     return x
   planes = numbers.astype(x.dtype).reshape(len(x), *[1] * (x.ndim - 2), -1)
   return jnp.concatenate([x, jnp.broadcast_to(planes, (*x.shape[:-1], planes.shape[-1]))], -1)
+
+
+def outputs_of(verdict) -> Array:
+  """The outputs [B, K] of a Verdict; raises UserError where the head makes none."""
+  if not verdict.outputs.shape[-1]:
+    raise UserError(
+      "model.head='none' has no output, and a row of the table asks for one: leave that row "
+      '(adversarial, a penalty) out, or take another head. classify, classify_fake and rows on features '
+      'need none.'
+    )
+  return verdict.outputs
+
+
+def by_latent(codes: Array, draw: Callable[[Array], Array]) -> Array:
+  """`draw(key)` for each row of codes [B, n], by a key that the row's first number alone makes."""
+  bits = jax.lax.bitcast_convert_type(codes[:, 0].astype(jnp.float32), jnp.uint32)
+  return jax.vmap(lambda n: draw(jax.random.fold_in(jax.random.key(0), n)))(bits)
 
 
 def told_of(seen: Seen, numbers: Array | None) -> Seen:

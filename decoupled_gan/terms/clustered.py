@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError
-from decoupled_gan.terms import SCENES, Scene
+from decoupled_gan.terms import SCENES, Scene, by_latent
 
 SHARES = 'shares of clusters'
 """What the event tells the drawing of: how large each cluster is, [K]."""
@@ -37,9 +37,7 @@ class Clustered(Scene):
   def under(gan, codes: Array, labels: Array | None) -> Array:
     """A cluster for each code, by the clusters' shares and the code alone: [B, 1]."""
     shares = jnp.log(jnp.maximum(gan.get_variable('terms', SHARES), 1e-12))
-    bits = jax.lax.bitcast_convert_type(codes[:, 0].astype(jnp.float32), jnp.uint32)
-    draw = lambda n: jax.random.categorical(jax.random.fold_in(jax.random.key(0), n), shares)  # noqa: E731
-    return jax.vmap(draw)(bits)[:, None]
+    return by_latent(codes, lambda key: jax.random.categorical(key, shares))[:, None]
 
 
 SCENES['clustered'] = Clustered

@@ -19,7 +19,7 @@ from jax.lax import stop_gradient
 
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError
-from decoupled_gan.terms import SCENES, Scene
+from decoupled_gan.terms import SCENES, Scene, by_latent
 
 KEPT = 'instances to draw by'
 """What the event tells the drawing of: features of some examples, [M, F]."""
@@ -68,9 +68,7 @@ class Instances(Scene):
   def addressed(gan, z: Array) -> Array:
     """Features of an example that is kept, chosen by the latent alone."""
     table = gan.get_variable('terms', KEPT)
-    bits = jax.lax.bitcast_convert_type(z[:, 0].astype(jnp.float32), jnp.uint32)
-    draw = lambda n: jax.random.randint(jax.random.fold_in(jax.random.key(0), n), (), 0, len(table))  # noqa: E731
-    return table[jax.vmap(draw)(bits)]
+    return table[by_latent(z, lambda key: jax.random.randint(key, (), 0, len(table)))]
 
 
 def beside(seen, features: Array):

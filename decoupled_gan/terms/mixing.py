@@ -21,7 +21,7 @@ from decoupled_gan.augment.seen import Seen
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses.pixels import cosine, mse
-from decoupled_gan.terms import Scene, slopes, term
+from decoupled_gan.terms import Scene, outputs_of, slopes, term
 
 
 class Mixture(NamedTuple):
@@ -82,7 +82,7 @@ def adaptive_mix(scene: Scene, noise: float = 0.05, distance: str = 'cosine') ->
 
 
 def _outputs(conclude, mixture: Mixture, labels) -> Array:
-  return sum(conclude(features, labels).outputs for features in mixture)
+  return sum(outputs_of(conclude(features, labels)) for features in mixture)
 
 
 @term('discriminate', 'generate')

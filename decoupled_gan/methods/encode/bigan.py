@@ -20,7 +20,7 @@ import jax
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.method import Method
-from decoupled_gan.core.types import Array, Examples, image_shape
+from decoupled_gan.core.types import Array, Examples, example_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.methods.gan import PRIORS
 from decoupled_gan.networks import joint
@@ -64,10 +64,8 @@ def fields(config: ConfigDict) -> dict:
   model = config.model
   if model.prior not in PRIORS:
     raise UserError(f'model.prior={model.prior!r} is unknown; there are {listing(PRIORS)}.')
-  image = (*image_shape(config), config.image_channels)
-  shape = (config.vector_size,) if config.vector_size else image
   return {
-    'generator': joint.Generator(shape, model.width),
+    'generator': joint.Generator(example_shape(config), model.width),
     'z_dim': model.z_dim,
     'prior_name': model.prior,
   }

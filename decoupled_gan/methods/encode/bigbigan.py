@@ -18,13 +18,11 @@ out. The paper's ablations are rows that are not there. The encoder may be stoch
 
 import dataclasses
 
-import flax.linen as nn
 import jax
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.methods.encode import bigan
-from decoupled_gan.methods.gan import PRIORS
 from decoupled_gan.networks import joint
 from decoupled_gan.networks.joint import Scores
 
@@ -32,18 +30,8 @@ ROWS = {'unary_image': 'image', 'unary_latent': 'latent', 'joint': 'joint'}
 """Loss -> the score that it is of."""
 
 
-class BigBiGAN(nn.Module):
+class BigBiGAN(bigan.BiGAN):
   """As BiGAN; the discriminator gives Scores."""
-
-  generator: nn.Module
-  encoder: nn.Module
-  discriminator: nn.Module
-  z_dim: int
-  prior_name: str
-
-  def latents(self, count: int) -> Array:
-    """Fresh latents [count, z_dim] of the prior."""
-    return PRIORS[self.prior_name](jax.random.normal(self.make_rng('noise'), (count, self.z_dim)))
 
   def scores(self, x: Array) -> tuple[Scores, Scores]:
     """On the pairs (x, E(x)) and (G(z), z)."""

@@ -15,7 +15,6 @@ the covariance of the codes.
 principal components. Latents that are drawn are not brought into the ball (the paper does not say).
 """
 
-import importlib
 from collections import OrderedDict
 
 import flax.linen as nn
@@ -29,7 +28,8 @@ from decoupled_gan.core.optim import unit_ball
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses import pixels, pyramid
-from decoupled_gan.methods.gan import BACKBONES
+from decoupled_gan.networks import backbones
+from decoupled_gan.networks.backbones import staged
 
 
 class GLO(nn.Module):
@@ -60,12 +60,10 @@ def build(config: ConfigDict) -> GLO:
   model = config.model
   if not config.data.index:
     raise UserError('method=glo needs config.data.index=True: which code is which example drawn from?')
-  if model.backbone not in BACKBONES:
-    raise UserError(f'model.backbone={model.backbone!r} is unknown; there are {", ".join(BACKBONES)}.')
-  if config.attributes:
-    raise UserError('method=glo has no labels: leave config.attributes empty.')
-  backbone = importlib.import_module(f'decoupled_gan.networks.backbones.{model.backbone}')
-  return GLO(backbone.generator(config), model.examples, model.z_dim)
+  if staged.counts_of(config):
+    raise UserError('method=glo has no labels: leave config.attributes empty and data.clusters=0.')
+  generator = backbones.choose(config).generator(config)
+  return GLO(staged.referenced(generator, config, unit_ball), model.examples, model.z_dim)
 
 
 def counted(config: ConfigDict, dataset) -> np.ndarray:

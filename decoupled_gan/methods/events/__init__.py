@@ -18,6 +18,14 @@ def kept(config: ConfigDict) -> dict[str, int]:
   for event, scene in SCENES.items():
     if bool(config.events.get(event, 0)) != (config.model.scene == scene):
       raise UserError(f'model.scene={scene!r} and events.{event} go together: one of them is missing.')
+  scene, count, features = config.model.scene, config.data.clusters, config.data.features
+  if bool(count) != (scene == 'clustered'):
+    raise UserError(
+      f"data.clusters={count}, model.scene={scene!r}: 'clustered' needs a number of clusters, and other "
+      'scenes have none, 0.'
+    )
+  if scene == 'instances' and not features:
+    raise UserError("model.scene='instances' needs data.features: 'pixels', or an .npy file of [N, F].")
   return {
     'clusters': config.data.clusters,
     'neighbours': config.data.neighbours,

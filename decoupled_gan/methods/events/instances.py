@@ -2,14 +2,15 @@
 
 IC-GAN (Casanova et al., NeurIPS 2021, arXiv 2109.05070), data_utils/. Features of length 1, Euclidean
 neighbours, an example none of its own. `config.data.features` is 'pixels', or the path of an .npy file
-[N, F] with a row for each training example in the order of the data set, by whatever network.
+[N, F] with a row for each training example in the order of the data set, by whatever network. With
+`data.mirror` mirror images are examples, too, behind all others, and have features of their own.
 
 Afterwards the data set has k examples for each training example i, its neighbours, so that example e is
 a neighbour of i = e // k: an epoch shows each pair once. The features are kept with the run, which
 costs N x F numbers on the device.
 
-*Where we differ*: features of mirrored images are those of the images (there they have their own); what
-is drawn after training is conditioned on M examples, the nearest to M means of k-means.
+*Where we differ*: what is drawn after training is conditioned on M examples, the nearest to M means of
+k-means.
 """
 
 from pathlib import Path
@@ -76,7 +77,8 @@ def features_of(run, dataset) -> np.ndarray:
     found = np.asarray(_read(name), np.float32)
   if len(found) != count:
     rows = len(found)
-    raise UserError(f'data.features={name!r} has {rows} rows, and {count} examples are there.')
+    mirrored = ', half of which are mirror images, behind the others' if run.config.data.mirror else ''
+    raise UserError(f'data.features={name!r} has {rows} rows, and {count} examples are there{mirrored}.')
   return unit(found)
 
 

@@ -33,7 +33,7 @@ from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Losses, Pair, image_shape
 from decoupled_gan.layers import extent
 from decoupled_gan.layers.domain import PerDomain, over_domains
-from decoupled_gan.losses.adversarial import least_squares
+from decoupled_gan.losses.adversarial import least_squares_of_all
 from decoupled_gan.losses.pixels import l1
 from decoupled_gan.networks.translate import check_multiple
 from decoupled_gan.networks.translate.munit import Content, Decoder, MultiScale, StyleEncoder
@@ -82,16 +82,11 @@ class MUNIT(nn.Module):
     return jax.vmap(draw)(sums)
 
 
-def _judge(logits: list[Pair], target: float) -> Array:
-  """The least-squares loss, summed over domains and scales."""
-  return sum(least_squares(x, target) for x in jax.tree.leaves(logits))
-
-
 def discriminate(gan: MUNIT, real: Pair) -> Losses:
   """Tell real images from translations: trains the discriminators."""
   fake = stop_gradient(gan.decoder(gan.content(real).swapped, gan.prior(real)))
   on_fake, on_real = gan.discriminator(fake), gan.discriminator(real)
-  return {'adversarial': _judge(on_fake, 0) + _judge(on_real, 1)}
+  return {'adversarial': least_squares_of_all(on_fake, 0) + least_squares_of_all(on_real, 1)}
 
 
 def translate(gan: MUNIT, real: Pair) -> dict:
@@ -102,7 +97,7 @@ def translate(gan: MUNIT, real: Pair) -> dict:
   found = functools.cache(lambda: gan.content(fake))
   distance = functools.partial(over_domains, l1)
   return {
-    'adversarial': lambda: _judge(gan.discriminator(fake), 1),
+    'adversarial': lambda: least_squares_of_all(gan.discriminator(fake), 1),
     'reconstruct': lambda: distance(gan.decoder(content, style), real),
     'style': lambda: distance(gan.style(fake), drawn),
     'content': lambda: distance(found(), content.swapped),

@@ -31,8 +31,8 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Losses, Pair, image_shape
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.layers.domain import PerDomain
-from decoupled_gan.losses.adversarial import least_squares
+from decoupled_gan.layers.domain import PerDomain, over_domains
+from decoupled_gan.losses.adversarial import least_squares_of_all
 from decoupled_gan.losses.pixels import l1
 from decoupled_gan.networks.nice import HEADS, Classifier, Encoder, Generator, check_size
 
@@ -102,16 +102,6 @@ class NiceGAN(nn.Module):
     return [jax.tree.map(lambda x, i=i: x[:, i], images) for i in range(n)]
 
 
-def _judge(logits: dict[str, Pair], target: float) -> Array:
-  """The least-squares loss, summed over heads and domains."""
-  return sum(least_squares(x, target) for x in jax.tree.leaves(logits))
-
-
-def _distance(images: Pair, real: Pair) -> Array:
-  """The mean absolute difference, summed over domains."""
-  return l1(images.a, real.a) + l1(images.b, real.b)
-
-
 def discriminate(gan: NiceGAN, real: Pair) -> Losses:
   """Tell real images from translated ones: trains the discriminators, encoders included."""
   z, real_logits = gan.discriminate(real, first=True)
@@ -119,7 +109,7 @@ def discriminate(gan: NiceGAN, real: Pair) -> Losses:
   if gan.detach_fakes:
     fake = stop_gradient(fake)
   _, fake_logits = gan.discriminate(fake)
-  return {'adversarial': _judge(real_logits, 1) + _judge(fake_logits, 0)}
+  return {'adversarial': least_squares_of_all(real_logits, 1) + least_squares_of_all(fake_logits, 0)}
 
 
 def translate(gan: NiceGAN, real: Pair) -> Losses:
@@ -130,17 +120,18 @@ def translate(gan: NiceGAN, real: Pair) -> Losses:
   """
   z, _ = gan.discriminate(real)
   fake, rebuilt = gan.generate(z.swapped, z)
+  distance = functools.partial(over_domains, l1)
   judged = functools.cache(lambda: gan.discriminate(fake))  # (latents, logits)
 
   def identity():
     z, _ = gan.encode(real.swapped)  # .a: a's encoder on an image of b
-    return _distance(gan.generator(z.swapped), real)
+    return distance(gan.generator(z.swapped), real)
 
   return {
     'identity': identity,  # first: it is the encoders' second call in a step, the fakes' their third
-    'adversarial': lambda: _judge(judged()[1], 1),
-    'cycle': lambda: _distance(gan.generator(judged()[0].swapped), real),
-    'reconstruct': lambda: _distance(rebuilt, real),
+    'adversarial': lambda: least_squares_of_all(judged()[1], 1),
+    'cycle': lambda: distance(gan.generator(judged()[0].swapped), real),
+    'reconstruct': lambda: distance(rebuilt, real),
   }
 
 

@@ -24,7 +24,6 @@ from collections import OrderedDict
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 from ml_collections import ConfigDict
@@ -32,7 +31,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Losses, Pair, image_shape
 from decoupled_gan.layers.domain import PerDomain, over_domains
-from decoupled_gan.losses.adversarial import least_squares, logistic
+from decoupled_gan.losses.adversarial import least_squares_of_all, logistic
 from decoupled_gan.losses.pixels import l1
 from decoupled_gan.networks.translate import check_multiple
 from decoupled_gan.networks.translate.ugatit import Generator, TwoScales, check_size
@@ -60,16 +59,11 @@ class UGATIT(nn.Module):
     return self.generator(images)[0]
 
 
-def _judge(logits: list[Pair], target: float) -> Array:
-  """The least-squares loss, summed over domains, discriminators and outputs."""
-  return sum(least_squares(x, target) for x in jax.tree.leaves(logits))
-
-
 def discriminate(gan: UGATIT, real: Pair) -> Losses:
   """Tell real images from translated ones: trains the discriminators."""
   fake = stop_gradient(gan.make(real.swapped))
   on_real, on_fake = gan.discriminator(real), gan.discriminator(fake)
-  return {'adversarial': _judge(on_real, 1) + _judge(on_fake, 0)}
+  return {'adversarial': least_squares_of_all(on_real, 1) + least_squares_of_all(on_fake, 0)}
 
 
 def translate(gan: UGATIT, real: Pair) -> dict:
@@ -85,7 +79,7 @@ def translate(gan: UGATIT, real: Pair) -> dict:
     return over_domains(loss, of_other, kept()[1])
 
   return {
-    'adversarial': lambda: _judge(gan.discriminator(fake), 1),
+    'adversarial': lambda: least_squares_of_all(gan.discriminator(fake), 1),
     'cycle': lambda: distance(gan.make(fake.swapped), real),
     'identity': lambda: distance(kept()[0], real),
     'cam': cam,

@@ -18,10 +18,16 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import Array, image_shape
+from decoupled_gan.core.types import Array, example_shape
 from decoupled_gan.layers.named_norms import Norm
 from decoupled_gan.networks.backbones.mlp import Hidden, Out
-from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, norm_of
+from decoupled_gan.networks.backbones.staged import (
+  Links,
+  Staged,
+  check_bare,
+  condition_of,
+  norm_of,
+)
 
 WIDTHS = (4, 2, 1, 1, 1)  # times model.width
 
@@ -75,12 +81,12 @@ class Noisy(nn.Module):
 
 def generator(config: ConfigDict) -> nn.Module:
   """The generator that `config.model` describes."""
-  shape = (config.vector_size,) if config.vector_size else (*image_shape(config), config.image_channels)
   norm, dtype = norm_of(config, 'generator'), jnp.dtype(config.compute_dtype)
-  return Generator(shape, config.model.width, norm, condition_of(config, norm), dtype)
+  return Generator(example_shape(config), config.model.width, norm, condition_of(config, norm), dtype)
 
 
 def discriminator(config: ConfigDict) -> nn.Module:
   """The discriminator's backbone that `config.model` describes."""
+  check_bare(config, 'improved', 'discriminator')
   noise = tuple(config.model.noise)
   return Discriminator(config.model.width, noise, jnp.dtype(config.compute_dtype))

@@ -19,9 +19,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import Array, image_shape
+from decoupled_gan.core.types import Array, example_shape
 from decoupled_gan.layers.linear import Linear
-from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, norm_of
+from decoupled_gan.layers.named_norms import Norm
+from decoupled_gan.networks.backbones.staged import Links, Staged, check_bare, condition_of
 from decoupled_gan.networks.heads import Last
 
 PIECES, TIMES = 5, 5  # of a maxout unit; ReLU for each unit of the discriminator
@@ -110,12 +111,12 @@ class Maxout(nn.Module):
 
 def generator(config: ConfigDict) -> nn.Module:
   """The generator that `config.model` describes, of images or points (in [-1, 1])."""
-  shape = (config.vector_size,) if config.vector_size else (*image_shape(config), config.image_channels)
-  condition = condition_of(config, norm_of(config, 'generator', ('none',)))
-  return Generator(shape, config.model.width, condition, jnp.dtype(config.compute_dtype))
+  check_bare(config, 'maxout', 'generator')
+  condition, dtype = condition_of(config, Norm()), jnp.dtype(config.compute_dtype)
+  return Generator(example_shape(config), config.model.width, condition, dtype)
 
 
 def discriminator(config: ConfigDict) -> nn.Module:
   """The discriminator's backbone that `config.model` describes."""
-  norm_of(config, 'discriminator', ('none',))
+  check_bare(config, 'maxout', 'discriminator')
   return Discriminator(config.model.width, jnp.dtype(config.compute_dtype))

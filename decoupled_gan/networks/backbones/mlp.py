@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import Array, image_shape
+from decoupled_gan.core.types import Array, example_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
@@ -109,9 +109,7 @@ class Out(nn.Module):
 
 def generator(config: ConfigDict) -> nn.Module:
   """The generator that `config.model` describes."""
-  image = (*image_shape(config), config.image_channels)
-  shape = (config.vector_size,) if config.vector_size else image
-  return Generator(shape, *_fields(config, 'generator'))
+  return Generator(example_shape(config), *_fields(config, 'generator'))
 
 
 def discriminator(config: ConfigDict) -> nn.Module:

@@ -6,9 +6,9 @@ A stage for each size from 4 px on, of `widths` channels and `blocks` residual b
 block have the gain sqrt(2 / 1.04) L^(-1/4), L blocks in all, and the last is 0: at the start each block
 is the identity.
 
-  generator      a learned 4 x 4 basis times a linear map of z; sizes are doubled by the filter [1, 3, 3,
-  1]
-                 behind a 1 x 1 convolution, if widths differ; 1 x 1 to the image, without tanh
+  generator      a learned 4 x 4 basis times a linear map of z; sizes are doubled by the filter
+                 [1, 3, 3, 1] behind a 1 x 1 convolution, if widths differ; 1 x 1 to the image, without
+                 tanh
   discriminator  the reverse; a depthwise 4 x 4 convolution makes the features, and the head is linear
 
 Of a conditional one, an embedding of the labels is behind z, and the head is `bilinear`. Source:
@@ -32,7 +32,13 @@ from decoupled_gan.layers.conv import SameConv
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
 from decoupled_gan.layers.resample import downsample, upsample
-from decoupled_gan.networks.backbones.staged import Links, Staged, condition_of, square_size
+from decoupled_gan.networks.backbones.staged import (
+  Links,
+  Staged,
+  check_bare,
+  condition_of,
+  square_size,
+)
 from decoupled_gan.networks.heads import Last
 
 START = 4  # px
@@ -230,6 +236,7 @@ def discriminator(config: ConfigDict) -> nn.Module:
 
 def _shape(config: ConfigDict) -> tuple[tuple[int, ...], ...]:
   """(widths, groups, blocks); raises UserError where they do not fit the size or each other."""
+  check_bare(config, 'r3gan', 'generator', 'discriminator')
   size, model = square_size(config, 'r3gan', START), config.model
   stages = int(math.log2(size // START)) + 1
   shape = tuple(tuple(model[field]) for field in ('widths', 'groups', 'blocks'))
@@ -243,7 +250,4 @@ def _shape(config: ConfigDict) -> tuple[tuple[int, ...], ...]:
       raise UserError(
         f'model.groups: {groups} groups do not divide the 2 x {width} channels inside a block.'
       )
-  for field in ('norm_generator', 'norm_discriminator'):
-    if model[field] != 'none':
-      raise UserError(f"model.{field}={model[field]!r}: r3gan has no norm; there is 'none'.")
   return shape

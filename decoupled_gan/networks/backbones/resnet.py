@@ -28,6 +28,7 @@ from decoupled_gan.layers.attention import SelfAttention
 from decoupled_gan.layers.conv import SameConv
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.named_norms import Norm
+from decoupled_gan.layers.resample import nearest_double
 from decoupled_gan.networks.backbones.dcgan import pixels
 from decoupled_gan.networks.backbones.staged import (
   Chain,
@@ -169,10 +170,10 @@ class Up(nn.Module):
   @nn.compact
   def __call__(self, x: Array, labels: Array | None) -> Array:
     conv = functools.partial(_conv, norm=self.norm, gain=self.gain, dtype=self.dtype)
-    y = enlarged(nn.relu(self.norm('norm_0', x, labels)))
+    y = nearest_double(nn.relu(self.norm('norm_0', x, labels)))
     y = conv(self.features, 'conv_0')(y)
     y = conv(self.features, 'conv_1')(nn.relu(self.norm('norm_1', y, labels)))
-    return y + enlarged(_shortcut(self, x))
+    return y + nearest_double(_shortcut(self, x))
 
 
 class Image(nn.Module):
@@ -222,13 +223,6 @@ class Pool(nn.Module):
 
   def __call__(self, x: Array, labels: Array | None) -> Array:
     return POOLS[self.pool](nn.relu(x).astype(jnp.float32), (1, 2))
-
-
-def enlarged(x: Array) -> Array:
-  """Each pixel as 2 x 2 of them: [B, H, W, C] -> [B, 2H, 2W, C]."""
-  batch, height, width, channels = x.shape
-  x = jnp.broadcast_to(x[:, :, None, :, None], (batch, height, 2, width, 2, channels))
-  return x.reshape(batch, 2 * height, 2 * width, channels)
 
 
 def shrunk(x: Array) -> Array:

@@ -189,16 +189,27 @@ def counts_of(config: ConfigDict) -> tuple[int, ...]:
   return tuple(len(config.attributes[name]) for name in sorted(config.attributes))
 
 
-def norm_of(config: ConfigDict, player: str, allowed=named_norms.KINDS, **fields) -> Norm:
+def norm_of(config: ConfigDict, player: str, **fields) -> Norm:
   """The norm of the 'generator' or 'discriminator' that the config names; UserError if there is none."""
   field = f'norm_{player}'
-  kinds = [kind for kind in allowed if player == 'generator' or kind != 'virtual']
+  kinds = [kind for kind in named_norms.KINDS if player == 'generator' or kind != 'virtual']
   norm = named_norms.parse(
     config.model[field], f'model.{field}', kinds, counts=counts_of(config), reference=REFERENCE, **fields
   )
   if norm.kind == 'conditional_batch' and not (norm.counts and all(norm.counts)):
     raise UserError(f'model.{field}={config.model[field]!r} needs labels: classes in config.attributes.')
   return norm
+
+
+def check_bare(config: ConfigDict, backbone: str, *players: str):
+  """Raises UserError where a norm, or 'spectral', is named for a network that takes neither."""
+  for player in players:
+    value = config.model[f'norm_{player}']
+    if value != 'none':
+      raise UserError(
+        f"model.norm_{player}={value!r}: the {player} of the backbone {backbone} has no norm; there is "
+        "'none'."
+      )
 
 
 def condition_of(config: ConfigDict, norm: Norm, init=None) -> Links:
