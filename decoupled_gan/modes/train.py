@@ -55,7 +55,6 @@ def train(config: ConfigDict, workdir: Workdir, on_sample: Callable | None = Non
       current = start.begin(run, run.create_state())
     else:
       current = checkpoints.restore(run.abstract_state())
-      dataset = events.recall(run, current, dataset)
     if main:
       print(describe(run, current, dataset, workdir, changes), flush=True)
     if (steps := members.steps_done(current)) >= config.num_steps:
@@ -114,7 +113,9 @@ def _loop(
     diary.begin()
     metrics = Metrics(workdir.metrics_file, first) if main else Silent()
   health, vote = _health(config, checkpoints), distributed.Vote(run.mesh)
-  feed = events.Feed(run, dataset, calls.spans(run, first, config.num_steps))
+  # what events made of the data is for training only: what watches sees it as a run that begins does
+  recalled = events.recall(run, current, dataset) if first else dataset
+  feed = events.Feed(run, recalled, calls.spans(run, first, config.num_steps))
   shown = Progress(first, config.num_steps, config.batch_size) if main else Silent()
   failure = None
   with metrics, shown as progress:
