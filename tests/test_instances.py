@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from configs import ic_gan as recipe
+from decoupled_gan import data
 from decoupled_gan.core.types import Examples
 from decoupled_gan.errors import UserError
 from decoupled_gan.methods.events import instances
 from decoupled_gan.modes import train
+from decoupled_gan.modes.export import take_out
 from decoupled_gan.run import experiment, inference
 from decoupled_gan.run.workdir import Workdir
 from decoupled_gan.terms.instances import Instances
@@ -126,6 +128,21 @@ def test_what_is_drawn_is_beside_features_of_kept_examples_chosen_by_the_latent(
   told = np.asarray(codes)[:, 4:]
   assert (told[:, None] == table[None]).all(-1).any(-1).all()
   assert len(np.unique(told, axis=0)) > 3
+
+
+@pytest.mark.row(33)
+def test_a_run_is_used_without_the_file_of_features_and_taken_out_with_its_memory(straight, tmp_path):
+  features, moved = tmp_path / 'features.npy', tmp_path / 'moved.npy'
+  np.save(features, data.load(config_of(), Examples).train.x)
+  fields = {'data.features': str(features)}
+  workdir = Workdir(tmp_path / 'run')
+  train.train(config_of(num_steps=2, **fields), workdir)
+  features.rename(moved)
+  assert inference.load(workdir).run.gan.kept['features'] == 2
+  take_out(workdir, 0, str(tmp_path / 'own'))
+  moved.rename(features)
+  train.train(config_of(num_steps=4, **fields), Workdir(tmp_path / 'own'))
+  assert losses(Workdir(tmp_path / 'own')) == losses(straight)[2:]
 
 
 @pytest.mark.row(33)

@@ -71,13 +71,16 @@ def test_what_watches_a_resumed_run_sees_the_data_as_if_it_had_never_stopped(
   eventful, tmp_path, monkeypatch
 ):
   seen = []
-  for name in ('Sampler', 'Diary', '_evaluator'):
 
-    def noting(run, dataset, *rest, name=name, make=getattr(train, name)):
-      seen.append((name, dataset.train.a[0].tobytes()))
+  def noting(make):
+    def noted(run, dataset, *rest):
+      seen.append((make.__name__, dataset.train.a[0].tobytes()))
       return make(run, dataset, *rest)
 
-    monkeypatch.setattr(train, name, noting)
+    return noted
+
+  for name in ('Sampler', 'Diary', '_evaluator'):
+    monkeypatch.setattr(train, name, noting(getattr(train, name)))
   for eventful.num_steps in (4, 8):
     train.train(eventful, Workdir(tmp_path))
   assert seen[:3] == seen[3:]

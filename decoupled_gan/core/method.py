@@ -32,12 +32,14 @@ class Event:
     memory: (config, dataset) -> pytree of arrays: what the event keeps in `state.memory[name]`, as it is
       at first. It is saved with the run; objectives can read it as the collection `memory`.
     recall: (run, state, dataset) -> dataset: what the last event made of the data, where a run goes on.
+    settle: (config) -> {field: value}: what of files that only training reads the networks depend on.
   """
 
   name: str
   happen: Callable
   memory: Callable | None = None
   recall: Callable | None = None
+  settle: Callable | None = None
 
 
 @dataclass(frozen=True)

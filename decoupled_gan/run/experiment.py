@@ -155,7 +155,7 @@ class Experiment:
     """
     for start in range(0, len(x), count):
       which = np.arange(start, start + count) % len(x)
-      yield x[which] if isinstance(x, np.ndarray) else data.test_images(x, which.tolist(), self.config)
+      yield data.test_examples(x, which, self.config)
 
   def chosen(self, dataset, which):
     """`dataset` with the training examples `which`, in their order."""
@@ -293,9 +293,10 @@ def _check_few_labels(config: ConfigDict, method: Method, gan, phases, variables
       functools.partial(losses, phase), batch.labels, variables, batch, jax.random.key(0)
     )
     if wrong := [loss for loss in read if loss not in method.few_labels]:
+      count = config.data.labels_per_class
       raise UserError(
-        f'data.labels_per_class={config.data.labels_per_class}: {phase.name}/{wrong[0]} reads all labels, '
-        f'and most are then unknown; losses of method={config.method!r} for few labels '
+        f'data.labels_per_class={count}: {phase.name}/{wrong[0]} reads all labels, and most are then '
+        f'unknown; losses of method={config.method!r} for few labels '
         f'are {listing(sorted(method.few_labels))}, beside networks that are told none '
         '(model.conditional=False).'
       )
