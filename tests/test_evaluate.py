@@ -149,7 +149,7 @@ def test_real_images_are_brought_to_the_size_of_training_as_training_does():
   task = Task('x', None, None, {'test': images})
   found = {}
   for size in ('training', 'own'):
-    protocol = dataclasses.replace(protocols.get('nice'), reference='test', reference_size=size)
+    protocol = dataclasses.replace(protocols.get('nice_gan'), reference='test', reference_size=size)
     found[size] = requests.real_images(task, protocol, config).read(np.arange(2))
   wanted = data.test_images(images, None, config)
   for image in found['training']:

@@ -137,12 +137,8 @@ class Checkpoints:
       remembered: the memory of events is what there is, whatever `abstract` has.
     """
     step = self._chosen(step)
-    if remembered and (self.folder / str(step) / 'memory').exists():
-      found = self._manager.item_metadata(step)['memory']
-      memory = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=abstract.step.sharding), dict(found)
-      )
-      abstract = abstract.replace(memory=memory)
+    if remembered:
+      abstract = abstract.replace(memory=self._remembered(step, abstract.step.sharding))
     restored = self._read(
       step,
       networks=ocp.args.StandardRestore(_networks(abstract)),
@@ -157,6 +153,15 @@ class Checkpoints:
     step = self._chosen(step)
     restored = self._read(step, networks=ocp.args.StandardRestore(_networks(abstract)))
     return _with_networks(abstract, step, restored['networks'])
+
+  def _remembered(self, step: int, sharding) -> dict:
+    """Shapes and types of the memory that a checkpoint has; {} if it has none."""
+    folder = self.folder / str(step) / 'memory'
+    if not folder.exists():
+      return {}
+    with ocp.StandardCheckpointer() as reader:
+      found = reader.metadata(folder).item_metadata.tree
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), found)
 
   def _read(self, step: int, **items):
     try:

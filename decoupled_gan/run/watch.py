@@ -48,12 +48,13 @@ class Health:
   def good(self, current: state.TrainState) -> bool:
     """Whether `current` is worth keeping: losses and all parameters are finite, of one seed at least.
 
-    Seeds that are lost are told, once.
+    Of several seeds those that are lost are told, once.
     """
     self.finish()
     alive = np.ravel(self._finite(current.params))
     lost = tuple(seed for seed, lives in zip(self._seeds, alive, strict=True) if not lives)
-    if new := [seed for seed in lost if seed not in self.lost]:
+    new = [seed for seed in lost if seed not in self.lost]
+    if new and len(self._seeds) > 1:
       print(f'\nseed {listing(new)}: parameters are not finite any more.', file=sys.stderr, flush=True)
     self.lost = lost
     return not self._bad and bool(alive.any())
