@@ -108,19 +108,21 @@ def test_a_member_goes_on_as_an_ordinary_run(tmp_path, capsys):
 
 
 def test_a_seed_that_is_lost_is_named_and_the_others_are_trained_and_saved(
-  tmp_path, monkeypatch, capsys
+  toy, tmp_path, monkeypatch, capsys
 ):
   def poisoned(run, state):
     return state.replace(params=jax.tree.map(lambda x: x.at[1].set(np.nan), state.params))
 
   monkeypatch.setattr(train.start, 'begin', poisoned)
-  with pytest.raises(Diverged, match=r'of seed 1 are not finite; .* checkpoint of step 10: take'):
-    trained(config_of(seeds=2, num_steps=10, nonfinite_patience=3), tmp_path / 'many')
+  toy.seeds, toy.num_steps, toy.nonfinite_patience, toy.checkpoint_every_steps = 2, 4, 2, 2
+  with pytest.raises(Diverged, match=r'of seed 1 are not finite; .* checkpoint of step 4: take'):
+    train.train(toy, Workdir(tmp_path))
   assert capsys.readouterr().err.count('seed 1: parameters are not finite any more') == 1
-  monkeypatch.undo()
-  take_out(Workdir(tmp_path / 'many'), 0, str(tmp_path / 'own'))
-  config = config_of(num_steps=10)
-  close(trained(config, tmp_path / 'own'), trained(config, tmp_path / 'one'))
+  run = experiment.build(toy)
+  with Checkpoints(tmp_path / 'checkpoints', read_only=True) as checkpoints:
+    kept, lost = members.each(run, checkpoints.restore(run.abstract_state()))
+  assert all(np.isfinite(x).all() for x in jax.tree.leaves(kept.params))
+  assert not any(np.isfinite(x).all() for x in jax.tree.leaves(lost.params))
 
 
 def test_seeds_that_would_have_data_of_their_own_do_not_train_together():
