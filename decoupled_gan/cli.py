@@ -40,7 +40,6 @@ class Mode:
 
 MODES: dict[str, Mode] = {}
 DTYPES = ('float32', 'bfloat16')
-OF_SAMPLERS = ('calibration', 'percentile', 'rate', 'corrected', 'layer', 'steps', 'shape_steps')
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file('config', None, 'the recipe')
@@ -173,13 +172,11 @@ def translate():
 )
 def generate():
   from decoupled_gan import methods
-  from decoupled_gan.modes.generate import draw, edit
+  from decoupled_gan.modes.generate import draw, edit, sample
 
   workdir = _workdir()
   method = workdir.load_config().method
   if FLAGS.sampler:
-    from decoupled_gan.modes.generate import sample
-
     _refuse('a sampler draws from seeds', 'input', 'attributes', 'interpolate', 'noise', 'dtype')
     unread = set(sample.FLAGS_OF) - set(sample.flags_of(FLAGS.sampler))
     _refuse(f'this is the sampler {FLAGS.sampler}', *sorted(unread))
@@ -187,7 +184,7 @@ def generate():
     sample.sample(workdir, FLAGS.output, FLAGS.seeds, asked, _checkpoint(), FLAGS.config)
     return
   _refuse_fields('without --sampler no data are read')
-  _refuse('without --sampler examples are drawn as they are', *OF_SAMPLERS)
+  _refuse('without --sampler examples are drawn as they are', *sample.FLAGS_OF[1:])
   if methods.get(method).edit:
     _refuse(f'a run of {method} edits an image', 'seeds', 'interpolate', 'truncation', 'noise')
     edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint(), _dtype())

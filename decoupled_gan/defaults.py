@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
   config.seed = 0
   # px: a number for squares, or (height, width)
   config.image_size = config_dict.FieldReference(256, field_type=object)
-  config.image_channels = 3  # 1, 3 or 4
+  config.image_channels = 3  # or 1, grey
   config.vector_size = 0  # of points and features: examples are vectors rather than images if not 0
   config.batch_size = 1  # global: over all devices and hosts
   config.steps_per_call = 1  # steps that the device does as one program, see run/calls.py
@@ -72,6 +72,7 @@ def get_config() -> ConfigDict:
   config.data.clusters = 0  # labels are the numbers of so many clusters, which an event finds; 0: none
   config.data.clusters_from = 25_000  # by so many training examples
   config.data.features = ''  # 'pixels' or an .npy file [N, F]: by which neighbours are found; '': nobody
+  config.data.features_size = 0  # F, which training finds: the file is of no use afterwards
   config.data.neighbours = 50  # of each training example
   config.data.instances = 1000  # training examples that a trained generator is conditioned on
   config.data.num_threads = 8  # of decoding and augmentation

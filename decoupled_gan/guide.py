@@ -11,7 +11,6 @@ GROUPS = {
   'use': ('translate', 'generate', 'inpaint', 'reconstruct', 'project', 'demo', 'export', 'import'),
   'measure': ('evaluate', 'report', 'recover', 'nrds', 'study'),
 }
-ALWAYS = ('help', 'version')
 
 HEAD = """decoupled-gan <mode> --<flag>=<value> ...      (or: python main.py --mode=<mode> ...)
 

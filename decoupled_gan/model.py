@@ -17,12 +17,12 @@ from ml_collections import ConfigDict
 from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.method import ABILITIES
-from decoupled_gan.core.types import DIRECTIONS, image_shape
+from decoupled_gan.core.types import DIRECTIONS
 from decoupled_gan.data import given
 from decoupled_gan.data.label_files import number_of
 from decoupled_gan.data.results import BATCH
 from decoupled_gan.data.sources.labelled import sorted_attributes
-from decoupled_gan.data.transforms import center_crop
+from decoupled_gan.data.views import as_trained
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.exports import safetensors_file, writers
 from decoupled_gan.modes.generate import draw, edit
@@ -122,7 +122,7 @@ class Model:
     self._require('reconstruct')
     method = self._trained.run.method.reconstruct
     made = self._once('reconstruct', lambda: self._trained.compiled(method))
-    return self._through(made, images, batch_size, crop=self.config.data.center_crop)
+    return self._through(made, images, batch_size)
 
   def edit(self, images: Any, **values: str | int) -> Any:
     """Images with other values of attributes: `model.edit('face.png', glasses='yes')`.
@@ -229,7 +229,6 @@ class Model:
     function,
     images,
     batch_size: int,
-    crop: bool = False,
     eight_bit: bool = False,
     frame_off: bool = False,
   ) -> Any:
@@ -237,7 +236,7 @@ class Model:
     if batch_size < 1:
       raise UserError(f'batch_size={batch_size} must be at least 1.')
     config, found = self.config, self._read(images)
-    own = [center_crop(x, image_shape(config)) for x in found.images] if crop else found.images
+    own = list(as_trained(found.images, config))
     if eight_bit or all(image.dtype == np.uint8 for image in own):
       eight = [x if x.dtype == np.uint8 else np.rint(given.unit(x) * 255).astype(np.uint8) for x in own]
       batch = data.test_images(eight, None, config)

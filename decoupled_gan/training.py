@@ -1,5 +1,6 @@
 """Training from a Python program or a notebook: `dg.train('quickstart', workdir='runs/q')`."""
 
+import copy
 import functools
 import os
 from collections.abc import Callable, Mapping
@@ -51,7 +52,7 @@ def train(
 def config_of(recipe: str | ConfigDict) -> ConfigDict:
   """The config of a recipe by name or path; a config as a copy of itself."""
   if isinstance(recipe, ConfigDict):
-    return recipe.copy_and_resolve_references()
+    return copy.deepcopy(recipe)  # fields that follow from others, such as half of num_steps, still do
   recipe_files.make_importable()
   return recipe_files.load(recipe)
 
@@ -62,7 +63,7 @@ def changed(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
     *above, last = name.split('.')
     try:
       holder = functools.reduce(lambda found, part: found[part], above, config)
-      known = last in holder
+      known = isinstance(holder, ConfigDict) and last in holder
     except (KeyError, TypeError):
       known = False
     if not known:

@@ -53,9 +53,10 @@ def run(method: str, devices, dataset) -> dict[str, np.ndarray]:
   found = {}
   with jax.set_mesh(built.mesh):
     current, step = built.create_state(), built.train_step()
-    batches = sharding.prefetch(built.mesh, data.train_batches(dataset, built.config))
+    batches = data.train_batches(dataset, built.config)
     for i in range(STEPS):
-      current, losses = step(current, next(batches), routing.active(built.phases, i))
+      current, losses = step(
+        current, sharding.shard_batch(built.mesh, next(batches)), routing.active(built.phases, i))
       found |= {f'losses/{i}/{name}': x for name, x in losses.items()}
     variables = state.inference_variables(current)
     examples = data.test_batch(dataset, 8, built.config)

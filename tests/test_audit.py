@@ -9,7 +9,7 @@ from PIL import Image
 
 from decoupled_gan.core.step import play
 from decoupled_gan.core.types import Pair
-from decoupled_gan.errors import RunError
+from decoupled_gan.errors import RunError, UserError
 from decoupled_gan.losses.pixels import l1
 from decoupled_gan.modes import routes
 from decoupled_gan.run import experiment
@@ -32,6 +32,17 @@ def test_it_audits_the_checkpoint_of_a_run(toy, tmp_path, capsys):
   train.train(toy, Workdir(tmp_path))
   routes.audit(toy, Workdir(tmp_path))
   assert 'no other group moved by one bit' in capsys.readouterr().out
+
+
+def test_a_new_run_of_several_seeds_has_the_table_of_one_and_a_trained_one_is_taken_apart_first(
+  toy, tmp_path, capsys, monkeypatch
+):
+  toy.seeds = 2
+  routes.audit(toy, Workdir(tmp_path))
+  assert 'no other group moved by one bit' in capsys.readouterr().out
+  monkeypatch.setattr(Workdir, 'has_checkpoint', True)
+  with pytest.raises(UserError, match='holds 2 seeds, 0, 1: take one out'):
+    routes.audit(toy, Workdir(tmp_path))
 
 
 def findings(config):

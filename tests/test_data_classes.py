@@ -108,7 +108,9 @@ def test_modular_addition_has_each_pair_once_four_in_five_to_train():
   ('words', 'fields', 'message'),
   [
     ('labelled_digits', {'data.held_out': 9}, r'data.held_out=9: of 10 classes at least two'),
-    ('digit_spaces', {'data.held_out': 2}, r'data.held_out goes by the classes of one attribute'),
+    ('digit_spaces', {'data.held_out': 2}, r'data.held_out goes by the classes of one .* 2 attributes'),
+    ('circle6', {'data.held_out': 2}, r'data.held_out goes by .* one that is a quantity: name one'),
+    ('circle6', {'data.class_counts': (1, 2)}, r'data.class_counts goes by .* one that is a quantity'),
     (
       'labelled_digits',
       {'data.class_counts': (1, 2)},

@@ -177,9 +177,9 @@ def test_a_file_that_is_listed_twice_counts_once_unless_its_labels_differ(images
 @pytest.mark.parametrize(
   ('text', 'told'),
   [
-    ('glasses,file\nno,imgs/0.png\nyes\n', r'attributes\.csv, line 3: has 1 cells, its header has 2\.'),
-    ('file,glasses\nimgs/0.png\n', r'attributes\.csv, line 2: has 1 cells, its header has 2\.'),
-    ('file,glasses\nimgs/0.png,no,5,6\n', r'attributes\.csv, line 2: has 4 cells, its header has 2\.'),
+    ('glasses,file\nno,imgs/0.png\nyes\n', r'csv, line 3: its header has 2 cells, this line 1\.'),
+    ('file,glasses\nimgs/0.png\n', r'csv, line 2: its header has 2 cells, this line 1\.'),
+    ('file,glasses\nimgs/0.png,no,5,6\n', r'csv, line 2: its header has 2 cells, this line 4\.'),
     ('file,glasses\nimgs/0.png,maybe\n', r"line 2: glasses='maybe' is out of range"),
     ('file,glasses\nimgs/0.png,\n', r"line 2: glasses='' is out of range"),
     ('file,glasses\n,no\n', r'attributes\.csv, line 2: names no file\.'),
@@ -189,7 +189,7 @@ def test_a_file_that_is_listed_twice_counts_once_unless_its_labels_differ(images
       'file,glasses\nimgs\\99.png,no\n',
       r'not there \(their backslashes are read as slashes\): imgs\\99',
     ),
-    ('file,glasses\n"imgs/0.png,no\n', r'line 2: has 1 cells, its header has 2'),
+    ('file,glasses\n"imgs/0.png,no\n', r'line 2: its header has 2 cells, this line 1'),
     ('', r'attributes\.csv is empty: its first line names the columns'),
     ('\n\n', r'attributes\.csv is empty'),
     ('file,glasses,glasses\nimgs/0.png,no,yes\n', r"has the column 'glasses' twice"),

@@ -117,6 +117,14 @@ def test_utkface_has_three_attributes(tmp_path):
     load(faces(tmp_path), source='utkface', attributes={'hat': ('no', 'yes')})
 
 
+def test_an_age_can_be_the_number_itself_and_a_gender_cannot(tmp_path):
+  dataset = load(faces(tmp_path), source='utkface', attributes={'age': ()})
+  assert dataset.train.labels.dtype == np.float32
+  assert {0, 5, 6, 20, 21, 99} == {*dataset.train.labels[:, 0], *dataset.test.labels[:, 0]}
+  with pytest.raises(UserError, match=r'attributes.gender=\(\): gender is no quantity in UTKFace'):
+    load(faces(tmp_path), source='utkface', attributes={'gender': ()})
+
+
 # Pairs.
 
 

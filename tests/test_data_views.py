@@ -92,6 +92,16 @@ def test_fields_of_an_example_are_changed_together_and_labels_stay(kind):
     np.testing.assert_array_equal(after[3], before[3])
 
 
+@pytest.mark.parametrize(
+  'fields', [{'class_counts': (1, 2)}, {'held_out': 1}, {'labels_per_class': 1}, {'labelled_repeats': 2}]
+)
+def test_what_goes_by_classes_is_told_where_images_of_two_domains_have_none(fields):
+  config = make_config(source='fake')
+  config.data.update(fields)
+  with pytest.raises(UserError, match=rf'data.{next(iter(fields))}'):
+    data.load(config)
+
+
 def test_an_index_beyond_the_end_is_none():
   dataset = mirrored(data.load(make_config(), Examples))
   with pytest.raises(IndexError):

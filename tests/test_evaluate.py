@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from decoupled_gan import methods
+from decoupled_gan import data, defaults, methods
 from decoupled_gan.errors import UserError
 from decoupled_gan.evaluation import metrics, requests, scoring
 from decoupled_gan.evaluation.metrics import paired, protocols
+from decoupled_gan.evaluation.tasks import Task
 from decoupled_gan.modes import evaluate, train
 from decoupled_gan.pretrained import features
 from decoupled_gan.run.workdir import Workdir
@@ -138,6 +139,22 @@ def test_the_same_evaluation_twice_gives_the_same_numbers(trained):
 def test_the_protocol_chooses_the_reference_and_the_resize(trained):
   found = scores(trained, asked='kid@means', protocol='cleanfid')
   assert {(r['reference_count'], r['resize'], r['scale']) for r in found} == {(64, 'antialiased', 1)}
+
+
+def test_real_images_are_brought_to_the_size_of_training_as_training_does():
+  config = defaults.get_config()
+  config.image_size, config.data.interpolation, config.data.stretch = 8, 'bicubic', True
+  rng = np.random.default_rng(0)
+  images = data.ArrayImages(rng.integers(50, 200, (2, 16, 16, 3), np.uint8), ['0', '1'])
+  task = Task('x', None, None, {'test': images})
+  found = {}
+  for size in ('training', 'own'):
+    protocol = dataclasses.replace(protocols.get('nice_gan'), reference='test', reference_size=size)
+    found[size] = requests.real_images(task, protocol, config).read(np.arange(2))
+  wanted = data.test_images(images, None, config)
+  for image in found['training']:
+    assert any((image == x).all() for x in wanted)
+  assert {(x.shape, x.min(), x.max()) for x in found['own']} == {((16, 16, 3), 0, 255)}
 
 
 def test_features_of_real_images_are_cached_by_content(trained, network):

@@ -131,6 +131,14 @@ def test_every_method_of_the_house_has_a_file_that_onnxruntime_reads(method):
   assert max(spreads) > 1e-4, 'a constant would agree with anything'
 
 
+def test_labels_that_are_quantities_go_in_as_floats():
+  what = signature.of(untrained.trained(untrained.config_of('continuous_gan:circle6,tiny')))
+  assert what.inputs['labels'] == ((1,), np.float32)
+  _, labels = what.examples(3)
+  assert labels.shape == (3, 1) and labels.dtype == np.float32 and (labels % 1 != 0).all()
+  assert jax.jit(what.function)(*what.examples(2)).shape == (2, 2)
+
+
 def test_the_methods_without_an_onnx_file_say_why():
   munit = untrained.trained(untrained.config_of('munit:tiny'))
   with pytest.raises(UserError, match=r'random_\w+ has no rule for ONNX'):

@@ -14,7 +14,9 @@ from decoupled_gan.core.types import Examples
 from decoupled_gan.errors import UserError
 from decoupled_gan.methods.events import instances
 from decoupled_gan.modes import train
+from decoupled_gan.modes.export import take_out
 from decoupled_gan.run import experiment, inference
+from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 from decoupled_gan.terms.instances import Instances
 
@@ -127,6 +129,24 @@ def test_what_is_drawn_is_beside_features_of_kept_examples_chosen_by_the_latent(
   told = np.asarray(codes)[:, 4:]
   assert (told[:, None] == table[None]).all(-1).any(-1).all()
   assert len(np.unique(told, axis=0)) > 3
+
+
+@pytest.mark.row(33)
+def test_a_run_is_used_without_the_file_of_features_and_taken_out_with_its_memory(tmp_path):
+  features = tmp_path / 'features.npy'
+  np.save(features, np.random.default_rng(0).normal(size=(20, 3)))
+  workdir, own = Workdir(tmp_path / 'run'), Workdir(tmp_path / 'own')
+  train.train(config_of(num_steps=1, **{'data.features': str(features)}), workdir)
+  features.unlink()
+  trained = inference.load(workdir)
+  assert trained.run.gan.kept['features'] == 3
+  take_out(workdir, 0, str(own.path))
+  found = []
+  for place in (workdir, own):
+    with Checkpoints(place.checkpoints, read_only=True) as checkpoints:
+      found.append(checkpoints.restore(trained.run.abstract_state(), remembered=True).memory)
+  assert found[0]['instances']['features'].shape == (20, 3)
+  jax.tree.map(np.testing.assert_array_equal, *found)
 
 
 @pytest.mark.row(33)

@@ -146,6 +146,28 @@ def test_exporting_what_was_imported_is_the_identity_bit_for_bit(imported, tmp_p
 # What is missing, and mistakes.
 
 
+def test_an_export_goes_over_its_own_files_and_over_no_others(imported, tmp_path):
+  name, _, workdir = imported
+  if name != 'munit':
+    return  # one with several files
+  for _ in range(2):
+    translators.export_checkpoint(workdir, str(tmp_path))
+  gen, dis = sorted(tmp_path.iterdir(), reverse=True)
+  dis.write_text('of somebody else')
+  gen.unlink()
+  with pytest.raises(UserError, match=r'dis_00000007.pt is a file of something else'):
+    translators.export_checkpoint(workdir, str(tmp_path))
+  assert not gen.exists(), 'all are looked at before one is written'
+
+
+def test_nothing_is_imported_into_a_folder_that_another_process_writes(tmp_path):
+  files, workdir = official_files('cyclegan', tmp_path / 'theirs'), Workdir(tmp_path / 'run')
+  workdir.create()
+  with workdir.only_writer(), pytest.raises(UserError, match='is in use by another process'):
+    translators.import_checkpoint(str(files), recipe(CASES['cyclegan'][0]), workdir)
+  assert not workdir.config_file.exists()
+
+
 def test_a_generator_alone_translates_one_way_and_the_rest_begins_anew(tmp_path, capsys):
   (tmp_path / 'theirs').mkdir()
   pytorch_file.write(tmp_path / 'theirs' / 'latest_net_G.pth', dicts('cyclegan')['G_A'])

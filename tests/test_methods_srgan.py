@@ -48,6 +48,13 @@ def test_images_are_made_smaller_as_pillow_does_it():
 
 
 @pytest.mark.row(57)
+def test_nobody_is_told_to_train_it_the_other_way():
+  run = experiment.build(importlib.import_module('configs.srgan').get_config('mse,tiny'), train=False)
+  with pytest.raises(UserError, match=r'translates one way only, which is called a_to_b here\.'):
+    inference.Trained(run, {}, 0).check('b_to_a')
+
+
+@pytest.mark.row(57)
 def test_small_images_enter_in_0_to_1():
   seen = []
 

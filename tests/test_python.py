@@ -74,6 +74,24 @@ def test_what_translate_saves_is_byte_for_byte_what_the_command_writes(run, mode
     assert written.size == ((16, 16) if size == 'square' else (31, 20 + i))
 
 
+def test_images_are_cropped_where_those_of_training_were(run, tmp_path):
+  shutil.copytree(run / 'toy', tmp_path / 'run')
+  config = json.loads((tmp_path / 'run/config.json').read_text())
+  config['data']['center_crop'] = True
+  (tmp_path / 'run/config.json').write_text(json.dumps(config))
+  photo = Image.open(run / 'in' / '0.png')
+  (width, height), side = photo.size, min(photo.size)
+  left, top = (width - side) // 2, (height - side) // 2
+  square = photo.crop((left, top, left + side, top + side))
+  made = dg.load(tmp_path / 'run').translate(photo)
+  np.testing.assert_array_equal(made, dg.load(run / 'toy').translate(square))
+  out = tmp_path / 'out.png'
+  translate_mode.translate(
+    Workdir(tmp_path / 'run'), str(run / 'in/0.png'), str(out), 'a_to_b', '', None
+  )
+  np.testing.assert_array_equal(made, Image.open(out))
+
+
 @pytest.mark.parametrize('fit', ['crop', 'pad'])
 def test_so_it_is_whatever_brings_images_to_the_size_of_training(run, tmp_path, fit):
   shutil.copytree(run / 'toy', tmp_path / 'run')
@@ -217,10 +235,20 @@ def test_fields_are_changed_by_name_and_mistakes_are_told(tmp_path):
   assert (config.data.limit, config.num_steps, config.method) == (3, 7, 'nice')
   with pytest.raises(dg.UserError, match=r"no field 'data.nothing'"):
     dg.train('nice:tiny', tmp_path, {'data.nothing': 1})
+  with pytest.raises(dg.UserError, match=r"no field 'data.source.fake'"):
+    dg.train('nice:tiny', tmp_path, {'data.source': 'fake', 'data.source.fake': 1})
   with pytest.raises(dg.UserError, match=r"num_steps='many' is of another kind"):
     dg.train('nice:tiny', tmp_path, num_steps='many')
   with pytest.raises(dg.UserError, match=r'no recipe quickstat; did you mean quickstart'):
     dg.train('quickstat', tmp_path)
+
+
+def test_fields_that_follow_from_others_do_so_in_a_config_that_is_given_too():
+  from decoupled_gan import training
+
+  given = training.config_of('nice')
+  config = training.changed(training.config_of(given), {'num_steps': 200})
+  assert (config.optimizer.decay_start_step, given.optimizer.decay_start_step) == (100, 150_000)
 
 
 def test_the_recipes_are_those_of_the_command():

@@ -113,7 +113,7 @@ def test_losses_that_are_not_finite_can_be_written_and_read(tmp_path):
 
 def test_heat_runs_from_black_to_white_by_each_maps_own_range():
   maps = np.array([[[0.0, 1.0]], [[-50.0, 950.0]]], np.float32)
-  images = heat_to_uint8(np.repeat(maps, 2, 1), 2)
+  images = heat_to_uint8(np.repeat(maps, 2, 1), (2, 2))
   assert images.shape == (2, 2, 2, 3)
   np.testing.assert_array_equal(images[0], images[1])
   assert images[0, 0, 0].tolist() == [0, 0, 0]
@@ -123,7 +123,7 @@ def test_heat_runs_from_black_to_white_by_each_maps_own_range():
 def test_a_constant_heat_map_is_black_and_no_nan():
   for value in (0.0, 3.7, -1e6):
     with np.errstate(all='raise'):
-      image = heat_to_uint8(np.full((1, 3, 3), value, np.float32), 6)
+      image = heat_to_uint8(np.full((1, 3, 3), value, np.float32), (6, 6))
     assert image.shape == (1, 6, 6, 3)
     assert image.max() == 0
 
@@ -194,6 +194,17 @@ def test_heat_is_shown_at_the_images_size_wherever_its_column_is():
   heat = Pair(*[np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 8, 8)] * 2)
   for columns in ({'heat': heat, 'input': flat(0, 0)}, {'input': flat(0, 0), 'heat': heat}):
     assert grid(columns).size == (2 * 66, 18 + 2 * 66)
+
+
+def test_rectangles_keep_their_sides_and_heat_takes_them():
+  images = np.zeros((1, 16, 32, 3), np.uint8)
+  images[:, 8:] = 255
+  picture = np.asarray(grid({'input': images, 'heat': np.array([[[0.0, 1.0]] * 2])}))
+  assert picture.shape == (18 + 32 + 2, 2 * (64 + 2), 3)
+  assert picture[18 : 18 + 16, :64].max() == 0
+  assert picture[18 + 16 : 18 + 32, :64].min() == 255
+  heat = picture[18 : 18 + 32, 66 : 66 + 64].astype(int).sum(-1)
+  assert heat[:, 0].max() == 0 and heat[:, -1].min() > 600
 
 
 def test_points_are_one_image_where_they_lie_and_single_ones_are_seen():

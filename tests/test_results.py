@@ -1,5 +1,6 @@
 """Where images go: never over what was read or among it, in the format asked for."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -150,6 +151,27 @@ def test_a_run_does_not_write_its_samples_among_its_data(toy, tmp_path):
   with pytest.raises(UserError, match=r"--workdir=.* lies in the run's data"):
     train.train(toy, Workdir(tmp_path / 'data/trainA/run'))
   assert names(tmp_path / 'data') == ['trainA/0.png', 'trainB/0.png']
+
+
+@pytest.mark.parametrize(
+  ('files', 'labelled', 'refused'),
+  [
+    (('cat', 'dog'), True, True),
+    (('train/cat', 'val/cat'), True, True),  # a folder beside them would be a class
+    (('train/cat', 'val/cat'), False, False),  # images outside of train and val are not read
+    (('train',), False, True),  # without test all that lies below is read
+    (('trainA', 'trainB'), False, False),
+  ],
+)
+def test_what_all_images_below_a_folder_are_read_of_is_not_written_into(
+  toy, tmp_path, files, labelled, refused
+):
+  for name in files:
+    picture(tmp_path / name / '0.png')
+  toy.data.source, toy.data.path = 'folder', str(tmp_path)
+  toy.attributes = {'kind': ('cat', 'dog')} if labelled else {}
+  with pytest.raises(UserError, match='would be taken') if refused else contextlib.nullcontext():
+    results.check_not_data(tmp_path / 'run/samples', toy, '--workdir')
 
 
 # Names and formats.

@@ -8,7 +8,7 @@ import pytest
 
 from configs import wgan_gp
 from decoupled_gan import data
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import Diverged, UserError
 from decoupled_gan.modes import train
 from decoupled_gan.modes.export import take_out
 from decoupled_gan.run import calls, experiment, members
@@ -105,6 +105,29 @@ def test_a_member_goes_on_as_an_ordinary_run(tmp_path, capsys):
   take_out(Workdir(tmp_path / 'many'), 1, str(tmp_path / 'own'))
   assert 'seed 1, step 10' in capsys.readouterr().out
   close(trained(config_of(seed=1), tmp_path / 'own'), trained(config_of(seed=1), tmp_path / 'one'))
+
+
+def test_a_seed_that_is_lost_is_named_and_the_others_are_trained_and_saved(
+  toy, tmp_path, monkeypatch, capsys
+):
+  def poisoned(run, state):
+    return state.replace(params=jax.tree.map(lambda x: x.at[1].set(np.nan), state.params))
+
+  monkeypatch.setattr(train.start, 'begin', poisoned)
+  toy.seeds, toy.num_steps, toy.nonfinite_patience, toy.checkpoint_every_steps = 2, 4, 2, 2
+  with pytest.raises(Diverged, match=r'of seed 1 are not finite; .* checkpoint of step 4: take'):
+    train.train(toy, Workdir(tmp_path))
+  assert capsys.readouterr().err.count('seed 1: parameters are not finite any more') == 1
+  run = experiment.build(toy)
+  with Checkpoints(tmp_path / 'checkpoints', read_only=True) as checkpoints:
+    kept, lost = members.each(run, checkpoints.restore(run.abstract_state()))
+  assert all(np.isfinite(x).all() for x in jax.tree.leaves(kept.params))
+  assert not any(np.isfinite(x).all() for x in jax.tree.leaves(lost.params))
+
+
+def test_seeds_that_would_have_data_of_their_own_do_not_train_together():
+  with pytest.raises(UserError, match=r'seeds=2: data.labels_per_class=3 leaves labels to other'):
+    members.check(config_of(**{'seeds': 2, 'data.labels_per_class': 3}), 1, False)
 
 
 def test_members_are_shared_by_the_devices_and_the_number_must_fit():

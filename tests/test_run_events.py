@@ -67,6 +67,25 @@ def test_a_run_with_events_that_is_resumed_between_them_ends_as_the_straight_one
   assert lines(tmp_path / 'resumed') == lines(tmp_path / 'straight')
 
 
+def test_what_watches_a_resumed_run_sees_the_data_as_if_it_had_never_stopped(
+  eventful, tmp_path, monkeypatch
+):
+  seen = []
+
+  def noting(make):
+    def noted(run, dataset, *rest):
+      seen.append((make.__name__, dataset.train.a[0].tobytes()))
+      return make(run, dataset, *rest)
+
+    return noted
+
+  for name in ('Sampler', 'Diary', '_evaluator'):
+    monkeypatch.setattr(train, name, noting(getattr(train, name)))
+  for eventful.num_steps in (4, 8):
+    train.train(eventful, Workdir(tmp_path))
+  assert seen[:3] == seen[3:]
+
+
 def test_events_happen_before_every_nth_step_from_the_first_on(eventful):
   seen = []
   run = types.SimpleNamespace(config=eventful, method=methods.get('toy'), mesh=None)

@@ -8,7 +8,7 @@ from configs import gan
 from decoupled_gan import data
 from decoupled_gan.errors import UserError
 from decoupled_gan.modes import train
-from decoupled_gan.run import experiment, inference
+from decoupled_gan.run import experiment, inference, members
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.start import begin
 from decoupled_gan.run.workdir import Workdir
@@ -68,6 +68,21 @@ def test_a_frozen_copy_of_another_run_is_there_to_be_read_and_stays(toy, first, 
   used = inference.load(Workdir(first)).variables['params']
   same(state.copies['source'], used['maker'])
   assert differ(state.params['maker'], used['maker'])
+
+
+def test_all_seeds_of_a_run_begin_with_the_other_run(toy, first):
+  toy.start.workdir = str(first)
+  toy.copies.source = {'of': 'maker', 'start_from': str(first)}
+  toy.seeds, toy.seed = 2, 5
+  run, state = state_of(toy)
+  used = inference.load(Workdir(first)).variables['params']
+  for number in range(2):
+    own = members.member(state, number)
+    same(own.params, used)
+    same(own.copies, {'maker': used['maker'], 'source': used['maker']})
+  assert jax.tree.map(lambda x: (x.shape, x.sharding), state) == jax.tree.map(
+    lambda x: (x.shape, x.sharding), run.abstract_state()
+  )
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def test_mistakes_in_a_degradation_or_a_distance_are_told(tmp_path):
     ('blur', 'blur is unknown; there are none, downsample:4'),
     ('pool:3', '3 does not divide the images, 8 x 8 px'),
     ('downsample:x', 'is unknown'),
-    (f'mask:{tmp_path}/none.png', 'cannot be read as a picture'),
+    (f'mask:{tmp_path}/none.png', 'is not there any more'),
   ):
     with pytest.raises(UserError, match=message):
       degradations.parse(text, (8, 8))

@@ -156,7 +156,15 @@ FAKE_RUN = """
 import json, sys, time
 import numpy as np
 from pathlib import Path
+from decoupled_gan.errors import UserError
+from decoupled_gan.machine import lock
 where = Path(sys.argv[1].removeprefix('--workdir='))
+alone = lock.only_writer(where, '--workdir')
+try:
+  alone.__enter__()
+except UserError as error:
+  print('error:', error)
+  sys.exit(2)
 config = json.loads((where / 'config.json').read_text())
 rate, seeds = config['optimizer']['learning_rate'], config['seeds']
 print('training', flush=True)
@@ -170,7 +178,8 @@ row = {'step': config['num_steps']}
 for seed in range(config['seed'], config['seed'] + seeds):
   row['evaluate/generated/fd_9@own' + (f'#{seed}' if seeds > 1 else '')] = value(seed)
 (where / 'metrics.jsonl').write_text(json.dumps(row) + '\\n')
-(where / 'checkpoints' / str(config['num_steps'])).mkdir(parents=True)
+(where / 'checkpoints' / str(config['num_steps'])).mkdir(parents=True, exist_ok=True)
+alone.__exit__(None, None, None)
 """
 STUDY = """
 import sys
@@ -261,7 +270,8 @@ def test_seeds_share_a_program_and_part_where_it_diverges(tmp_path):
   assert {f'{diverged}-0..1', f'{diverged}-0', f'{diverged}-1'} <= names
 
 
-def test_a_study_killed_in_the_middle_gives_the_same_bytes_by_the_same_command(tmp_path):
+def test_a_study_killed_in_the_middle_gives_the_same_bytes_by_the_same_command(tmp_path, monkeypatch):
+  monkeypatch.setattr(runner, 'BUSY_SECONDS', 0.1)  # what its runs are still at is waited for
   train(tmp_path / 'whole')
   folder = tmp_path / 'killed'
   script = STUDY.format(root=str(ROOT), tests=str(ROOT / 'tests'), folder=str(folder), seconds=0.2)
@@ -277,6 +287,16 @@ def test_a_study_killed_in_the_middle_gives_the_same_bytes_by_the_same_command(t
   train(folder)
   assert {path: path.stat().st_mtime_ns for path in finished} == times, 'trained once'
   assert (folder / 'results.csv').read_bytes() == (tmp_path / 'whole/results.csv').read_bytes()
+
+
+def test_a_signal_of_the_terminal_reaches_runs_once_by_their_study(tmp_path):
+  """A second one would end a run without saving it, see run/watch.py."""
+  study, folder = small(), Folder(tmp_path)
+  mine, groups = job(folder, study, (plan.planned(study)[0],)), tmp_path / 'group'
+  told = f'import os; open({str(groups)!r}, "w").write(str(os.getpgrp()))'
+  with pytest.raises(RunError, match='ended with code 0'):  # it trained nothing
+    runner.work([mine], tell=lambda line: None, command=lambda where: [sys.executable, '-c', told])
+  assert int(groups.read_text()) != os.getpgrp()
 
 
 def test_a_run_that_fails_does_not_end_the_others_and_one_that_is_refused_ends_all(tmp_path):

@@ -97,6 +97,13 @@ def test_a_folder_goes_on_with_a_study_that_grew_and_refuses_one_that_changed(tm
   assert not (tmp_path / 'new').exists(), 'told before anything is written'
 
 
+def test_a_report_names_the_files_that_there_are(tmp_path, capsys):
+  Folder(tmp_path).save(tiny())
+  mode.study(str(tmp_path), None, load, only_report=True)
+  assert capsys.readouterr().out.endswith(f'{tmp_path}: results.csv, report.md\n')
+  assert sorted(x.name for x in tmp_path.iterdir()) == ['report.md', 'results.csv', 'study.json']
+
+
 def test_a_file_without_a_study_is_told(tmp_path):
   (tmp_path / 'mine.py').write_text('')
   with pytest.raises(UserError, match=r'mine\.py is no study: it defines no get_study'):

@@ -72,6 +72,26 @@ def test_without_known_edits_there_is_no_truth_and_what_nobody_lacks_is_no_task(
   assert {task.truth for task in found} == {None}
 
 
+def test_points_are_rebuilt_too_and_compared_as_sets():
+  run = make_run(types.SimpleNamespace(reconstruct=None), types.SimpleNamespace())
+  run.config.vector_size = 2
+  run.compiled = lambda function: lambda variables, x: x + 1
+  points = Examples(np.arange(6, dtype=np.float32).reshape(3, 2))
+  (task,) = tasks.of_reconstruction(run, Dataset('points', points, points))
+  np.testing.assert_array_equal(task.generate(None, np.array([2, 0])), [[5, 6], [1, 2]])
+  assert (task.truth, task.metrics) == (None, ('sliced_wasserstein_points_10k',))
+
+
+def test_fakes_have_classes_only_where_the_generator_is_told_them():
+  run = make_run(types.SimpleNamespace(conditional=True, draw=None, style=None), types.SimpleNamespace())
+  faces = Examples(painted([1, 2, 3]), LABELS)
+  for conditional in (True, False):
+    run.config.model = {'conditional': conditional}
+    run.compiled = lambda *_, **__: None
+    (task,) = tasks.of_generator(run, Dataset('faces', faces, faces))
+    assert bool(task.labels) == bool(task.real_labels) == conditional
+
+
 def test_aligned_pairs_have_one_direction_whose_truth_is_the_target():
   pairs = Aligned(painted([1, 2, 3]), painted([4, 5, 6]))
   run = make_run(types.SimpleNamespace(translate=None))

@@ -12,6 +12,7 @@ from decoupled_gan.core.types import Examples
 from decoupled_gan.data.sources.classes import OVERLAPPING
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers.linear import waves
+from decoupled_gan.modes import project
 from decoupled_gan.modes.generate.draw import labels_of
 from decoupled_gan.run import experiment
 from decoupled_gan.terms import quantities
@@ -110,6 +111,9 @@ def test_what_is_for_classes_says_so_of_quantities():
   config = continuous_gan.get_config('circle6,tiny')
   with pytest.raises(UserError, match='labels of this run are quantities'):
     labels_of(experiment.build(config), [0])
+  for asked in ('', 'angle=1'):
+    with pytest.raises(UserError, match=r'draws under quantities \(angle\), and a search'):
+      project.labels_of(experiment.build(config), asked)
   config.model.head = 'of_each_class'
   with pytest.raises(UserError, match='quantities have no classes'):
     experiment.build(config)

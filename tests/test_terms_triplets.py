@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import triplet_gan
+from configs import classifier, gan, triplet_gan
 from decoupled_gan import data
 from decoupled_gan.core.types import Examples
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses.adversarial import ADVERSARIAL
+from decoupled_gan.run import experiment
 from decoupled_gan.terms import TERMS, triplets
 
 KEY = jax.random.key(0)
@@ -44,6 +45,21 @@ def test_positives_are_others_of_the_class_negatives_of_another_and_unknown_labe
   for i in np.flatnonzero(there[0]):
     assert set(positive[:, i]) == set(np.flatnonzero(labels == labels[i])) - {i}
     assert set(negative[:, i]) == set(np.flatnonzero((labels != labels[i]) & (labels >= 0)))
+
+
+@pytest.mark.row(102)
+@pytest.mark.parametrize(
+  ('recipe', 'told'),
+  [
+    (gan, "discriminate/adversarial reads all labels.* are supervised, triplet, beside networks"),
+    (classifier, "learn/classify reads all labels.* method='classifier' for few labels are none"),
+  ],
+)
+def test_labels_that_are_unknown_are_told_to_no_network_and_are_no_class(recipe, told):
+  config = recipe.get_config('labelled_digits,tiny')
+  config.data.labels_per_class = 3
+  with pytest.raises(UserError, match=rf'data.labels_per_class=3: {told}'):
+    experiment.build(config)
 
 
 @pytest.mark.row(102)

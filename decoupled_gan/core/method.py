@@ -1,6 +1,6 @@
 """A method as a declared value: what it trains, and what a trained run of it can do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +32,14 @@ class Event:
     memory: (config, dataset) -> pytree of arrays: what the event keeps in `state.memory[name]`, as it is
       at first. It is saved with the run; objectives can read it as the collection `memory`.
     recall: (run, state, dataset) -> dataset: what the last event made of the data, where a run goes on.
+    settle: (config) -> {field: value}: what of files that only training reads the networks depend on.
   """
 
   name: str
   happen: Callable
   memory: Callable | None = None
   recall: Callable | None = None
+  settle: Callable | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Method:
     cut: (gan, x, labels, upto, from_) -> array: the generator of `draw` between two of its stages, see
       networks/backbones/staged.py.
     lacks: (gan) -> {ability: why this run does not have it}, where a table leaves one out.
+    few_labels: the losses that leave out examples whose labels are unknown, below 0.
     events: what happens between steps.
   """
 
@@ -84,6 +87,7 @@ class Method:
   judge: Callable | None = None
   cut: Callable | None = None
   lacks: Callable[[Any], Mapping[str, str]] = lambda gan: {}
+  few_labels: Collection[str] = ()
   events: tuple[Event, ...] = ()
 
 

@@ -1,4 +1,6 @@
-"""What a phase can move, proved by tracing: nothing is compiled, no array is made."""
+"""What a phase can move and losses read, proved by tracing: nothing is compiled, no array is made."""
+
+from collections.abc import Callable, Mapping
 
 import jax
 
@@ -22,6 +24,20 @@ def who_moves(phase: Phase, gan, optimizers, state: TrainState, batch: Batch) ->
   came = dict(zip(_leaves(state), jaxpr.jaxpr.invars, strict=False))
   left = zip(_leaves(out), jaxpr.jaxpr.outvars, strict=True)
   return {name[1] for name, var in left if name[1] and var is not came[name]}
+
+
+def readers(function: Callable[..., Mapping[str, jax.Array]], of, *others) -> list[str]:
+  """The names of what function(of, *others) makes, {name: array}, that can depend on `of`.
+
+  Arguments may be abstract. What a traced call inside takes counts as read by all that it gives.
+  """
+  jaxpr, out = jax.make_jaxpr(function, return_shape=True)(of, *others)
+  jaxpr = jaxpr.jaxpr
+  reached = {id(var) for var in jaxpr.invars[: len(jax.tree.leaves(of))]}
+  for equation in jaxpr.eqns:
+    if any(id(var) in reached for var in equation.invars):
+      reached.update(map(id, equation.outvars))
+  return [name for name, var in zip(sorted(out), jaxpr.outvars, strict=True) if id(var) in reached]
 
 
 def _leaves(state: TrainState) -> list[tuple[str, str, str]]:

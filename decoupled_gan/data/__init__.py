@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.core.types import DIRECTIONS, Aligned, Batch, Examples, Pair, image_shape
 from decoupled_gan.data.dataset import ArrayImages, Dataset, Images
-from decoupled_gan.data.pipeline import take, test_batch, test_images, train_batches
+from decoupled_gan.data.pipeline import take, test_batch, test_examples, test_images, train_batches
 from decoupled_gan.data.transforms import FITS
 from decoupled_gan.data.views import (
   cropped,
@@ -29,8 +29,8 @@ from decoupled_gan.data.views import (
 from decoupled_gan.errors import UserError, listing
 
 __all__ = [
-  'LABELLED', 'SOURCES', 'ArrayImages', 'Dataset', 'Images', 'load', 'take', 'test_batch', 'test_images',
-  'train_batches',
+  'LABELLED', 'SOURCES', 'ArrayImages', 'Dataset', 'Images', 'load', 'take', 'test_batch',
+  'test_examples', 'test_images', 'train_batches',
 ]  # fmt: skip
 
 SOURCES: dict[type[Batch], Mapping[str, str]] = {

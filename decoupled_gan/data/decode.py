@@ -80,6 +80,11 @@ def decode(file, channels: int, name, values: tuple = ()) -> np.ndarray:
     ) from error
 
 
+def white_of(path: Path | Member) -> np.ndarray:
+  """bool [H, W] of a mask's file: where it is lighter than the middle grey; raises as `decode`."""
+  return decode(path, 1, path)[..., 0] >= 128
+
+
 @contextlib.contextmanager
 def opened(file) -> Iterator[Image.Image]:
   """The image of a path, a member of an archive or a file object; no pixel is decoded yet."""
@@ -122,12 +127,6 @@ def values_of(path: Path | Member) -> tuple[float, float, int]:
     raw = np.asarray(image if deep and image.mode[0] in 'IF' else image.convert('RGB'))
     factor = DEEP // 255 if deep and raw.dtype == np.uint8 else 1
     return float(raw.min()) * factor, float(raw.max()) * factor, DEEP if deep else 255
-
-
-def shorter_side(path: Path) -> int:
-  """The shorter side in pixels, from the header; EXIF orientation does not change it."""
-  with opened(path) as image:
-    return min(image.size)
 
 
 def reason(error: Exception) -> str:

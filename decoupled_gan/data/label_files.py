@@ -181,7 +181,7 @@ def _rows(path: Path | Member) -> tuple[list[str], list[tuple[int, list[str]]]]:
   (_, head), *rows = rows
   for line, cells in rows:
     if len(cells) < len(head) or any(cells[len(head) :]):
-      raise UserError(f'{path}, line {line}: has {len(cells)} cells, its header has {len(head)}.')
+      raise UserError(f'{path}, line {line}: its header has {len(head)} cells, this line {len(cells)}.')
   return head, rows
 
 

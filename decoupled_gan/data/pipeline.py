@@ -167,18 +167,24 @@ def test_images(images: Images, which: int | Sequence[int] | None, config) -> np
   if which is None or isinstance(which, int):
     which = range(len(images))[:which]
   with ThreadPoolExecutor(max(1, config.data.num_threads)) as pool:
-    resized = list(pool.map(lambda index: _tested(images[index], config), which))
+    resized = list(pool.map(lambda index: tested(images[index], config), which))
   if not resized:
     return np.zeros((0, *image_shape(config), config.image_channels), np.uint8)
   return np.stack(resized)
+
+
+def test_examples(field: Images | np.ndarray, which: Sequence[int], config) -> np.ndarray:
+  """Those of a dataset's field: rows of an array, or images after the test protocol."""
+  if isinstance(field, np.ndarray):
+    return field[np.asarray(which)]
+  return test_images(field, [int(i) for i in which], config)
 
 
 def test_batch(dataset: Dataset, count: int, config) -> Batch:
   """`count` test examples, evenly spread; some come twice if there are fewer."""
 
   def some(field):
-    which = [i * len(field) // count for i in range(count)]
-    return field[which] if isinstance(field, np.ndarray) else test_images(field, which, config)
+    return test_examples(field, [i * len(field) // count for i in range(count)], config)
 
   found = {name: some(field) for name, field in present(dataset.test).items()}
   if config.data.index and 'index' in dataset.kind._fields:
@@ -187,7 +193,7 @@ def test_batch(dataset: Dataset, count: int, config) -> Batch:
 
 
 # pytest would otherwise collect the functions above wherever a test module imports them.
-test_images.__test__ = test_batch.__test__ = False
+test_images.__test__ = test_examples.__test__ = test_batch.__test__ = False
 
 
 @dataclass(frozen=True)
@@ -254,19 +260,21 @@ def _augmented(example: tuple, rng: np.random.Generator, config) -> tuple:
   def convert(image):
     rng.bit_generator.state = state
     shape, data = image_shape(config), config.data
-    return augment(_stretched(image, config), rng, shape, data.interpolation, data.fit)
+    return augment(stretched(image, config), rng, shape, data.interpolation, data.fit)
 
   return tuple(convert(x) if x.dtype == np.uint8 else x for x in example)
 
 
 def _resized(example: tuple, config) -> tuple:
-  return tuple(_tested(x, config) if x.dtype == np.uint8 else x for x in example)
+  return tuple(tested(x, config) if x.dtype == np.uint8 else x for x in example)
 
 
-def _tested(image: np.ndarray, config) -> np.ndarray:
+def tested(image: np.ndarray, config) -> np.ndarray:
+  """uint8 [h, w, C] -> [H, W, C]: an image as it is tested, brought to the size of training."""
   data = config.data
-  return fitted(_stretched(image, config), image_shape(config), data.fit, data.interpolation)
+  return fitted(stretched(image, config), image_shape(config), data.fit, data.interpolation)
 
 
-def _stretched(image: np.ndarray, config) -> np.ndarray:
+def stretched(image: np.ndarray, config) -> np.ndarray:
+  """An image with the values that it is trained with, at its own size."""
   return stretch(image) if config.data.stretch else image

@@ -14,8 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from decoupled_gan.core.types import Pair
-from decoupled_gan.data.files import EXTENSIONS, FileImages, left_out, tree, verify
+from decoupled_gan.data.files import EXTENSIONS, LAYOUTS, FileImages, left_out, tree, verify
 from decoupled_gan.errors import RunError, UserError, listing
 from decoupled_gan.machine import paths
 
@@ -87,11 +86,7 @@ def check_not_data(folder: Path, config, what: str):
   root = paths.at_home(data.path).absolute()
   if not root.is_dir():
     return
-  splits = [root / f'{split}{domain}' for split in ('train', 'test') for domain in Pair('A', 'B')]
-  splits += [root / split for split in ('train', 'test', 'val')]
-  # of two domains and of pairs, these are read; of images and of labels, all that lies below
-  read = [split for split in splits if split.is_dir()] if _in_splits(root) else [root]
-  for place in read:
+  for place in _read(root, labelled=len(config.attributes) > 0):
     if paths.inside(folder, place):
       raise UserError(
         f"{what} lies in the run's data ({place}): what is written there would be taken for data. Name "
@@ -99,8 +94,15 @@ def check_not_data(folder: Path, config, what: str):
       )
 
 
-def _in_splits(root: Path) -> bool:
-  return (root / 'trainA').is_dir() or (root / 'train').is_dir()
+def _read(root: Path, labelled: bool) -> list[Path]:
+  """The folders whose images are read: of two domains and of pairs those of LAYOUTS, else all of it."""
+  folders = {path.name: path for path in root.iterdir() if path.is_dir()}
+  words = {name.lower() for name in folders}
+  divided = 'trainA' in folders or ('train' in words and words & {'test', 'val'})
+  if labelled or not divided:
+    return [root]
+  layouts = {name.lower() for name in LAYOUTS}
+  return [path for name, path in folders.items() if name.lower() in layouts]
 
 
 def make_folder(folder: Path, output: str):

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from decoupled_gan.core.types import Batch, present
+from decoupled_gan.core.types import Batch, image_shape, present
 from decoupled_gan.data.dataset import Dataset, Images
 from decoupled_gan.data.transforms import center_crop, mirror
 from decoupled_gan.errors import UserError
@@ -73,6 +73,13 @@ class Some:
     return self.images[self.which[index]]
 
 
+def as_trained(images: Images, config) -> Images:
+  """`images` cropped as those that were trained on, where data.center_crop says so."""
+  if not config.data.center_crop:
+    return images
+  return Changed(images, partial(center_crop, aspect=image_shape(config)))
+
+
 def changed(batch: Batch, images: Callable, arrays: Callable = lambda x: x) -> Batch:
   """`batch` of a dataset with functions applied to its fields: sets of images, and arrays."""
   fields = {
@@ -95,7 +102,7 @@ def forgotten(dataset: Dataset, count: int, seed: int) -> Dataset:
 
   Which ones is drawn by the seed. Raises UserError where there are no labels, or no numbers of values.
   """
-  labels = getattr(dataset.train, 'labels', None)
+  labels = _labels_of(dataset.train)
   if labels is None or labels.dtype != np.int32:
     raise UserError(f'data.labels_per_class={count}: {dataset.name} has no labels of classes.')
   order = np.random.default_rng(seed).permutation(len(labels))
@@ -112,7 +119,7 @@ def repeated(dataset: Dataset, times: int) -> Dataset:
 
   Raises UserError where there are no labels, or none is unknown.
   """
-  labels = getattr(dataset.train, 'labels', None)
+  labels = _labels_of(dataset.train)
   known = None if labels is None else labels[:, 0] >= 0
   if times < 1 or known is None or known.all():
     raise UserError(
@@ -143,11 +150,19 @@ def limited(dataset: Dataset, count: int) -> Dataset:
 
 
 def column(labels: np.ndarray | None, field: str) -> np.ndarray:
-  """The labels [N] of the only attribute, for what `field` asks; raises UserError if there are more."""
-  if labels is None or labels.shape[1] != 1:
+  """The labels [N] of the only attribute, for what `field` asks; UserError if they are no classes."""
+  if labels is None or labels.shape[1] != 1 or np.issubdtype(labels.dtype, np.floating):
     count = 0 if labels is None else labels.shape[1]
-    raise UserError(f'{field} goes by the classes of one attribute, and examples have {count}.')
+    found = f'{count} attributes' if count != 1 else 'one that is a quantity'
+    raise UserError(
+      f'{field} goes by the classes of one attribute, and examples have {found}: name one of the '
+      'data, with its values, in config.attributes.'
+    )
   return labels[:, 0]
+
+
+def _labels_of(batch: Batch) -> np.ndarray | None:
+  return getattr(batch, 'labels', None)
 
 
 def some(batch: Batch, which: np.ndarray) -> Batch:
@@ -157,7 +172,7 @@ def some(batch: Batch, which: np.ndarray) -> Batch:
 
 def thinned(dataset: Dataset, counts: Sequence[int]) -> Dataset:
   """The first counts[k] training examples of each class k."""
-  labels = column(dataset.train.labels, 'data.class_counts')
+  labels = column(_labels_of(dataset.train), 'data.class_counts')
   found = np.bincount(labels, minlength=len(counts))
   if len(found) != len(counts) or (found < counts).any() or min(counts) < 1:
     raise UserError(
@@ -171,7 +186,7 @@ def thinned(dataset: Dataset, counts: Sequence[int]) -> Dataset:
 
 def held_out(dataset: Dataset, count: int, classes: int) -> Dataset:
   """Training without the last `count` of the `classes`, testing on all that there is of them."""
-  labels = [column(batch.labels, 'data.held_out') for batch in (dataset.train, dataset.test)]
+  labels = [column(_labels_of(x), 'data.held_out') for x in (dataset.train, dataset.test)]
   if not 0 < count < classes - 1:
     raise UserError(f'data.held_out={count}: of {classes} classes at least two have to be trained on.')
   sides = [x < classes - count for x in labels]

@@ -7,8 +7,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from decoupled_gan.core.types import image_shape
-from decoupled_gan.data.transforms import fitted
+from decoupled_gan.data.pipeline import stretched, tested
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation import metrics, own, scoring
 from decoupled_gan.evaluation.metrics import protocols
@@ -84,10 +83,10 @@ def real_images(
   split = split or protocol.reference
   images, labels = task.real[split], task.real_labels.get(split)
   name = f'{task.name} real ({split})'
-  if protocol.reference_size == 'own' or config.vector_size:
+  if config.vector_size:
     return scoring.of_images(name, images, labels=labels)
-  shape, fit = image_shape(config), config.data.fit
-  return scoring.of_images(name, images, lambda image: fitted(image, shape, fit), labels)
+  prepare = stretched if protocol.reference_size == 'own' else tested
+  return scoring.of_images(name, images, lambda image: prepare(image, config), labels)
 
 
 def trained_images(

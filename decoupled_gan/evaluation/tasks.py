@@ -174,7 +174,8 @@ def of_generator(run, dataset) -> list[Task]:
 def _classes(run, dataset) -> dict[str, Any]:
   """The fields of a Task that tell classes: of the first attribute, if it has any."""
   names = sorted(run.config.attributes)
-  if not run.method.conditional or not names or not len(run.config.attributes[names[0]]):
+  told = run.method.conditional and run.config.model.get('conditional', True)
+  if not told or not names or not len(run.config.attributes[names[0]]):
     return {}
   splits = {'test': dataset.test, 'train': dataset.train}
   real = {split: np.asarray(examples.labels)[:, 0] for split, examples in splits.items()}
@@ -193,17 +194,23 @@ def _of_law(run, law: Law | None) -> tuple[str, ...]:
 
 
 def of_reconstruction(run, dataset) -> list[Task]:
-  """Test images as a method with `reconstruct` gives them back, with themselves as the truth."""
-  forward = run.compiled(run.method.reconstruct)
+  """Test examples as a method with `reconstruct` gives them back; of images they are the truth.
+
+  Points are compared as sets: what is measured of pairs is of pixels.
+  """
+  forward, points = run.compiled(run.method.reconstruct), run.config.vector_size > 0
 
   def inputs(indices):
-    return data.test_images(dataset.test.x, indices.tolist(), run.config)
+    return data.test_examples(dataset.test.x, indices, run.config)
 
   def generate(variables, indices):
-    return to_uint8(forward(variables, sharding.shard_whole(run.mesh, inputs(indices))))
+    made = forward(variables, sharding.shard_whole(run.mesh, inputs(indices)))
+    return np.asarray(made, np.float32) if points else to_uint8(made)
 
   real = {'test': dataset.test.x, 'train': dataset.train.x}
-  return [Task('rebuilt', generate, len(dataset.test.x), real, truth=inputs)]
+  task = Task('rebuilt', generate, len(dataset.test.x), real, truth=None if points else inputs)
+  about = {'law': dataset.law, 'metrics': _of_law(run, dataset.law)} if points else {}
+  return [dataclasses.replace(task, **about)]
 
 
 def of_classifier(run, dataset) -> list[Task]:
@@ -226,9 +233,7 @@ def _told(run, dataset, suffix: str, prepared: Callable) -> list[Task]:
     labels = test.labels[:, names.index(name)]
 
     def generate(variables, indices, name=name, labels=labels):
-      x = test.x[indices] if isinstance(test.x, np.ndarray) else data.test_images(
-        test.x, indices.tolist(), run.config
-      )  # fmt: skip
+      x = data.test_examples(test.x, indices, run.config)
       x, given = sharding.shard_whole(run.mesh, (x, test.labels[indices]))
       features, logits = forward(variables, prepared(variables, x, given))[name]
       logits = [None] * len(indices) if logits is None else np.asarray(logits)

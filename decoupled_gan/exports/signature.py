@@ -1,7 +1,8 @@
 """What an exported file computes: one function of a run, with the names and shapes of its inputs.
 
-Images are float32 [B, H, W, C] in -1..1, going in (`image`) and coming out; `labels` int32 [B, K] for
-editing and for drawing under labels; `z` float32 [B, D] for drawing. Constants are the weights.
+Images are float32 [B, H, W, C] in -1..1, going in (`image`) and coming out; `labels` int32 [B, K] (of
+quantities float32) for editing and for drawing under labels; `z` float32 [B, D] for drawing. Constants
+are the weights.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from decoupled_gan.core.types import DIRECTIONS, image_shape
+from decoupled_gan.core.types import DIRECTIONS, Labels, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import sharding
 
@@ -26,7 +27,7 @@ class Signature:
     title: what it does, 'translate a_to_b'.
     function: (*inputs) -> float32 [B, H, W, C], or [B, D] of points.
     inputs: {name: (shape without the batch, dtype)} in the function's order.
-    values: how many values each column of `labels` has.
+    values: how many values each column of `labels` has; 0: it is a quantity.
   """
 
   title: str
@@ -43,7 +44,8 @@ class Signature:
     draw, found = np.random.default_rng(seed), []
     for name, (shape, dtype) in self.inputs.items():
       if name == 'labels':
-        found.append(np.stack([np.arange(count) % n for n in self.values], -1).astype(dtype))
+        columns = [np.arange(count) % n if n else draw.uniform(0, 1, count) for n in self.values]
+        found.append(np.stack(columns, -1).astype(dtype))
       elif name == 'z':
         found.append(draw.standard_normal((count, *shape)).astype(dtype))
       else:
@@ -75,7 +77,7 @@ def of(trained, ability: str = '', direction: str = '', truncation: float = 1.0)
     raise UserError(f'--direction={direction} is of translators; this file would {ability}.')
   image = (*image_shape(run.config), run.config.image_channels)
   values = tuple(len(names) for _, names in sorted(run.config.attributes.items()))
-  labels = {'labels': ((len(values),), np.int32)}
+  labels = {'labels': spec} if (spec := Labels.spec(run.config)) else {}
   title, inputs, method = ability, {'image': (image, np.float32)}, getattr(run.method, ability)
   static = ()
   if ability == 'translate':

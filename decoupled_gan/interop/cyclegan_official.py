@@ -195,7 +195,6 @@ def read_files(path: Path, config: ConfigDict) -> tuple[dict[str, dict], int]:
   return {name: layouts.without(tensors, *drop) for name, tensors in networks.items()}, 0
 
 
-def write_files(path: Path, networks: Mapping[str, Mapping], step: int):
-  """Writes the folder `path` with a file for each network."""
-  for name, tensors in networks.items():
-    pytorch_file.write(path / f'latest_net_{name}.pth', tensors)
+def files_of(path: Path, networks: Mapping[str, Mapping], step: int) -> dict[Path, Mapping]:
+  """{file: content}: one for each network, in the folder `path`."""
+  return {path / f'latest_net_{name}.pth': tensors for name, tensors in networks.items()}

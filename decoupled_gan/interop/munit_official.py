@@ -100,8 +100,9 @@ def read_files(path: Path, config: ConfigDict) -> tuple[dict[str, dict], int]:
   return networks, int(number[1]) if number else 0
 
 
-def write_files(path: Path, networks: Mapping[str, Mapping], step: int):
-  """Writes both files into the folder `path`."""
-  for kind in ('gen', 'dis'):
-    content = {domain: networks[f'{kind}_{domain}'] for domain in 'ab'}
-    pytorch_file.write(path / f'{kind}_{step:08d}.pt', content)
+def files_of(path: Path, networks: Mapping[str, Mapping], step: int) -> dict[Path, Mapping]:
+  """{file: content}: both, in the folder `path`."""
+  return {
+    path / f'{kind}_{step:08d}.pt': {domain: networks[f'{kind}_{domain}'] for domain in 'ab'}
+    for kind in ('gen', 'dis')
+  }

@@ -17,7 +17,7 @@ from decoupled_gan.core import parts
 from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.interop import cyclegan_official, layouts, munit_official, ugatit_official
-from decoupled_gan.machine import paths
+from decoupled_gan.machine import paths, pytorch_file
 from decoupled_gan.run import experiment
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
@@ -29,7 +29,7 @@ FORMATS: dict[str, ModuleType] = {
   'ugatit': ugatit_official,
   'munit': munit_official,
 }
-"""Method -> module with `tables`, `constants`, `configure`, `read_files` and `write_files`."""
+"""Method -> module with `tables`, `constants`, `configure`, `read_files` and `files_of`."""
 
 
 def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
@@ -66,8 +66,8 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
   layouts.check(networks, expected)
   state = filled(fresh, layouts.read(networks, tables), run).replace(step=np.int32(step))
   workdir.create()
-  workdir.save_config(config)
-  with Checkpoints(workdir.checkpoints) as checkpoints:
+  with workdir.only_writer(), Checkpoints(workdir.checkpoints) as checkpoints:
+    workdir.save_config(config)
     checkpoints.save(step, jax.tree.map(jax.numpy.asarray, state), config)
   begun = f'; {listing(missing)} not there, begun anew' if missing else ''
   print(f'{path}: {listing(tables)} of {config.method}, step {step}, is now {workdir.path}{begun}')
@@ -94,7 +94,11 @@ def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
   for name, tensors in form.constants(config).items():
     networks[name] |= tensors
   target = paths.get(path or workdir.path / 'official')
-  form.write_files(target, networks, int(state.step))
+  files = form.files_of(target, networks, int(state.step))
+  for file in files:
+    paths.check_ours(file, '--output', (b'PK',))
+  for file, content in files.items():
+    pytorch_file.write(file, content)
   print(f'step {int(state.step)} of {workdir.path} is now {target}')
 
 

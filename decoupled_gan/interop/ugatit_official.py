@@ -137,7 +137,7 @@ def read_files(path: Path, config: ConfigDict) -> tuple[dict[str, dict], int]:
   return networks, int(number[1]) if number else 0
 
 
-def write_files(path: Path, networks: Mapping[str, Mapping], step: int):
-  """Writes the file `path`, or one of the official name into the folder `path`."""
+def files_of(path: Path, networks: Mapping[str, Mapping], step: int) -> dict[Path, Mapping]:
+  """{file: content}: the file `path`, or one of the official name in the folder `path`."""
   file = path if path.suffix == '.pt' else path / f'{path.name}_params_latest.pt'
-  pytorch_file.write(file, networks)
+  return {file: networks}

@@ -6,7 +6,7 @@ in the all-reduce: `jax.pmap`'s successor, on one core or on many hosts.
 
 import functools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import jax
 import numpy as np
@@ -113,11 +113,6 @@ class Ahead:
     if self._queue:
       return self._queue.popleft()
     raise self.error or StopIteration
-
-
-def prefetch(mesh, batches: Iterable, depth: int = 2) -> Iterator:
-  """Batches on the devices, ahead of the step."""
-  return Ahead((shard_batch(mesh, batch) for batch in batches), depth)
 
 
 def exact(function):

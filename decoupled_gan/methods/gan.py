@@ -190,5 +190,6 @@ METHOD = Method(
     x, labels if from_ else gan.under(x, labels), upto=upto, from_=from_
   ),
   lacks=terms.lacking,
+  few_labels=terms.FEW_LABELS,
   events=events.EVENTS,
 )

@@ -53,9 +53,9 @@ def take_out(workdir: Workdir, number: int, output: str, step: int | str | None 
   target = Workdir(output)
   if target.config_file.exists():
     raise UserError(f'--output={output} holds a run already: name a new folder.')
-  run = experiment.build(config)
+  run = experiment.build(config, train=False)
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
-    state = checkpoints.restore(run.abstract_state(), step)
+    state = checkpoints.restore(run.abstract_state(), step, remembered=True)
   own, state = members.config_of(config, number), members.each(run, state)[number]
   target.create()
   with target.only_writer('--output'), Checkpoints(target.checkpoints) as checkpoints:

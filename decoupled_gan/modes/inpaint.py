@@ -7,7 +7,7 @@ from rich.progress import track
 
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.data import results
-from decoupled_gan.data.decode import decode
+from decoupled_gan.data.decode import white_of
 from decoupled_gan.data.files import EXTENSIONS, FileImages, by_stem, looks, stem_of
 from decoupled_gan.data.results import BATCH, input_images
 from decoupled_gan.errors import UserError, listing
@@ -44,7 +44,7 @@ def inpaint(
   fill = trained.compiled(run.method.complete)
 
   def made(chosen):
-    return [filled(fill, images[i], holes_of(masks[i])) for i in chosen]
+    return [filled(fill, images[i], white_of(masks[i])) for i in chosen]
 
   steps = track(range(0, len(images), BATCH), 'inpaint')
   count = results.translated(images, files, made, steps, run.config.data.num_threads)
@@ -61,11 +61,6 @@ def filled(fill: Callable, image: np.ndarray, holes: np.ndarray) -> np.ndarray:
   asked = np.pad(holes, border).astype(np.float32)[..., None]
   made = to_uint8(fill(given[None], asked[None]))[0, :height, :width]
   return np.where(holes[..., None], made, image)
-
-
-def holes_of(path) -> np.ndarray:
-  """bool [H, W] of a mask's file: where it is lighter than the middle grey."""
-  return decode(path, 1, path)[..., 0] >= 128
 
 
 def masks_for(mask: str, images: FileImages) -> list:

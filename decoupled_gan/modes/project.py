@@ -20,8 +20,7 @@ from decoupled_gan import data
 from decoupled_gan.core.images import to_float, to_uint8
 from decoupled_gan.core.types import image_shape
 from decoupled_gan.data import results
-from decoupled_gan.data.transforms import center_crop
-from decoupled_gan.data.views import Changed
+from decoupled_gan.data.views import as_trained
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import paths
 from decoupled_gan.modes.generate import edit
@@ -68,7 +67,7 @@ def project(
   files = results.destinations(found, source, output, form, config, *others)
   trained = inference.restore(run, workdir, step)
   seeker = seeker_of(trained, asked, phi)
-  images = Changed(found, center_crop) if config.data.center_crop else found
+  images = as_trained(found, config)
   settings = f'{asked} step={trained.step}'
   todo = [i for i, file in enumerate(files) if not _is_done(file, settings)]
   shown = []
@@ -225,6 +224,11 @@ def labels_of(run, attributes: str) -> np.ndarray | None:
       raise UserError('--attributes: this run does not draw under labels.')
     return None
   known = {name: tuple(values) for name, values in config.attributes.items()}
+  if quantities := [name for name, values in known.items() if not values]:
+    raise UserError(
+      f'This run draws under quantities ({listing(quantities)}), and a search knows classes only: it is '
+      'for runs whose attributes have values, or that have none.'
+    )
   given, strip = edit.parse(attributes, known) if attributes else ({}, '')
   if strip or set(given) != set(known):
     example = ','.join(f'{name}={values[0]}' for name, values in sorted(known.items()))

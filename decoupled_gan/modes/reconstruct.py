@@ -1,6 +1,5 @@
-"""--mode=reconstruct: images beside what the generator makes of what the discriminator says of them."""
+"""--mode=reconstruct: images as a run gives them back, beside what was given."""
 
-import functools
 from collections import OrderedDict
 
 import numpy as np
@@ -8,11 +7,9 @@ from rich.progress import track
 
 from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
-from decoupled_gan.core.types import image_shape
 from decoupled_gan.data import results
 from decoupled_gan.data.results import BATCH
-from decoupled_gan.data.transforms import center_crop
-from decoupled_gan.data.views import Changed
+from decoupled_gan.data.views import as_trained
 from decoupled_gan.run import inference
 from decoupled_gan.run.pictures import for_the_eye, grid
 from decoupled_gan.run.workdir import Workdir
@@ -42,8 +39,7 @@ def reconstruct(
   found = results.input_images(source, config)
   files = results.destinations(found, source, output, form, config)
   trained = inference.restore(run, workdir, step)
-  crop = functools.partial(center_crop, aspect=image_shape(config))
-  images = Changed(found, crop) if config.data.center_crop else found
+  images = as_trained(found, config)
   function = trained.compiled(run.method.reconstruct)
   shown = []
 

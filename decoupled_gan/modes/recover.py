@@ -90,18 +90,14 @@ def _some(examples, count: int, config) -> np.ndarray:
   """`count` examples, evenly spread; raises UserError if there are fewer."""
   if len(examples) < count:
     raise UserError(f'--images={count}: a set has {len(examples)} examples only.')
-  which = np.linspace(0, len(examples) - 1, count).astype(int).tolist()
-  if isinstance(examples, np.ndarray):
-    return examples[which]
-  return data.test_images(examples, which, config)
+  which = np.linspace(0, len(examples) - 1, count).astype(int)
+  return data.test_examples(examples, which, config)
 
 
 def _drawn(trained, count: int, row) -> np.ndarray:
   def draw(gan, seeds):
-    own = frozen.of(trained.run.method, gan)
-    z = jax.vmap(own.latents)(frozen.keys_of(seeds))
     labels = None if row is None else jax.numpy.repeat(jax.numpy.asarray(row)[None], count, 0)
-    return own.draw(z, labels)
+    return frozen.of(trained.run.method, gan).of_seeds(seeds, labels)
 
   drawn = np.asarray(trained.compiled(draw)(np.arange(count, dtype=np.uint32)))
   return drawn if trained.run.config.vector_size else to_uint8(drawn)

@@ -24,7 +24,7 @@ from decoupled_gan.core.step import forward, play
 from decoupled_gan.data.results import check_not_data
 from decoupled_gan.errors import RunError
 from decoupled_gan.machine import sharding
-from decoupled_gan.run import experiment
+from decoupled_gan.run import experiment, members
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.pictures import save_image
 from decoupled_gan.run.workdir import Workdir
@@ -68,9 +68,12 @@ def audit(config: ConfigDict, workdir: Workdir, step: int | None = None):
   """Prints the table, writes routes.png, and raises RunError where declared and measured disagree.
 
   Args:
-    workdir: if it has checkpoints, the networks are of `step` (the latest if None), else new ones.
+    workdir: if it has checkpoints, the networks are of `step` (the latest if None), else new ones. Of
+      a new run of several seeds they are the first's: all have one table.
   """
-  run = experiment.build(config)
+  if workdir.has_checkpoint:
+    members.require_one(config, str(workdir.path))
+  run = experiment.build(members.config_of(config, 0))
   check_not_data(workdir.path, config, f'--workdir={workdir.path}')
   workdir.create()
   dataset = data.load(config, run.method.batch)

@@ -162,7 +162,9 @@ def _report(folder: Folder, planned: Study, measure: Measure):
   paths.write(folder.path / 'results.csv', report.as_csv(planned, found, measure))
   table = report.as_table(planned, found, measure)
   paths.write(folder.path / 'report.md', table)
+  written = ['results.csv', 'report.md']
   if any(entry.finished for entry in found):
-    save_figure(figure.draw(planned, found, measure), folder.path / 'results.png')
+    written.append('results.png')
+    save_figure(figure.draw(planned, found, measure), folder.path / written[-1])
   print(table, flush=True)
-  print(f'{folder.path}: results.csv, report.md, results.png', flush=True)
+  print(f'{folder.path}: {listing(written)}', flush=True)

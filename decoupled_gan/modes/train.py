@@ -12,7 +12,7 @@ from decoupled_gan import data
 from decoupled_gan.core import routing, state
 from decoupled_gan.data.results import check_not_data
 from decoupled_gan.errors import Diverged, LostProcess, RunError, UserError, listing
-from decoupled_gan.machine import distributed
+from decoupled_gan.machine import distributed, sharding
 from decoupled_gan.report.diary import Closed, Diary
 from decoupled_gan.run import calls, events, experiment, members, start
 from decoupled_gan.run.checkpoint import Checkpoints
@@ -37,6 +37,7 @@ def train(config: ConfigDict, workdir: Workdir, on_sample: Callable | None = Non
   main = distributed.main()
   with contextlib.ExitStack() as until_done:
     with distributed.together():
+      config = events.settled(config)
       run = experiment.build(config)
       check_not_data(workdir.path, config, f'--workdir={workdir.path}')
       if main:
@@ -55,7 +56,6 @@ def train(config: ConfigDict, workdir: Workdir, on_sample: Callable | None = Non
       current = start.begin(run, run.create_state())
     else:
       current = checkpoints.restore(run.abstract_state())
-      dataset = events.recall(run, current, dataset)
     if main:
       print(describe(run, current, dataset, workdir, changes), flush=True)
     if (steps := members.steps_done(current)) >= config.num_steps:
@@ -113,8 +113,10 @@ def _loop(
     record.begin()
     diary.begin()
     metrics = Metrics(workdir.metrics_file, first) if main else Silent()
-  health, vote = _health(config, checkpoints), distributed.Vote(run.mesh)
-  feed = events.Feed(run, dataset, calls.spans(run, first, config.num_steps))
+  health, vote = _health(run, checkpoints), distributed.Vote(run.mesh)
+  # what events made of the data is for training only: what watches sees it as a run that begins does
+  recalled = events.recall(run, current, dataset) if first else dataset
+  feed = events.Feed(run, recalled, calls.spans(run, first, config.num_steps))
   shown = Progress(first, config.num_steps, config.batch_size) if main else Silent()
   failure = None
   with metrics, shown as progress:
@@ -172,11 +174,21 @@ def _loop(
       f'The losses or parameters of the last steps were not finite. {kept(checkpoints.latest)}; try '
       f'{_advice(config)}.'
     )
+  if health.lost:
+    raise Diverged(
+      f'The parameters of seed {listing(health.lost)} are not finite; those of the other seeds are, in '
+      f'the checkpoint of step {config.num_steps}: take one out by --mode=export --format=run '
+      f'--workdir={workdir.path} --member=<number>, or try {_advice(config)}.'
+    )
   return True
 
 
-def _health(config: ConfigDict, checkpoints: Checkpoints) -> Health:
-  return Health(config.nonfinite_patience, lambda: checkpoints.latest, _advice(config))
+def _health(run, checkpoints: Checkpoints) -> Health:
+  config, several = run.config, run.config.seeds > 1
+  finite = jax.vmap(state.finite) if several else state.finite
+  finite = sharding.jit(finite, out_shardings=sharding.replicated(run.mesh))
+  told = _advice(config), finite, members.seeds(config)
+  return Health(config.nonfinite_patience, lambda: checkpoints.latest, *told)
 
 
 def _advice(config: ConfigDict) -> str:

@@ -13,6 +13,7 @@ from decoupled_gan.core.types import image_shape
 from decoupled_gan.data import results, transforms, video
 from decoupled_gan.data.files import looks
 from decoupled_gan.data.results import BATCH, input_images
+from decoupled_gan.data.views import as_trained
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import paths
 from decoupled_gan.run import inference
@@ -38,7 +39,8 @@ def translate(
   Args:
     output: a folder, or a file of one image.
     direction: 'a_to_b' or 'b_to_a'.
-    resize: 'square' brings each image to the size of training, by data.fit (the protocol of the paper);
+    resize: 'square' brings each image to the size of training, by data.center_crop and data.fit (the
+      protocol of the paper);
       'keep' translates it at its own size; '' is 'keep' for runs that trained on crops (data.fit), and
       'square' for others.
     step: the checkpoint, the latest if None.
@@ -75,8 +77,11 @@ def resized(resize: str, config, asked: str) -> str:
 
 
 def unframed(made, sizes: Sequence[tuple[int, int]], config) -> list[np.ndarray]:
-  """Translations without the frames that data.fit = 'pad' put around images of these `sizes`."""
-  if config.data.fit != 'pad':
+  """Translations without the frames that data.fit = 'pad' put around images of these `sizes`.
+
+  What is cropped (data.center_crop) has none: it has the sides of training already.
+  """
+  if config.data.fit != 'pad' or config.data.center_crop:
     return list(made)
   shape, found = image_shape(config), []
   for image, size in zip(made, sizes, strict=True):
@@ -115,7 +120,8 @@ def translate_film(
     images = [frame if config.image_channels == 3 else _grey(frame) for frame in frames]
     if own:
       return [own(image) for image in images]
-    found = inference.batched(function, data.test_images(images, None, config), BATCH)
+    given = data.test_images(as_trained(images, config), None, config)
+    found = inference.batched(function, given, BATCH)
     return unframed(found, [image.shape[:2] for image in images], config)
 
   def shown(frames, count):
@@ -166,10 +172,10 @@ def translate_images(trained, function, images, files) -> int:
   Gives back how many. Of data.fit = 'pad' the frame is cut off again.
   """
   config = trained.run.config
-  sizes = [look.size for look in looks(images.paths)]
+  sizes, given = [look.size for look in looks(images.paths)], as_trained(images, config)
 
   def made(chosen):
-    found = inference.batched(function, data.test_images(images, chosen, config), BATCH)
+    found = inference.batched(function, data.test_images(given, chosen, config), BATCH)
     return unframed(found, [sizes[i] for i in chosen], config)
 
   steps = track(range(0, len(images), BATCH), 'translate')

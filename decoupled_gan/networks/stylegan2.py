@@ -74,9 +74,6 @@ class Pyramid:
     """How many layers the generator has whose style can be chosen."""
     return 2 * len(self.sizes())
 
-  def describe_sizes(self, smallest: int = 4) -> str:
-    return ', '.join(map(str, self.sizes(smallest)))
-
 
 class Mapping(nn.Module):
   """z [B, z_dim] -> w [B, w_dim].

@@ -128,9 +128,17 @@ class Checkpoints:
     with self._telling():
       self._manager.wait_until_finished()
 
-  def restore(self, abstract: TrainState, step: int | str | None = None) -> TrainState:
-    """The whole state at `step` (the latest if None, or 'best'), with the shardings of `abstract`."""
+  def restore(
+    self, abstract: TrainState, step: int | str | None = None, remembered: bool = False
+  ) -> TrainState:
+    """The whole state at `step` (the latest if None, or 'best'), with the shardings of `abstract`.
+
+    Args:
+      remembered: the memory of events is what there is, whatever `abstract` has.
+    """
     step = self._chosen(step)
+    if remembered:
+      abstract = abstract.replace(memory=self._remembered(step, abstract.step.sharding))
     restored = self._read(
       step,
       networks=ocp.args.StandardRestore(_networks(abstract)),
@@ -146,15 +154,25 @@ class Checkpoints:
     restored = self._read(step, networks=ocp.args.StandardRestore(_networks(abstract)))
     return _with_networks(abstract, step, restored['networks'])
 
+  def _remembered(self, step: int, sharding) -> dict:
+    """Shapes and types of the memory that a checkpoint has; {} if it has none."""
+    folder = self.folder / str(step) / 'memory'
+    if not folder.exists():
+      return {}
+    with ocp.StandardCheckpointer() as reader:
+      found = reader.metadata(folder).item_metadata.tree
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), found)
+
   def _read(self, step: int, **items):
     try:
       return self._manager.restore(step, args=ocp.args.Composite(**items))
     except Exception as error:
       if _differs(error):
         raise UserError(
-          f'{self.folder} has a checkpoint of step {step} that does not fit this config: model, '
-          'image_size (for networks of a fixed size), optimizer.name, optimizer_of and '
-          'copies must be those it was trained with. Set them back, or use another --workdir.'
+          f'{self.folder} has a checkpoint of step {step} that does not fit this config: seeds, copies, '
+          'events, optimizer and optimizer_of, routes (of networks that only some rows ask for) and '
+          'image_size (of networks of a fixed size) decide what is in it. Set them back to what it was '
+          'trained with, or use another --workdir.'
         ) from error
       others = [x for x in self.steps if x != step]
       instead = f'there are those of {others}' if others else 'there is no other'

@@ -1,11 +1,22 @@
 """What a method does between steps, played by the loop; see core/method.py: Event."""
 
 import jax
+from ml_collections import ConfigDict
 
+from decoupled_gan import methods
 from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine import sharding
 from decoupled_gan.run import members
+
+
+def settled(config: ConfigDict) -> ConfigDict:
+  """A copy of `config` by which the run can be opened where files are missing that only events read."""
+  config = config.copy_and_resolve_references()
+  for event in methods.get(config.method).events:
+    if event.settle and config.events.get(event.name, 0):
+      config.update_from_flattened_dict(event.settle(config))
+  return config
 
 
 def memory(run, dataset) -> dict:

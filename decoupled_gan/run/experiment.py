@@ -12,12 +12,12 @@ from ml_collections import ConfigDict
 
 from decoupled_gan import data, defaults, methods
 from decoupled_gan.core import method as ability
-from decoupled_gan.core import optim, parts, routing, state, step
+from decoupled_gan.core import optim, parts, proof, routing, state, step
 from decoupled_gan.core.images import to_float
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Batch, batch_shape, image_shape
 from decoupled_gan.data import views
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import sharding
 from decoupled_gan.run import calls, members
 
@@ -155,7 +155,7 @@ class Experiment:
     """
     for start in range(0, len(x), count):
       which = np.arange(start, start + count) % len(x)
-      yield x[which] if isinstance(x, np.ndarray) else data.test_images(x, which.tolist(), self.config)
+      yield data.test_examples(x, which, self.config)
 
   def chosen(self, dataset, which):
     """`dataset` with the training examples `which`, in their order."""
@@ -229,6 +229,8 @@ def _build(config: ConfigDict, devices, train: bool) -> Experiment:
     if callable(gan):
       _offer(gan, phases, variables, batch, offered)
     routing.check(phases, offered, groups, config.frozen)
+    if config.data.labels_per_class:
+      _check_few_labels(config, method, gan, phases, variables, batch)
   return Experiment(
     config=config,
     method=method,
@@ -263,13 +265,41 @@ def _asked(gan, batch, phases, offered: dict) -> list:
 
 def _offer(gan, phases, variables, batch, offered: dict):
   """Fills `offered` by tracing the phases of a module whose own call makes its parameters."""
-  jax.eval_shape(
-    lambda variables, batch, key: gan.apply(
-      variables, batch, phases, offered, method=_asked, rngs={'noise': key, 'step': key},
-      mutable=[name for name in variables if name != 'params'],
-    ),
-    variables, batch, jax.random.key(0),
-  )  # fmt: skip
+
+  def look(gan, batch):
+    return _asked(gan, batch, phases, offered)
+
+  jax.eval_shape(functools.partial(_apply, gan, look), variables, batch, jax.random.key(0))
+
+
+def _apply(gan, function, variables, batch, key):
+  """What `function` (gan, batch) gives in training."""
+  return gan.apply(
+    variables, batch, method=function, mutable=[name for name in variables if name != 'params'],
+    rngs={'noise': key, 'step': key},
+  )[0]  # fmt: skip
+
+
+def _check_few_labels(config: ConfigDict, method: Method, gan, phases, variables, batch: Batch):
+  """Raises UserError if a loss takes labels that are unknown, -1, for those of the last class."""
+  if getattr(batch, 'labels', None) is None:
+    return  # the data says that it has none
+
+  def losses(phase, labels, variables, batch, key):
+    return _apply(gan, phase.ask, variables, batch._replace(labels=labels), key)
+
+  for phase in phases:
+    read = proof.readers(
+      functools.partial(losses, phase), batch.labels, variables, batch, jax.random.key(0)
+    )
+    if wrong := [loss for loss in read if loss not in method.few_labels]:
+      count = config.data.labels_per_class
+      raise UserError(
+        f'data.labels_per_class={count}: {phase.name}/{wrong[0]} reads all labels, and most are then '
+        f'unknown; losses of method={config.method!r} for few labels '
+        f'are {listing(sorted(method.few_labels))}, beside networks that are told none '
+        '(model.conditional=False).'
+      )
 
 
 def _check_events(config: ConfigDict, method: Method):

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.core import state
 from decoupled_gan.core.images import to_uint8
-from decoupled_gan.core.types import DIRECTIONS, image_shape
+from decoupled_gan.core.types import DIRECTIONS, Examples, image_shape
 from decoupled_gan.data.sizes import shared
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers import extent
@@ -46,9 +46,10 @@ class Trained:
       raise UserError(f'--direction={direction} is unknown; there are a_to_b and b_to_a.')
     self.run.require('translate')
     if DIRECTIONS[direction] not in self.run.method.targets:
+      two = self.run.method.batch is not Examples
+      other = '; for the other way train with --config.data.direction exchanged' if two else ''
       raise UserError(
-        f'--direction={direction}: this run translates one way only, which is called a_to_b here; for '
-        'the other way train with --config.data.direction exchanged.'
+        f'--direction={direction}: this run translates one way only, which is called a_to_b here{other}.'
       )
 
   def any_size(self, direction: str, sizes: Sequence[tuple[int, int]], most: int) -> 'AnySize':

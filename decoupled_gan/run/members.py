@@ -27,6 +27,11 @@ def check(config: ConfigDict, devices: int, events: bool):
     )
   if config.seeds > 1 and events:
     raise UserError(f'seeds={config.seeds}: events between steps know one run only; set them to 0.')
+  if config.seeds > 1 and (count := config.data.labels_per_class):
+    raise UserError(
+      f'seeds={config.seeds}: data.labels_per_class={count} leaves labels to other examples for each '
+      'seed, and seeds that train together share their data: train them one by one.'
+    )
 
 
 def seeds(config: ConfigDict) -> range:

@@ -18,14 +18,14 @@ HEAT = np.array(  # black, violet, red, orange, yellow, white: rising lightness
 )
 
 
-def heat_to_uint8(heat: np.ndarray, size: int) -> np.ndarray:
-  """Maps [N, h, w] of any range as coloured images [N, size, size, 3]; each by its own range."""
+def heat_to_uint8(heat: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+  """Maps [N, h, w] of any range as coloured images [N, *shape, 3]; each by its own range."""
   heat = np.asarray(heat, np.float32)
   low, high = heat.min((1, 2), keepdims=True), heat.max((1, 2), keepdims=True)
   unit = (heat - low) / np.maximum(high - low, 1e-12)  # a constant map is all black, not NaN
   stops = np.linspace(0, 1, len(HEAT))
   coloured = np.stack([np.interp(unit, stops, HEAT[:, c]) for c in range(3)], -1)
-  images = [Image.fromarray(x).resize((size, size)) for x in coloured.astype(np.uint8)]
+  images = [Image.fromarray(x).resize(shape[::-1]) for x in coloured.astype(np.uint8)]
   return np.stack([np.asarray(x) for x in images])
 
 
@@ -33,29 +33,31 @@ def grid(columns: Mapping[str, Any], header: int = 18, margin: int = 2) -> Image
   """A picture with one row for each image and one named column for each thing shown of it.
 
   Args:
-    columns: name -> images, uint8 or float in [-1, 1], [N, S, S, C], or heat [N, h, w], or points
+    columns: name -> images, uint8 or float in [-1, 1], [N, H, W, C], or heat [N, h, w], or points
       [N, D], which become one image; or a Pair of them: rows of domain a come first, then those of b.
+      All are shown in the shape of the first images.
   """
   columns = {name: jax.tree.leaves(column) for name, column in columns.items()}
   points = [np.abs(x).max() for column in columns.values() for x in column if x.ndim == 2]
   if points:
     columns = {name: [cloud(x, 1.25 * points[0]) for x in column] for name, column in columns.items()}
   images = [x for column in columns.values() for x in column]
-  size = next((x.shape[1] for x in images if x.ndim == 4), images[0].shape[1])
-  scale = max(1, -(-64 // size))  # names need about 64 px
-  cell = size * scale + margin
+  shape = next((x.shape[1:3] for x in images if x.ndim == 4), images[0].shape[1:3])
+  scale = max(1, -(-64 // shape[1]))  # names need about 64 px
+  height, width = (n * scale for n in shape)
   rows = sum(len(images) for images in next(iter(columns.values())))
-  canvas = Image.new('RGB', (cell * len(columns), header + cell * rows), 'white')
+  size = (width + margin) * len(columns), header + (height + margin) * rows
+  canvas = Image.new('RGB', size, 'white')
   draw = ImageDraw.Draw(canvas)
-  font = ImageFont.load_default(min(12, cell // 6))
+  font = ImageFont.load_default(min(12, (width + margin) // 6))
   for i, (name, column) in enumerate(columns.items()):
-    while font.getlength(name) > cell - margin:
+    while font.getlength(name) > width:
       name = name[:-1]
-    draw.text((i * cell + 2, 2), name, 'black', font)
-    shown = np.concatenate([_visible(images, size) for images in column])
+    draw.text((i * (width + margin) + 2, 2), name, 'black', font)
+    shown = np.concatenate([_visible(images, shape) for images in column])
     for row, image in enumerate(shown):
-      tile = Image.fromarray(image).resize([size * scale] * 2, Image.Resampling.NEAREST)
-      canvas.paste(tile, (i * cell, header + row * cell))
+      tile = Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST)
+      canvas.paste(tile, (i * (width + margin), header + row * (height + margin)))
   return canvas
 
 
@@ -74,13 +76,13 @@ def cloud(points: np.ndarray, edge: float, cells: int = 64, size: int = 256) -> 
     counts, *_ = np.histogram2d(points[:, 1], points[:, 0], (ends, ends))
     heights = np.sqrt(counts[::-1])
   cell = size // cells
-  return heat_to_uint8(heights[None].repeat(cell, 1).repeat(cell, 2), size)
+  return heat_to_uint8(heights[None].repeat(cell, 1).repeat(cell, 2), (size, size))
 
 
-def _visible(images, size: int) -> np.ndarray:
+def _visible(images, shape: tuple[int, int]) -> np.ndarray:
   images = np.asarray(images)
   if images.ndim == 3:
-    return heat_to_uint8(images, size)
+    return heat_to_uint8(images, shape)
   images = images if images.dtype == np.uint8 else to_uint8(images)
   return np.broadcast_to(images, (*images.shape[:3], 3))
 

@@ -59,13 +59,16 @@ def _with_networks(run, state: TrainState) -> TrainState:
 
 
 def _found(workdir: str, checkpoint: str, field: str, run) -> dict:
-  """The other run's variables for inference, on this run's devices."""
+  """The other run's variables for inference, on this run's devices; of several seeds for each."""
   step = checkpoint if checkpoint in ('', 'best') else int(checkpoint)
   try:
     trained = inference.load(Workdir(workdir), step or None, devices=run.mesh.devices.flatten().tolist())
   except UserError as error:
     raise UserError(f'{field}={workdir}: {error}') from error
-  return trained.variables
+  if run.config.seeds == 1:
+    return trained.variables
+  several = lambda x: jnp.broadcast_to(x, (run.config.seeds, *x.shape))  # noqa: E731
+  return jax.device_put(jax.tree.map(several, trained.variables), run.state_sharding)
 
 
 def _groups(found: dict, divided: parts.Parts) -> set[str]:

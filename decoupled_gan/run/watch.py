@@ -4,13 +4,13 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
 
 from decoupled_gan.core import state
-from decoupled_gan.errors import Diverged
+from decoupled_gan.errors import Diverged, listing
 
 
 class Health:
@@ -20,6 +20,11 @@ class Health:
     patience: steps in a row whose losses are not finite, before the run stops.
     saved: of nothing -> the step of the latest checkpoint, None if there is none.
     advice: what to try then.
+    finite: parameters -> whether they are finite; of several seeds, [S].
+    seeds: of the run's members. What is said of one of several does not end the others.
+
+  Attributes:
+    lost: the seeds whose parameters were not finite any more when `good` was last asked.
   """
 
   def __init__(
@@ -27,10 +32,12 @@ class Health:
     patience: int,
     saved: Callable[[], int | None] = lambda: None,
     advice: str = 'a smaller learning rate',
+    finite: Callable = state.finite,
+    seeds: Sequence[int] = (0,),
   ):
     self._patience, self._bad, self._pending = patience, 0, None
     self._saved, self._advice = saved, advice
-    self._finite = jax.jit(state.finite)
+    self._finite, self._seeds, self.lost = finite, seeds, ()
 
   def check(self, step: int, losses: Mapping[str, jax.Array]):
     """Raises Diverged once losses were not finite for `patience` steps in a row."""
@@ -39,9 +46,18 @@ class Health:
       self._examine(*pending)
 
   def good(self, current: state.TrainState) -> bool:
-    """Whether `current` is worth keeping: its losses and all its parameters are finite."""
+    """Whether `current` is worth keeping: losses and all parameters are finite, of one seed at least.
+
+    Of several seeds those that are lost are told, once.
+    """
     self.finish()
-    return not self._bad and bool(self._finite(current.params))
+    alive = np.ravel(self._finite(current.params))
+    lost = tuple(seed for seed, lives in zip(self._seeds, alive, strict=True) if not lives)
+    new = [seed for seed in lost if seed not in self.lost]
+    if new and len(self._seeds) > 1:
+      print(f'\nseed {listing(new)}: parameters are not finite any more.', file=sys.stderr, flush=True)
+    self.lost = lost
+    return not self._bad and bool(alive.any())
 
   def finish(self):
     """Examines the losses that were not yet."""

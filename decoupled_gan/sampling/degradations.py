@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from decoupled_gan.core.types import Array
+from decoupled_gan.data.decode import white_of
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine import paths
 
@@ -87,8 +88,8 @@ def read_by(text: str) -> list[str]:
 
 def _read_mask(path: str, size: tuple[int, int]) -> np.ndarray:
   try:
-    with Image.open(paths.local(path, '--degrade')) as picture:
-      grey_levels = picture.convert('L').resize(size[::-1], Image.Resampling.NEAREST)
-  except OSError as error:
-    raise UserError(f'--degrade=mask:{path} cannot be read as a picture ({error}).') from None
-  return (np.asarray(grey_levels) > 127).astype(np.float32)
+    white = white_of(paths.local(path, '--degrade'))
+  except UserError as error:
+    raise UserError(f'--degrade=mask:{path}: {error}.') from None
+  picture = Image.fromarray(white.astype(np.uint8))
+  return np.asarray(picture.resize(size[::-1], Image.Resampling.NEAREST), np.float32)

@@ -48,6 +48,10 @@ class Frozen(NamedTuple):
     """Examples of standard normal z [B, z_dim]."""
     return self.paint(self.codes(z), labels)
 
+  def of_seeds(self, seeds: Array, labels: Array | None = None, name: int = 0) -> Array:
+    """Examples of seeds [B], by the keys that `keys_of` gives them."""
+    return self.draw(jax.vmap(self.latents)(keys_of(seeds, name)), labels)
+
   def score(self, x: Array, labels: Array | None = None) -> Array:
     """Logits [B]: how real the discriminator finds examples."""
     return self.apply(self.method.judge, x, labels).astype(jnp.float32).mean(-1)

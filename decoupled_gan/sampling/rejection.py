@@ -26,7 +26,6 @@ from decoupled_gan.core.types import Array
 from decoupled_gan.sampling.calibration import Calibration
 from decoupled_gan.sampling.frozen import Frozen, each
 
-BURN_IN = 1000  # fakes, by which maximum and percentile are known; ours
 PERCENTILE = 80.0
 EPS = 1e-8
 ROUNDS = 1000  # proposals for a sample, after which the best one is taken; ours

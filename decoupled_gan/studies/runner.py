@@ -113,7 +113,11 @@ def _begin(job: Job, command: Callable[[Path], list[str]]) -> subprocess.Popen |
   given = os.environ.get('PYTHONPATH')
   environment = os.environ | {'PYTHONPATH': os.pathsep.join(filter(None, (home, given)))}
   with (job.where / 'log.txt').open('a', encoding='utf-8') as log:
-    return subprocess.Popen(command(job.where), stdout=log, stderr=log, env=environment)
+    # In a session of its own: Ctrl-C in the terminal would reach it as well, and what `work` sends then
+    # would be its second signal, at which a run leaves without saving (run/watch.py).
+    return subprocess.Popen(
+      command(job.where), stdout=log, stderr=log, env=environment, start_new_session=True
+    )
 
 
 def _judge(job: Job, code: int) -> bool:

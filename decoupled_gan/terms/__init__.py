@@ -31,12 +31,16 @@ from decoupled_gan.losses.classification import CLASSIFICATION
 
 TERMS: dict[str, dict[str, Callable]] = {'discriminate': {}, 'generate': {}, 'regularise': {}}
 """{phase: {name: term(scene, **constants)}}."""
+FEW_LABELS: set[str] = set()
+"""Terms that leave out examples whose labels are unknown, below 0."""
 
 
-def term(*phases: str) -> Callable:
-  """Registers a function as a term of the named phases."""
+def term(*phases: str, few_labels: bool = False) -> Callable:
+  """Registers a function as a term of the named phases, and of FEW_LABELS if so."""
 
   def register(function):
+    if few_labels:
+      FEW_LABELS.add(function.__name__)
     for phase in phases:
       TERMS[phase][function.__name__] = function
     return function

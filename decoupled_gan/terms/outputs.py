@@ -25,7 +25,7 @@ def direction(scene: Scene) -> Array:
   return f32(scene.on_fake).mean() - f32(scene.on_real).mean()
 
 
-@term('discriminate')
+@term('discriminate', few_labels=True)
 def supervised(scene: Scene) -> Array:
   """The cross-entropy of outputs [B, K] and the first attribute's labels; those below 0 are unknown."""
   outputs = f32(scene.on_real)

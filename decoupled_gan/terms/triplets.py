@@ -19,7 +19,7 @@ from decoupled_gan.losses import f32
 from decoupled_gan.terms import Scene, term
 
 
-@term('discriminate')
+@term('discriminate', few_labels=True)
 def triplet(scene: Scene) -> Array:
   """mean softplus(|T a - T p| - |T a - T n|) over labelled anchors a of the batch; weight 1."""
   if scene.labels is None or jnp.issubdtype(scene.labels.dtype, jnp.floating):

@@ -10,7 +10,7 @@ Which images are for testing: what a column `split` says; else those below test/
 no test/), and all others are for training; else one image in ten, chosen by its name.
 
 UTKFace (Zhang et al., CVPR 2017): [age]_[gender]_[race]_[date].jpg, 0 is male and 1 female; values of
-`age` are ranges, such as '21-30' or '71+'.
+`age` are ranges, such as '21-30' or '71+', or () for the age itself.
 """
 
 import hashlib
@@ -71,6 +71,11 @@ def load_utkface(config) -> Dataset:
   unknown = attributes.keys() - UTKFACE.keys()
   if unknown:
     raise UserError(f'UTKFace has no attribute {listing(unknown)}; it has {listing(UTKFACE)}.')
+  for name, values in attributes.items():
+    if not values and name != 'age':
+      raise UserError(
+        f'attributes.{name}=(): {name} is no quantity in UTKFace, age is; give the names of its values.'
+      )
   images = images_below(root, config)
   labels = {name: _utkface_labels(name, attributes) for name in images.names}
   names = tuple(name for name in images.names if labels[name] is not None)
@@ -81,7 +86,8 @@ def load_utkface(config) -> Dataset:
       f'(age_gender_race_date.jpg, with ages and genders of config.attributes): {listing(odd)}.'
     )
   notes = (*left_out(images), *((f'left out, for their names: {listing(odd)}',) if odd else ()))
-  found = Labels(names, np.array([labels[name] for name in names], np.int32), notes=notes)
+  table = np.array([labels[name] for name in names], dtype_of(attributes))
+  found = Labels(names, table, notes=notes)
   return _dataset(f'UTKFace {config.data.path}', root, found, config)
 
 
@@ -131,6 +137,8 @@ def _utkface_labels(name: str, attributes: Attributes) -> list[int] | None:
 
 def _age(parts: list[str], values: Sequence[str]) -> int:
   age = int(parts[0])
+  if not values:
+    return age
   for number, value in enumerate(values):
     low, _, high = value.rstrip('+').partition('-')
     if int(low) <= age <= (int(high) if high else age):

@@ -27,7 +27,7 @@ class Protocol:
     metrics: what is measured when nothing is asked; without a feature network where the published
       one's weights are missing, efficientnet_lite0 stands in, and the names say so.
     reference: which real images: 'test' or 'train'.
-    reference_size: 'own', as they are on disk, or 'training', after the resize to training's size.
+    reference_size: 'own', of the sizes on disk, or 'training', after the resize to training's size.
     resize: a word of RESIZES.
     kid_subsets, kid_subset_size: subsets of KID, and how many images they have at most.
     kid_scale: KID is reported times this.

@@ -56,15 +56,18 @@ def memory(config: ConfigDict, dataset) -> dict:
 
 
 def size_of(config: ConfigDict) -> int:
-  """F; 0 where no features are asked for. Raises UserError if there is no such file."""
+  """F, as it was settled when training began; 0 where no features are asked for."""
+  return config.data.features_size or settle(config)['data.features_size']
+
+
+def settle(config: ConfigDict) -> dict[str, int]:
+  """F by the features themselves. Raises UserError if there is no such file."""
   name = config.data.features
-  if not name:
-    return 0
-  if name == PIXELS:
-    return example_size(config)
+  if name in ('', PIXELS):
+    return {'data.features_size': example_size(config) if name else 0}
   if not Path(name).expanduser().is_file():
     raise UserError(f"data.features={name!r} is no file; 'pixels', or an .npy file of [N, F].")
-  return _read(name).shape[1]
+  return {'data.features_size': _read(name).shape[1]}
 
 
 def features_of(run, dataset) -> np.ndarray:
@@ -113,4 +116,4 @@ def representatives(features: np.ndarray, count: int, seed: int) -> np.ndarray:
   return pairwise_distances_argmin(means, features)
 
 
-EVENT = Event('instances', find, memory, recall)
+EVENT = Event('instances', find, memory, recall, settle)

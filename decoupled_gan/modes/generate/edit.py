@@ -1,6 +1,6 @@
 """--mode=generate of a method that edits: an image under other labels, or under each of one attribute.
 
-A method that can be asked for this has `edit(gan, images, labels)`, see methods/__init__.py.
+A method that can be asked for this has `edit(gan, images, labels)`, see core/method.py.
 """
 
 import itertools
@@ -13,6 +13,7 @@ from decoupled_gan.core.images import to_uint8
 from decoupled_gan.data import results
 from decoupled_gan.data.label_files import number_of
 from decoupled_gan.data.sources.labelled import sorted_attributes
+from decoupled_gan.data.views import as_trained
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import paths
 from decoupled_gan.run import inference
@@ -50,7 +51,7 @@ def edit(
   if results.format_of(output) is None or paths.get(output).is_dir():
     raise UserError(f'--output={output} is no image file: name one, such as new.png.')
   (file,) = results.destinations(images, source, output, '', config)
-  image = data.test_images(images, None, config)
+  image = data.test_images(as_trained(images, config), None, config)
   trained = inference.load(workdir, step, dtype=dtype)
   apply = editor(trained)
   labels = own_labels(apply, image, wanted, attributes)

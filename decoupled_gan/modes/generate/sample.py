@@ -169,8 +169,7 @@ class Sampler:
     run = self.trained.run
 
     def paint(gan, seeds, labels):
-      own = frozen.of(run.method, gan)
-      return own.draw(jax.vmap(own.latents)(frozen.keys_of(seeds)), labels)
+      return frozen.of(run.method, gan).of_seeds(seeds, labels)
 
     forward = self.trained.compiled(paint)
     return inference.batched(lambda x: forward(*x), (seeds, labels), min(len(seeds), 256))
@@ -255,16 +254,13 @@ def measured(trained: inference.Trained, dataset, kind: str):
   run, test = trained.run, dataset.test
   count = min(HELD_OUT, len(test.x))
   which = np.linspace(0, len(test.x) - 1, count).astype(int)
-  real = test.x[which] if isinstance(test.x, np.ndarray) else data.test_images(
-    test.x, which.tolist(), run.config
-  )  # fmt: skip
+  real = data.test_examples(test.x, which, run.config)
   labelled = run.method.conditional and test.labels is not None
   labels = test.labels[which] if labelled else None
 
   def look(gan, real, seeds, labels):
     own = frozen.of(run.method, gan)
-    fake = own.draw(jax.vmap(own.latents)(frozen.keys_of(seeds, name=1)), labels)
-    return own.score(real, labels), own.score(fake, labels)
+    return own.score(real, labels), own.score(own.of_seeds(seeds, labels, name=1), labels)
 
   inputs = real, np.arange(count, dtype=np.uint32), labels
   forward = trained.compiled(look)
