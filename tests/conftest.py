@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import time
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,9 @@ import pytest
 from configs import nice
 from decoupled_gan import methods
 
+for ignored, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+  if signal.getsignal(ignored) == signal.SIG_IGN:  # as in a shell's background jobs, and below nohup
+    signal.signal(ignored, usual)
 ROOT = Path(__file__).parent.parent
 BUDGET = 60  # CPU seconds of a test that is not `slow`, on a machine that others may use
 jax.config.update('jax_numpy_rank_promotion', 'raise')

@@ -77,13 +77,9 @@ def test_a_signal_saves_and_the_next_start_goes_on_bit_for_bit(
   toy, tmp_path, monkeypatch, capsys, number
 ):
   run(toy, tmp_path / 'once')
-  before = signal.signal(number, signal.default_int_handler)  # a shell's background jobs ignore SIGINT
-  try:
-    with monkeypatch.context() as patch:
-      signal_at_batch(patch, number, 5)
-      run(toy, tmp_path / 'twice')
-  finally:
-    signal.signal(number, before)
+  with monkeypatch.context() as patch:
+    signal_at_batch(patch, number, 5)
+    run(toy, tmp_path / 'twice')
   assert f'Stopped by {number.name} after step 5' in capsys.readouterr().out
   assert len(lines(tmp_path / 'twice')) == 5
   run(toy, tmp_path / 'twice')
