@@ -295,13 +295,15 @@ def test_sizes_that_the_depth_can_take_pass(size, depth):
              'model.depth=7.'),
     (32, 8, 'image_size=32 is too small for model.depth=8: the smallest that works is 192.'),
     (50, 7, 'image_size=50 must be a multiple of 4: try 48 or 52.'),
+    ((96, 98), 7, 'image_size=(96, 98) must be a multiple of 4: try 96 or 100.'),
+    ((32, 48), 6, 'image_size=(32, 48) is too small for model.depth=6: the smallest that works is 48.'),
     (98, 7, 'image_size=98 must be a multiple of 4: try 96 or 100.'),
     (256, 5, 'model.depth=5 is too small: the three-scale discriminator needs 6.'),
   ],
 )  # fmt: skip
 def test_sizes_that_do_not_fit_are_told_what_does(size, depth, message):
   with pytest.raises(UserError, match=f'^{re.escape(message)}$'):
-    check_size((size, size), depth)
+    check_size((size, size) if isinstance(size, int) else size, depth)
 
 
 @pytest.mark.parametrize('depth', [6, 7, 8])

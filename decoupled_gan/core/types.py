@@ -107,6 +107,12 @@ def image_shape(config: ConfigDict) -> tuple[int, int]:
   return (size, size) if isinstance(size, int) else tuple(size)
 
 
+def typed(shape: tuple[int, int]) -> str:
+  """A shape as `config.image_size` has it: '32', or '(32, 48)'."""
+  height, width = shape
+  return str(height) if height == width else f'({height}, {width})'
+
+
 def square_size(config: ConfigDict) -> int:
   """The edge of square images in pixels; raises UserError where they are no squares."""
   height, width = image_shape(config)

@@ -21,7 +21,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from decoupled_gan.core.types import Array
+from decoupled_gan.core.types import Array, typed
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers import conv_ops, extent
 from decoupled_gan.layers.conv import Conv, Dense, spectral_norm, torch_bias, torch_kernel
@@ -37,13 +37,13 @@ def check_size(shape: tuple[int, int], depth: int):
   for size in shape:
     if size % 4:
       near = size // 4 * 4
-      raise UserError(f'image_size={size} must be a multiple of 4: try {near} or {near + 4}.')
+      raise UserError(f'image_size={typed(shape)} must be a multiple of 4: try {near} or {near + 4}.')
   image_size, smallest = min(shape), 3 * 2 ** (depth - 2)
   if image_size < smallest:
     fits = [d for d in range(6, depth) if image_size >= 3 * 2 ** (d - 2)]
     instead = f', or model.depth={fits[-1]}' if fits else ''
     raise UserError(
-      f'image_size={image_size} is too small for model.depth={depth}: the smallest that works is '
+      f'image_size={typed(shape)} is too small for model.depth={depth}: the smallest that works is '
       f'{smallest}{instead}.'
     )
 

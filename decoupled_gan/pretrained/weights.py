@@ -105,5 +105,6 @@ def _download(url: str, path: Path):
 def _missing(filename: str, url: str, reason) -> str:
   return (
     f'the weights {filename} are missing ({reason}): get them from {url} and put them at '
-    f'{path_of(filename)}, or take a network that needs no such file: <metric>@efficientnet_lite0.'
+    f'{path_of(filename)}, or take a network that needs no such file: <metric>@efficientnet_lite0 '
+    '(fd@efficientnet_lite0 for fid, which is of Inception alone).'
   )

@@ -11,7 +11,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from decoupled_gan.core.types import Array
+from decoupled_gan.core.types import Array, typed
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers.conv import Conv
 from decoupled_gan.layers.resample import blurred_half
@@ -59,5 +59,5 @@ def _check(shape: tuple[int, int], layers: int):
   smallest = 2**layers * 3
   if min(shape) < smallest:
     raise UserError(
-      f'image_size={min(shape)} is too small for model.d_layers={layers}: the smallest is {smallest}.'
+      f'image_size={typed(shape)} is too small for model.d_layers={layers}: the smallest is {smallest}.'
     )

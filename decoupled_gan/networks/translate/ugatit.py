@@ -17,7 +17,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from decoupled_gan.core.types import Array
+from decoupled_gan.core.types import Array, typed
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers import conv_ops, extent
 from decoupled_gan.layers.conv import Conv, spectral_norm, torch_bias, torch_kernel
@@ -167,6 +167,6 @@ def check_size(shape: tuple[int, int], depths: tuple[int, int]):
     smallest = 3 * 2 ** (depth - 2)
     if depth < 3 or min(shape) < smallest:
       raise UserError(
-        f'image_size={min(shape)} is too small for model.depths={tuple(depths)}: the {name} '
+        f'image_size={typed(shape)} is too small for model.depths={tuple(depths)}: the {name} '
         f'discriminator of {depth} layers needs {smallest}, and at least 3 layers. Take fewer.'
       )
