@@ -21,7 +21,7 @@ jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 
 def small(config):
-  config.data.source = 'fake'
+  config.data.source, config.data.path = 'fake', ''
   config.data.num_threads = 0
   config.image_size = 16
   config.batch_size = 4

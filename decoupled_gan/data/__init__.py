@@ -127,7 +127,7 @@ def _check_no_files(config: ConfigDict):
   if path:
     raise UserError(
       f'data.path={path!r} is not read by data.source={source!r}, which makes its own examples: say '
-      'data.source=folder for your own images (--config.data.source=folder), or leave data.path out.'
+      'data.source=folder for your own images (--config.data.source=folder), or data.path= (nothing).'
     )
   if values:
     raise UserError(
