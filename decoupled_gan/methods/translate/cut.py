@@ -62,7 +62,7 @@ class CUT(nn.Module):
     """Whether this step's input is mirrored: the same in all its phases."""
     return jax.random.bernoulli(self.make_rng('step')) if self.flips else jnp.zeros((), bool)
 
-  def places(self, areas: Sequence[int]) -> list[Array]:
+  def places(self, loss: str, areas: Sequence[int]) -> list[Array]:
     """Places in maps of these areas, for each tap [patches] or all there are."""
     keys = jax.random.split(self.make_rng('noise'), len(areas))
     return [
@@ -70,13 +70,13 @@ class CUT(nn.Module):
       for key, area in zip(keys, areas, strict=True)
     ]
 
-  def contrast(self, source: Array, made: Array, flipped: Array | None = None) -> Array:
+  def contrast(self, source: Array, made: Array, loss: str, flipped: Array | None = None) -> Array:
     """PatchNCE of images and what was made of them, the mean over taps."""
     queries = self.generator(made, taps=self.taps)
     if flipped is not None:
       queries = [mirrored(features, flipped) for features in queries]
     keys = self.generator(source, taps=self.taps)
-    places = self.places([x.shape[1] * x.shape[2] for x in keys])
+    places = self.places(loss, [x.shape[1] * x.shape[2] for x in keys])
     queries, keys = self.projector(queries, places), self.projector(keys, places)
     losses = [patch_nce(q, k, self.temperature) for q, k in zip(queries, keys, strict=True)]
     return sum(losses) / len(losses)
@@ -100,8 +100,8 @@ def translate(gan: CUT, real: Pair) -> dict:
   fake = gan.generator(real.a if flipped is None else mirrored(real.a, flipped))
   return {
     'adversarial': lambda: gan.adversarial.generate(gan.discriminator(fake), None),
-    'nce': lambda: gan.contrast(real.a, fake, flipped),
-    'nce_identity': lambda: gan.contrast(real.b, gan.generator(real.b)),
+    'nce': lambda: gan.contrast(real.a, fake, 'nce', flipped),
+    'nce_identity': lambda: gan.contrast(real.b, gan.generator(real.b), 'nce_identity'),
   }
 
 
