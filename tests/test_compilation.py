@@ -57,7 +57,7 @@ def test_programs_are_not_kept_where_nobody_asks_for_it(toy, tmp_path, chosen):
 
 def test_the_next_start_finds_the_step_compiled_and_gives_the_same_losses(tmp_path):
   (tmp_path / 'recipe.py').write_text(RECIPE.format(tests=str(HERE)))
-  others = ('JAX_COMPILATION_CACHE_DIR', 'XLA_FLAGS')  # as users compile, which takes long enough to keep
+  others = ('JAX_COMPILATION_CACHE_DIR', 'XLA_FLAGS')  # as users compile: long enough to keep
   environment = {k: v for k, v in os.environ.items() if k not in others} | {
     'JAX_DEBUG_LOG_MODULES': 'jax._src.compiler',
     'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
