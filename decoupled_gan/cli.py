@@ -473,6 +473,10 @@ def _tell_and_leave(argv: list[str]):
   words = argv[1:]
   if not words or words == ['help']:
     _say(guide.guide(MODES))
+  if words[0] == 'completion':
+    from decoupled_gan import completion
+
+    _say(completion.script(words[1:], MODES, FLAGS))
   if '--version' in words:
     _say(f'decoupled_gan {decoupled_gan.__version__}')
   if any(word in ('--help', '-h', '-help', '--helpshort') for word in words):

@@ -25,6 +25,7 @@ First steps:
   decoupled-gan recipes                                    what can be trained
   decoupled-gan <mode> --help                              a mode's flags, with an example
   decoupled-gan --version
+  eval "$(decoupled-gan completion bash)"                 what Tab completes; zsh too
 """
 
 

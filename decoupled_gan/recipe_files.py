@@ -54,6 +54,11 @@ def find(asked: str) -> str:
   )
 
 
+def study_names() -> list[str]:
+  """The studies that can be named, sorted."""
+  return sorted({p.stem for folder in folders() for p in (folder / 'studies').glob('[!_]*.py')})
+
+
 def load(asked: str):
   """The config of a recipe; raises UserError if there is none of that name."""
   path, _, words = find(asked).partition(':')
@@ -67,10 +72,9 @@ def find_study(asked: str) -> Path:
   for path in candidates if given.parent == Path('.') else candidates[:1]:
     if path.suffix == '.py' and path.is_file():
       return path
-  there = sorted({p.stem for folder in folders() for p in (folder / 'studies').glob('[!_]*.py')})
   raise UserError(
-    f'there is no study {asked}; the studies here are {listing(there)}. A file of your own is named by '
-    'its path, as in --study=folder/mine.py.'
+    f'there is no study {asked}; the studies here are {listing(study_names())}. A file of your own is '
+    'named by its path, as in --study=folder/mine.py.'
   )
 
 

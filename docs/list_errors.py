@@ -18,6 +18,7 @@ PLACES = (  # (first part of a path, heading)
   ('training.py', 'Recipes and their fields'),
   ('model.py', 'Python'),
   ('demo.py', 'The demo'),
+  ('completion.py', 'The command line'),
   ('exports/', 'Exports'),
   ('report/', 'Pages of runs'),
   ('guide.py', 'Recipes and their fields'),

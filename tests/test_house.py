@@ -19,7 +19,10 @@ FLOORS = [
   {'run'},
   {'evaluation', 'sampling', 'studies', 'interop', 'exports', 'report'},
   {'modes'},
-  {'recipe_files', 'guide', 'catalogue', 'training', 'model', 'demo', 'cli', '__main__', 'configs'},
+  {
+    'recipe_files', 'guide', 'catalogue', 'training', 'model', 'demo', 'completion', 'cli', '__main__',
+    'configs',
+  },
 ]
 """Rooms from the ground up: each may import its own floor's single modules never, and those below."""
 MOST_FILES = 14
