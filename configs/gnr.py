@@ -1,7 +1,7 @@
 """GANs N' Roses (Chong and Forsyth, 2021, arXiv 2106.06561), 256 px: many translations of one image.
 
   python main.py --config=configs/gnr.py:selfie2anime
-  python main.py --config=configs/gnr.py:terrain,small             # minutes on a CPU
+  python main.py --config=configs/gnr.py:terrain,small             # 64 px, narrow
 
 Data: any two folders of images. Augmentation is the method's own. Images are squares with a power of two
 of pixels. `--config.model.style_seed=1` in training's config draws other styles in `translate`.

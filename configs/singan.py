@@ -1,7 +1,7 @@
 """SinGAN (Rott Shaham, Dekel, Michaeli, ICCV 2019, arXiv 1905.01164): a generator from one image.
 
   python main.py --config=configs/singan.py:164x250 --config.data.path=photo --workdir=runs/photo
-  python main.py --config=configs/singan.py:small --workdir=runs/tile     # a minute on a CPU
+  python main.py --config=configs/singan.py:small --workdir=runs/tile     # two minutes of a CPU
   python main.py --mode=generate --workdir=runs/photo --size=164x500      # new images, twice as wide
   python main.py --mode=generate --workdir=runs/photo --start_scale=1     # the coarsest scale as it was
 
