@@ -226,6 +226,12 @@ class Numbers:
 
     b = a
 
+  class discriminator:
+    a = staticmethod(lambda x: (x.mean((1, 2, 3)),))
+    b = staticmethod(lambda x: (2 * x.mean((1, 2, 3)),))
+
+  discriminator_latent = staticmethod(lambda style: style)
+
   def encode(self, images):
     mean = lambda x: x.mean((1, 2, 3), keepdims=True)  # noqa: E731
     return Pair(*((mean(x), mean(x)[:, :, 0, 0]) for x in images))
@@ -235,10 +241,55 @@ class Numbers:
     return jax.random.key(0)
 
 
+IMAGES = Pair(*(jnp.arange(4.0).reshape(4, 1, 1, 1) * jnp.ones((4, 8, 8, 1)) + i for i in (1, 11)))
+
+
+@pytest.fixture(scope='module')
+def now():
+  return gnr.play(Numbers(), IMAGES)
+
+
 @pytest.mark.row(111)
-def test_a_source_is_one_image_and_styles_are_drawn_or_of_the_batch():
-  images = Pair(*(jnp.arange(4.0).reshape(4, 1, 1, 1) * jnp.ones((4, 8, 8, 1)) + i for i in (1, 11)))
-  now = gnr.play(Numbers(), images)
+def test_fakes_lead_back_to_their_sources_and_to_the_styles_that_they_were_made_with(now):
+  found = {loss: float(x()) for loss, x in gnr.translate(Numbers(), IMAGES).items() if loss != 'lpips'}
+  flat = lambda x: np.asarray(x, np.float64).reshape(4)  # noqa: E731
+  softplus = lambda x: np.log1p(np.exp(x)).mean()  # noqa: E731
+  fake, wanted = Pair(*map(flat, now.fake)), Pair(*map(flat, now.wanted))
+  style, coded = Pair(*map(flat, now.style)), Pair(*map(flat, now.coded))
+  off = [np.square(made - asked).mean() for made, asked in zip(fake, wanted, strict=True)]
+  assert found['style_reconstruct'] == pytest.approx(sum(off), rel=1e-5)
+  assert found['style'] == pytest.approx(style.a.var() + style.b.var(), rel=1e-4)
+  assert found['adversarial'] == pytest.approx((softplus(-fake.a) + softplus(-2 * fake.b)) / 3, rel=1e-4)
+  assert found['latent'] == pytest.approx(softplus(-coded.a) + softplus(-coded.b), rel=1e-4)
+  # The order in which a source's styles come is drawn, here of the one key.
+  orders = [jax.random.permutation(key, 4) for key in jax.random.split(jax.random.key(0))]
+  back = [fake.b + style.a[orders[0]], fake.a + style.b[orders[1]]]
+  errors = [
+    np.square(made.reshape(4, 1, 1, 1) - np.asarray(source)).mean()
+    for made, source in zip(back, now.source, strict=True)
+  ]
+  assert found['cycle'] == pytest.approx(sum(errors), rel=1e-4)
+
+
+@pytest.mark.row(111)
+def test_discriminators_see_the_batch_as_real_and_fakes_as_fake(now):
+  offered = gnr.discriminate(Numbers(), IMAGES)
+  flat = lambda x: np.asarray(x, np.float64).mean((1, 2, 3))  # noqa: E731
+  softplus = lambda x: np.log1p(np.exp(x)).mean()  # noqa: E731
+  wanted = sum(
+    softplus(-factor * flat(seen)) + softplus(factor * flat(fake))
+    for factor, seen, fake in zip((1, 2), now.seen, now.fake, strict=True)
+  )
+  assert float(offered['adversarial']()) == pytest.approx(wanted, rel=1e-4)
+  wanted = sum(
+    softplus(-np.asarray(drawn)) + softplus(np.asarray(coded))
+    for drawn, coded in zip(now.drawn, now.coded, strict=True)
+  )
+  assert float(offered['latent']()) == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.row(111)
+def test_a_source_is_one_image_and_styles_are_drawn_or_of_the_batch(now):
   for seen, source in zip(now.seen, now.source, strict=True):
     middle = np.asarray(seen[:, 4, 4, 0])
     np.testing.assert_allclose(middle, np.sort(middle), err_msg='each of the batch once')
