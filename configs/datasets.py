@@ -39,6 +39,7 @@ DATASETS = {
   'vangogh2photo': tfds('cycle_gan/vangogh2photo'),
   'terrain': built_in('terrain', 'etopo', 'relief'),
   'emoji_styles': built_in('emoji', 'twemoji', 'openmoji'),
+  'inverted_digits': built_in('inverted_digits', **DIGITS),
   # pairs of images
   'facades': folder('facades', **{'data.direction': 'b_to_a'}),  # photographs from label maps
   # images

@@ -40,6 +40,7 @@ class Mode:
 
 MODES: dict[str, Mode] = {}
 DTYPES = ('float32', 'bfloat16')
+SIZED = ('size', 'start_scale')
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file('config', None, 'the recipe')
@@ -83,6 +84,8 @@ flags.DEFINE_string('attributes', '', '<name>=<value>,... or one <name>, for a s
 flags.DEFINE_string('seeds', '0-15', 'which, such as 0-15 or 0,5,9')
 flags.DEFINE_string('interpolate', '', 'seeds to pass through, such as 0,5,9')
 flags.DEFINE_float('truncation', 1.0, 'psi, 0 (the average image) to 1 (all there is)')
+flags.DEFINE_string('size', '', 'of what is drawn, HxW in pixels, where a method draws any')
+flags.DEFINE_integer('start_scale', 0, 'of a pyramid: the coarser scales are as they were in training')
 flags.DEFINE_string('noise', 'const', 'per pixel: const, random or none')
 flags.DEFINE_string('distance', '', 'lpips or mse; lpips where images are large enough')
 flags.DEFINE_string(
@@ -166,7 +169,7 @@ def translate():
   'generate',
   'draws images from seeds, or edits one by its attributes: as the run can',
   reads='workdir input output attributes seeds interpolate truncation noise checkpoint dtype sampler '
-  'calibration percentile rate corrected layer steps shape_steps',
+  'calibration percentile rate corrected layer steps shape_steps size start_scale',
   config='run',
   example='generate --workdir=runs/tiles --seeds=0-15',
 )
@@ -177,7 +180,7 @@ def generate():
   workdir = _workdir()
   method = workdir.load_config().method
   if FLAGS.sampler:
-    _refuse('a sampler draws from seeds', 'input', 'attributes', 'interpolate', 'noise', 'dtype')
+    _refuse('a sampler draws from seeds', 'input', 'attributes', 'interpolate', 'noise', 'dtype', *SIZED)
     unread = set(sample.FLAGS_OF) - set(sample.flags_of(FLAGS.sampler))
     _refuse(f'this is the sampler {FLAGS.sampler}', *sorted(unread))
     asked = sample.Asked(FLAGS.sampler, **{name: FLAGS[name].value for name in sample.FLAGS_OF})
@@ -186,14 +189,15 @@ def generate():
   _refuse_fields('without --sampler no data are read')
   _refuse('without --sampler examples are drawn as they are', *sample.FLAGS_OF[1:])
   if methods.get(method).edit:
-    _refuse(f'a run of {method} edits an image', 'seeds', 'interpolate', 'truncation', 'noise')
+    _refuse(f'a run of {method} edits an image', 'seeds', 'interpolate', 'truncation', 'noise', *SIZED)
     edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint(), _dtype())
   else:
     _refuse(f'a run of {method} draws from seeds', 'input', 'attributes')
     if FLAGS.interpolate:
       _refuse('--interpolate names the seeds', 'seeds')
     what = FLAGS.seeds, FLAGS.interpolate, FLAGS.truncation, FLAGS.noise
-    draw.draw(workdir, FLAGS.output, *what, _checkpoint(), _dtype())
+    size = FLAGS.size, FLAGS.start_scale
+    draw.draw(workdir, FLAGS.output, *what, _checkpoint(), _dtype(), *size)
 
 
 @mode(

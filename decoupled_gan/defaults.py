@@ -143,6 +143,7 @@ def get_config() -> ConfigDict:
 
 ADDED = {
   'nice': {'spectral_updates': 'forward'},
+  'cyclegan': {'downs': 2, 'bottleneck': 0, 'residual': False},
   'gan': {
     'spectral_updates': 'forward', 'norm_momentum': 0.9, 'width_discriminator': 0, 'hidden': 'input',
     'pool': 'sum', 'gain': 2**0.5, 'head_bias': False, 'attention_size': 0, 'widths': (64, 64),

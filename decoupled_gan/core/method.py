@@ -12,6 +12,7 @@ ABILITIES = {
   'translate': 'turns images of one domain into another (--mode=translate)',
   'edit': 'changes attributes of an image (--mode=generate --attributes=...)',
   'draw': 'draws images from seeds (--mode=generate --seeds=...)',
+  'at_size': 'draws images of any size (--mode=generate --size=HxW)',
   'reconstruct': 'gives an image back (--mode=reconstruct)',
   'complete': 'fills holes of an image (--mode=inpaint)',
   'classify': 'tells classes apart (--mode=evaluate)',
@@ -57,6 +58,8 @@ class Method:
     targets: the domains that `translate` can make; of Aligned batches that is 'b', their target.
     edit: (gan, images, labels) -> images.
     style, draw: (gan, z, truncation) -> codes [B, D]; (gan, codes, noise) -> images or points.
+    at_size: (gan, (H, W) or None, scale) -> gan that draws images of this size, with fixed noise below
+      the scale: of methods whose images may have any.
     conditional: whether `draw` takes labels [B, K] as well, where a run has attributes.
     reconstruct: (gan, images) -> images.
     complete: (gan, images, holes [B, H, W, 1]) -> images whose holes are filled.
@@ -79,6 +82,7 @@ class Method:
   edit: Callable | None = None
   style: Callable | None = None
   draw: Callable | None = None
+  at_size: Callable | None = None
   conditional: bool = False
   reconstruct: Callable | None = None
   complete: Callable | None = None

@@ -39,6 +39,7 @@ SOURCES: dict[type[Batch], Mapping[str, str]] = {
     'tfds': 'tfds:load',
     'terrain': 'terrain:load',
     'emoji': 'emoji:load',
+    'inverted_digits': 'digits:load_inverted',
     'fake': 'fake:load',
   },
   Aligned: {

@@ -96,6 +96,7 @@ def tables(config: ConfigDict) -> dict[str, Table]:
   model = config.model
   judged = patch(model.d_layers, model.norm, _antialias(config))
   if config.method == 'cyclegan':
+    _check_official(model)
     made = resnet(model.blocks, model.norm, False, model.dropout)
     return {
       'G_A': below('generator/b', made),
@@ -114,6 +115,15 @@ def tables(config: ConfigDict) -> dict[str, Table]:
     'D': below('discriminator', judged),
     'F': below('projector', projector(len(model.taps))),
   }
+
+
+def _check_official(model: ConfigDict):
+  """Raises UserError for a generator that the official code cannot make."""
+  if (model.downs, model.bottleneck, model.residual) != (2, 0, False):
+    raise UserError(
+      f'model.downs={model.downs}, model.bottleneck={model.bottleneck}, '
+      f'model.residual={model.residual}: the official format has generators with 2, 0 and False only.'
+    )
 
 
 def _antialias(config: ConfigDict) -> bool:

@@ -92,26 +92,30 @@ class StyledConv(nn.Module):
 
   The style scales the input's channels and the norm of the kernel so scaled divides the output's,
   which equals the paper's convolution by a kernel of each image's own.
+
+  Attributes:
+    noisy: whether there is noise, and its learned strength.
   """
 
   features: int
   up: bool = False
   clamp: float | None = None
   dtype: Any = jnp.float32
+  noisy: bool = True
 
   @nn.compact
   def __call__(self, x: Array, w: Array, noise: str) -> Array:
     style = EqualisedDense(x.shape[-1], bias_init=1.0, name='affine')(w)  # [B, I]
     kernel = self.param('kernel', unit_normal, (3, 3, x.shape[-1], self.features))
-    strength = self.param('noise_strength', nn.initializers.zeros, ())
     bias = self.param('bias', nn.initializers.zeros, (self.features,))
     demodulation = jax.lax.rsqrt(style**2 @ (kernel**2).sum((0, 1)) + 1e-8)  # [B, O]
     x = x.astype(self.dtype) * style[:, None, None].astype(self.dtype)
     x = conv_resampled(x, kernel.astype(self.dtype), self.up)
     x = x * demodulation[:, None, None].astype(self.dtype)
-    pixels = self._noise(noise, x.shape[:3])
-    if pixels is not None:
-      x = x + (pixels * strength).astype(self.dtype)
+    if self.noisy:
+      strength = self.param('noise_strength', nn.initializers.zeros, ())
+      pixels = self._noise(noise, x.shape[:3])
+      x = x if pixels is None else x + (pixels * strength).astype(self.dtype)
     return activate(x, bias, 'lrelu', clamp=self.clamp)
 
   def _noise(self, kind: str, shape) -> Array | None:

@@ -5,11 +5,16 @@ is theirs, the outer product of [1, 3, 3, 1] / 8 with itself. It is separable, s
 filtered alone, as a sum of shifted slices: grouped convolutions are several times slower on CPUs, and
 the zeros that upsampling would insert are never made. Plain `lax` operations: derivatives of any
 order.
+
+`rescaled_8_bit` is another: the bicubic filter of MATLAB's imresize (Keys, a = -0.5), as SinGAN has it.
 """
 
+import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+import numpy as np
+from jax.lax import stop_gradient
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.layers import conv_ops, extent
@@ -137,3 +142,33 @@ def conv_resampled(x: Array, kernel: Array, up: bool = False, down: bool = False
   if down:
     return conv_ops.conv(upfirdn(x, pad=(2, 2)), kernel, 2)
   return conv_ops.conv(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), kernel)
+
+
+def bicubic_matrix(size: int, scale: float) -> np.ndarray:
+  """float32 [ceil(size * scale), size]: MATLAB's imresize of one axis.
+
+  The filter is as much wider as an axis becomes shorter; the border is mirrored, its last pixel too.
+  """
+  count, narrow = math.ceil(size * scale), min(scale, 1)
+  centres = (np.arange(count) + 0.5) / scale - 0.5
+  first = np.floor(centres - 2 / narrow).astype(int)
+  taps = first[:, None] + np.arange(math.ceil(4 / narrow) + 2)
+  x = np.abs((centres[:, None] - taps) * narrow)
+  near, far = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+  weights = np.where(x <= 1, near, np.where(x <= 2, far, 0))
+  weights /= weights.sum(1, keepdims=True)
+  mirrored = np.concatenate([np.arange(size), np.arange(size)[::-1]])
+  matrix = np.zeros((count, size))
+  np.add.at(matrix, (np.arange(count)[:, None], mirrored[taps % (2 * size)]), weights)
+  return matrix.astype(np.float32)
+
+
+def rescaled_8_bit(x: Array, scale: float) -> Array:
+  """Images [B, H, W, C] in [-1, 1], cut off to 8 bits and resized bicubically: no gradient passes.
+
+  The result has sizes ceil(scale * H), ceil(scale * W) and is clipped, not rounded.
+  """
+  levels = jnp.floor(jnp.clip((x + 1) / 2, 0, 1) * 255 + 1e-3)
+  rows, columns = (jnp.asarray(bicubic_matrix(n, scale)) for n in x.shape[1:3])
+  resized = jnp.einsum('hi,wj,bijc->bhwc', rows, columns, levels, precision='highest')
+  return stop_gradient(jnp.clip(resized / 127.5 - 1, -1, 1))

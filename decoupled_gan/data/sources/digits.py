@@ -7,10 +7,11 @@ they write (Metz et al., ICLR 2017, did so with MNIST); a classifier of digits t
 """
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 
-from decoupled_gan.core.types import Examples
+from decoupled_gan.core.types import Examples, Pair
 from decoupled_gan.data.dataset import ArrayImages, Dataset
 from decoupled_gan.errors import UserError
 
@@ -54,6 +55,29 @@ def load_stacked(config) -> Dataset:
     Examples(triples(digits, TRIPLES, 0)),
     Examples(triples(test, TEST_TRIPLES, 1)),
     law=law,
+  )
+
+
+def load_inverted(config) -> Dataset:
+  """Digits as they are, and *other* digits inverted; of test digits both are there.
+
+  What a translation has to keep is known: its truth is the inverse of its input, and its label.
+  """
+  (digits, _), (test, _) = halves(config)
+
+  def inverted(images: ArrayImages) -> ArrayImages:
+    return replace(images, array=255 - images.array)
+
+  def every_other(first: int) -> ArrayImages:
+    return replace(digits, array=digits.array[first::2], names=digits.names[first::2])
+
+  return Dataset(
+    'digits and inverted digits',
+    Pair(every_other(0), inverted(every_other(1))),
+    Pair(test, inverted(test)),
+    domains=Pair('digits', 'inverted digits'),
+    aligned_test=True,
+    notes=('no digit is in both training domains',),
   )
 
 

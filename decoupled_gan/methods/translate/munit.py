@@ -31,11 +31,10 @@ from ml_collections import ConfigDict
 
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Losses, Pair, image_shape
-from decoupled_gan.layers import extent
 from decoupled_gan.layers.domain import PerDomain, over_domains
 from decoupled_gan.losses.adversarial import least_squares_of_all
 from decoupled_gan.losses.pixels import l1
-from decoupled_gan.networks.translate import check_multiple
+from decoupled_gan.networks.translate import check_multiple, own_styles
 from decoupled_gan.networks.translate.munit import Content, Decoder, MultiScale, StyleEncoder
 
 
@@ -72,14 +71,7 @@ class MUNIT(nn.Module):
 
   def own_styles(self, images: Array) -> Array:
     """Styles [B, S] of N(0, I), each a function of its image and of `style_seed`."""
-    levels = jnp.rint(extent.cleared(images + 1).astype(jnp.float32) * 127.5).astype(jnp.uint32)
-    levels = levels.reshape(images.shape[0], -1)
-    weights = jax.random.bits(jax.random.key(self.style_seed), levels.shape[1:], jnp.uint32)
-    weights = weights[extent.places(images)]
-    sums = (levels * weights[None]).sum(-1)  # modulo 2**32
-    key = jax.random.key(self.style_seed)
-    draw = lambda n: jax.random.normal(jax.random.fold_in(key, n), (self.style_size,))  # noqa: E731
-    return jax.vmap(draw)(sums)
+    return own_styles(images, self.style_size, self.style_seed)
 
 
 def discriminate(gan: MUNIT, real: Pair) -> Losses:

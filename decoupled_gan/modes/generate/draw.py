@@ -8,7 +8,9 @@ rather than rounded. An imported network therefore draws the official pictures.
 import io
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -39,6 +41,8 @@ def draw(
   noise: str,
   step: int | None = None,
   dtype: str = 'float32',
+  size: str = '',
+  start_scale: int = 0,
 ):
   """Writes seed0000.png, ...; or, if `interpolate` names seeds, an animation.
 
@@ -52,6 +56,8 @@ def draw(
     truncation: psi; 1 draws from all of the distribution, 0 the average image.
     noise: of NOISE.
     dtype: float32, or bfloat16, which is faster and not the same.
+    size: 'HxW' in px, of methods whose images may have any; that of training if ''.
+    start_scale: of a pyramid: the coarser scales are as they were in training.
   """
   check_noise(noise)
   if interpolate:
@@ -62,6 +68,9 @@ def draw(
     raise UserError(f'--interpolate={interpolate} names one seed; two are needed, as in 0,5.')
   run = inference.open_run(workdir, dtype=dtype)
   run.require('draw')
+  if size or start_scale:
+    run.require('at_size')
+    run = replace(run, gan=run.method.at_size(run.gan, parse_size(size), start_scale))
   config = run.config
   if config.vector_size:
     raise UserError(f'{workdir.path} makes points, which are no images: look at its samples.')
@@ -121,7 +130,7 @@ def coder(trained: inference.Trained, truncation: float) -> Callable:
 
 
 def painter(trained: inference.Trained, noise: str) -> Callable:
-  """[codes] or [codes, labels] -> uint8 [N, S, S, C], or float32 [N, D] of a run of points."""
+  """[codes] or [codes, labels] -> uint8 [N, H, W, C], or float32 [N, D] of a run of points."""
 
   def paint(gan, w, *labels):
     return trained.run.method.draw(gan, w, noise, *labels)
@@ -153,6 +162,14 @@ def parse_seeds(flag: str, text: str) -> list[int]:
   return seeds
 
 
+def parse_size(text: str) -> tuple[int, int] | None:
+  """'164x500' -> (164, 500), height and width in px; None of ''. Raises UserError otherwise."""
+  found = re.fullmatch(r'([1-9]\d{0,4})x([1-9]\d{0,4})', text)
+  if text and not found:
+    raise UserError(f'--size={text} is no size; write height and width in pixels, as in 164x500.')
+  return (int(found[1]), int(found[2])) if found else None
+
+
 def to_official_uint8(images) -> np.ndarray:
   """Images in [-1, 1] as the official generate.py writes them."""
   return np.clip(np.asarray(images, np.float32) * 127.5 + 128, 0, 255).astype(np.uint8)
@@ -167,12 +184,12 @@ def between(points: np.ndarray, steps: int) -> np.ndarray:
 
 
 def tiled(images: np.ndarray, columns: int = 0) -> Image.Image:
-  """Images uint8 [N, S, S, C] side by side, as square as can be or in `columns`."""
+  """Images uint8 [N, H, W, C] side by side, as square as can be or in `columns`."""
   columns = columns or int(np.ceil(len(images) ** 0.5))
-  size = images.shape[1]
-  canvas = Image.new('RGB', (columns * size, -(-len(images) // columns) * size), 'white')
+  height, width = images.shape[1:3]
+  canvas = Image.new('RGB', (columns * width, -(-len(images) // columns) * height), 'white')
   for i, image in enumerate(np.broadcast_to(images, (*images.shape[:3], 3))):
-    canvas.paste(Image.fromarray(image), (i % columns * size, i // columns * size))
+    canvas.paste(Image.fromarray(image), (i % columns * width, i // columns * height))
   return canvas
 
 

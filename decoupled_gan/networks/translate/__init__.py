@@ -7,9 +7,12 @@ import functools
 from collections.abc import Callable
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.layers import extent
 from decoupled_gan.layers.norm import TorchBatchNorm, instance_normalise
 
 INITS = {
@@ -42,6 +45,18 @@ def dropped(module: nn.Module, x: Array) -> Array:
   """
   drop = nn.Dropout(0.5, rng_collection='step', deterministic=not module.has_rng('step'))
   return drop(x)
+
+
+def own_styles(images: Array, size: int, seed: int) -> Array:
+  """Styles [B, size] of N(0, I), each a function of its image [H, W, C] in [-1, 1] and of `seed`."""
+  levels = jnp.rint(extent.cleared(images + 1).astype(jnp.float32) * 127.5).astype(jnp.uint32)
+  levels = levels.reshape(images.shape[0], -1)
+  weights = jax.random.bits(jax.random.key(seed), levels.shape[1:], jnp.uint32)
+  weights = weights[extent.places(images)]
+  sums = (levels * weights[None]).sum(-1)  # modulo 2**32
+  key = jax.random.key(seed)
+  draw = lambda n: jax.random.normal(jax.random.fold_in(key, n), (size,))  # noqa: E731
+  return jax.vmap(draw)(sums)
 
 
 def choice(field: str, value: str, known) -> str:

@@ -9,7 +9,6 @@
 All borders are mirrored, all convolutions have biases.
 """
 
-import functools
 from typing import Any
 
 import flax.linen as nn
@@ -25,11 +24,23 @@ from decoupled_gan.networks.translate import INITS
 ZEROS = nn.initializers.zeros
 
 
-def _conv(features, size, stride, name, dtype, init='kaiming', padding=None) -> Conv:
-  padding = (size - 1) // 2 if padding is None else padding
+def conv(features, size, stride, name, dtype, init='kaiming', pad='reflect') -> Conv:
+  """A convolution that keeps its size, divided by `stride`."""
   return Conv(
-    features, size, stride, padding, dtype=dtype, kernel_init=INITS[init], bias_init=ZEROS, name=name
-  )
+    features, size, stride, (size - 1) // 2, dtype=dtype, kernel_init=INITS[init], bias_init=ZEROS,
+    name=name, pad=pad,
+  )  # fmt: skip
+
+
+def halved(x: Array) -> Array:
+  """Half the size, by the mean of 3x3 pixels, of those that there are at the border."""
+  return nn.avg_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)), count_include_pad=False)
+
+
+def adapted(x: Array, shift: Array, scale: Array) -> Array:
+  """Adaptive instance normalisation: x [B, H, W, C] normalised, times scale plus shift [B, C]."""
+  x = instance_normalise(x)
+  return (x * scale[:, None, None] + shift[:, None, None]).astype(x.dtype)
 
 
 class LayerNorm(nn.Module):
@@ -51,16 +62,18 @@ class Block(nn.Module):
   """x + norm(conv(relu(norm(conv(x))))), where norm is instance normalisation, adaptive if styled."""
 
   dtype: Any = jnp.float32
+  pad: str = 'reflect'
 
   @nn.compact
   def __call__(self, x: Array, style: Array | None = None) -> Array:
     """`style`: [B, 4 C]: shift and scale of the first normalisation, then of the second."""
     y = x
     for i in range(2):
-      y = instance_normalise(_conv(x.shape[-1], 3, 1, f'conv_{i}', self.dtype)(y))
-      if style is not None:
-        shift, scale = jnp.split(style, 4, -1)[2 * i : 2 * i + 2]
-        y = (y * scale[:, None, None] + shift[:, None, None]).astype(y.dtype)
+      y = conv(x.shape[-1], 3, 1, f'conv_{i}', self.dtype, pad=self.pad)(y)
+      if style is None:
+        y = instance_normalise(y)
+      else:
+        y = adapted(y, *jnp.split(style, 4, -1)[2 * i : 2 * i + 2])
       y = y if i else nn.relu(y)
     return x + y
 
@@ -71,15 +84,16 @@ class Content(nn.Module):
   width: int = 64
   blocks: int = 4
   dtype: Any = jnp.float32
+  pad: str = 'reflect'
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    x = nn.relu(instance_normalise(_conv(self.width, 7, 1, 'stem', self.dtype)(x)))
+    x = nn.relu(instance_normalise(conv(self.width, 7, 1, 'stem', self.dtype, pad=self.pad)(x)))
     for i in range(2):
-      conv = _conv(self.width * 2 ** (i + 1), 4, 2, f'down_{i}', self.dtype)
-      x = nn.relu(instance_normalise(conv(x)))
+      down = conv(self.width * 2 ** (i + 1), 4, 2, f'down_{i}', self.dtype, pad=self.pad)
+      x = nn.relu(instance_normalise(down(x)))
     for i in range(self.blocks):
-      x = Block(self.dtype, name=f'block_{i}')(x)
+      x = Block(self.dtype, self.pad, name=f'block_{i}')(x)
     return x
 
 
@@ -92,11 +106,11 @@ class StyleEncoder(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    x = nn.relu(_conv(self.width, 7, 1, 'stem', self.dtype)(x))
+    x = nn.relu(conv(self.width, 7, 1, 'stem', self.dtype)(x))
     for i in range(4):
-      x = nn.relu(_conv(self.width * min(2 ** (i + 1), 4), 4, 2, f'down_{i}', self.dtype)(x))
+      x = nn.relu(conv(self.width * min(2 ** (i + 1), 4), 4, 2, f'down_{i}', self.dtype)(x))
     x = x.astype(jnp.float32).mean((1, 2), keepdims=True)
-    return _conv(self.style_size, 1, 1, 'style', jnp.float32)(x)[:, 0, 0]
+    return conv(self.style_size, 1, 1, 'style', jnp.float32)(x)[:, 0, 0]
 
 
 class Decoder(nn.Module):
@@ -117,9 +131,9 @@ class Decoder(nn.Module):
     for i in range(self.blocks):
       x = Block(self.dtype, name=f'block_{i}')(x, style[:, each * i : each * (i + 1)])
     for i in range(2):
-      conv = _conv(self.width * 2 ** (1 - i), 5, 1, f'up_{i}', self.dtype)
-      x = nn.relu(LayerNorm(name=f'up_{i}_norm')(conv(nearest_double(x))))
-    x = _conv(self.channels, 7, 1, 'output', self.dtype)(x)
+      up = conv(self.width * 2 ** (1 - i), 5, 1, f'up_{i}', self.dtype)
+      x = nn.relu(LayerNorm(name=f'up_{i}_norm')(up(nearest_double(x))))
+    x = conv(self.channels, 7, 1, 'output', self.dtype)(x)
     return jnp.tanh(x.astype(jnp.float32))
 
 
@@ -134,20 +148,17 @@ class MultiScale(nn.Module):
   layers: int = 4
   scales: int = 3
   dtype: Any = jnp.float32
+  pad: str = 'reflect'
 
   @nn.compact
   def __call__(self, x: Array) -> list[Array]:
-    halve = functools.partial(
-      nn.avg_pool, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1)),
-      count_include_pad=False,
-    )  # fmt: skip
     found = []
     for scale in range(self.scales):
       y = x
       for i in range(self.layers):
-        conv = _conv(self.width * 2**i, 4, 2, f'scale_{scale}_conv_{i}', self.dtype, 'normal')
-        y = nn.leaky_relu(conv(y), 0.2)
-      logits = _conv(1, 1, 1, f'scale_{scale}_logits', self.dtype, 'normal')
+        name = f'scale_{scale}_conv_{i}'
+        y = nn.leaky_relu(conv(self.width * 2**i, 4, 2, name, self.dtype, 'normal', self.pad)(y), 0.2)
+      logits = conv(1, 1, 1, f'scale_{scale}_logits', self.dtype, 'normal')
       found.append(logits(y).astype(jnp.float32))
-      x = halve(x)
+      x = halved(x)
     return found

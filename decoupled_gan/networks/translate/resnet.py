@@ -12,6 +12,9 @@ with normalisation and ReLU after every convolution but the last. Any size that 
 halves by strides and doubles by transposed convolutions; with `antialias` (CUT, Park et al., ECCV 2020)
 the convolutions keep the size and fixed filters change it. As in the official code a convolution has a
 bias before an instance normalisation, where it does nothing, and none before a batch normalisation.
+
+Of our own are three choices: how often the size is halved (`downs`; 2 above), the channels of a code
+between the blocks (`bottleneck`), and an output that is added to the input (`residual`).
 """
 
 import functools
@@ -55,6 +58,10 @@ class ResnetGenerator(nn.Module):
   """Images [B, H, W, C] -> images [B, H, W, channels] in (-1, 1), float32.
 
   Attributes:
+    downs: how often the size is halved, and doubled again.
+    bottleneck: channels between the blocks' halves, where all passes through; 0: as many as there are.
+    residual: whether the last convolution is added to the input, so that an untrained network nearly
+      gives it back; then without tanh, and images may leave (-1, 1).
     norm, own_statistics: see `normaliser`.
     initial: of INITS.
     dropout: of half the units within each block, see `dropped`.
@@ -69,6 +76,9 @@ class ResnetGenerator(nn.Module):
   dropout: bool = False
   own_statistics: bool = False
   dtype: Any = jnp.float32
+  downs: int = 2
+  bottleneck: int = 0
+  residual: bool = False
 
   @nn.compact
   def __call__(self, x: Array, taps: Sequence[str] = (), track: bool = True):
@@ -88,7 +98,8 @@ class ResnetGenerator(nn.Module):
     if taps:
       missing = [tap for tap in taps if tap not in found]
       raise UserError(f'model.taps: a generator of {self.blocks} blocks has no {listing(missing)}.')
-    return jnp.tanh(features.astype(jnp.float32))
+    features = features.astype(jnp.float32)
+    return x + features if self.residual else jnp.tanh(features)
 
   @nn.nowrap
   def _stages(self, x: Array, track: bool) -> Iterator[tuple[str, Array]]:
@@ -103,7 +114,7 @@ class ResnetGenerator(nn.Module):
     x = conv_ops.reflect_pad(x, 3)
     yield 'padded', x
     x = activated(conv(self.width, 7, use_bias=biased, name='stem')(x), 'stem')
-    for i in range(2):
+    for i in range(self.downs):
       features, name = self.width * 2 ** (i + 1), f'down_{i}'
       stride = 1 if self.antialias else 2
       x = conv(features, 3, stride, 1, biased, pad='zero', name=name)(x)
@@ -111,14 +122,17 @@ class ResnetGenerator(nn.Module):
       x = activated(x, name)
       x = blurred_half(x) if self.antialias else x
     for i in range(self.blocks):
+      if self.bottleneck and i == self.blocks // 2:
+        code = conv(self.bottleneck, 1, name='code')(x)
+        x = activated(conv(x.shape[-1], 1, use_bias=biased, name='decode')(code), 'decode')
       name = f'block_{i}'
       block = Block(
         self.norm, self.initial, self.dropout, self.own_statistics, self.dtype, name=name
       )
       x = block(x, track)
       yield name, x
-    for i in range(2):
-      features, name = self.width * 2 ** (1 - i), f'up_{i}'
+    for i in range(self.downs):
+      features, name = self.width * 2 ** (self.downs - 1 - i), f'up_{i}'
       if self.antialias:
         x = conv(features, 3, 1, 1, biased, pad='zero', name=name)(blurred_double(x))
       else:
