@@ -98,6 +98,7 @@ def get_config() -> ConfigDict:
   config.optimizer.range = ()  # (low, high) that parameters are kept in
   config.optimizer.unit_norm = False  # vectors along the last axis keep length 1
   config.optimizer.unit_ball = False  # they keep at most length 1
+  config.optimizer.positive_definite = False  # symmetric matrices stay covariances
   config.optimizer.rows = ()  # the only rows (of the first axis) that move; (): all
   config.optimizer.sparse_rows = False  # rows whose gradient is exactly 0 stay, and their moments
   config.optimizer_of = ConfigDict()  # .<group>: what differs for one group

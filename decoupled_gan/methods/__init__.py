@@ -29,6 +29,7 @@ METHODS: dict[str, str | Method] = {
   'glo': 'encode.glo',
   'bigan': 'encode.bigan',
   'bigbigan': 'encode.bigbigan',
+  'slogan': 'encode.slogan',
   'classifier': 'classify.classifier',
 }
 """Name -> module below this package, or a Method."""
