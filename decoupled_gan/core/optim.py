@@ -116,8 +116,8 @@ def unit_ball(x: jax.Array) -> jax.Array:
 def positive_definite() -> optax.GradientTransformationExtraArgs:
   """The last link of a chain: symmetric matrices S [..., D, D] that stay positive definite.
 
-  An update u becomes u + u S^-1 u / 2, after which S is (S + (S + u) S^-1 (S + u)) / 2, whatever u is (Lin,
-  Schmidt and Khan, ICML 2020, arXiv 2002.10060).
+  An update u becomes u + u S^-1 u / 2, after which S is (S + (S + u) S^-1 (S + u)) / 2, whatever u is
+  (Lin, Schmidt and Khan, ICML 2020).
   """
 
   def retract(u, s):

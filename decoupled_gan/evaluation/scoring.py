@@ -226,7 +226,7 @@ def _check_kind(metric: registry.Metric, real: ImageSet, law: Law | None):
   if metric.needs == MODES and law is None:
     raise UserError(
       f'{metric.name} counts modes, and those of this data are not known: they are of ring8, grid25, '
-      'line1, line4 and stacked_digits.'
+      'unequal8, line1, line4 and stacked_digits.'
     )
   if metric.needs != MODES and points != (metric.needs == POINTS):
     kinds = ('images', 'points')

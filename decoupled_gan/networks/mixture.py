@@ -7,9 +7,9 @@ mixture's parameters is known all the same (Bonnet's and Price's theorems; Lin, 
   mean        sum_i r_ic dl/dz_i
   covariance  sum_i r_ic Sigma_c^-1 (z_i - mu_c) dl/dz_i^T, made symmetric
 
-A drawn z_i is therefore written as sum_c r_ic [mu_c + Sigma_c a_ic], where r_ic and a_ic = Sigma_c^-1 (z_i -
-mu_c) are constants: its value is z_i, and these two are its derivatives. So any loss of the latents, and
-any row of the table, trains the mixture with no code of its own.
+A drawn z_i is therefore written as sum_c r_ic [mu_c + Sigma_c a_ic], where r_ic and
+a_ic = Sigma_c^-1 (z_i - mu_c) are constants: its value is z_i, and these two are its derivatives. So any
+loss of the latents, and any row of the table, trains the mixture with no code of its own.
 
 *Where we differ*: nowhere from SLOGAN's code, but from mathematics: the exact slope with respect to
 Sigma is half of the above. SLOGAN steps by all of it, and so do we; its rate is twice what it seems.
@@ -19,15 +19,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
-from jax.scipy.stats import norm
 
 from decoupled_gan.core.types import Array
 
-EDGE = 1e-6  # how near to 0 and 1 a quantile may be
-
-
 class Mixture(nn.Module):
-  """Standard normal [B, z_dim] -> latents [B, z_dim], through which the parameters learn.
+  """Standard normal [B, z_dim] -> latents [B, z_dim], through which the parameters learn; z_dim >= 2.
 
   Parameters: `mean` [K, D] of N(0, 0.1^2), `covariance` [K, D, D] of 1, `logit` [K], equal.
   """
@@ -50,20 +46,23 @@ class Mixture(nn.Module):
     """(mean, covariance, logit)."""
     return self.mean, self.covariance, self.logit
 
-  def place(self, normal: Array, spread: float = 1.0) -> Array:
+  def place(self, normal: Array) -> Array:
     """Latents of standard normal numbers, a function of each row alone.
 
-    The first number chooses the component, by its quantile; where it is between that component's ends
-    is uniform again, and gives the first number within it. `spread` scales what is within a component.
+    The angle of the first two numbers, which is uniform, chooses the component. Where it is between that
+    component's ends is uniform again, and is the angle within it. So a smaller scale (truncation) is one
+    within each component.
     """
     mean, covariance, logit = self.parameters
     shares = jax.nn.softmax(logit)
-    ends, quantile = jnp.cumsum(shares), norm.cdf(normal[:, 0])
-    which = jnp.minimum(jnp.searchsorted(ends, quantile, side='right'), self.components - 1)
-    within = (quantile - (ends - shares)[which]) / shares[which]
-    normal = normal.at[:, 0].set(norm.ppf(jnp.clip(within, EDGE, 1 - EDGE)))
+    ends, angle = jnp.cumsum(shares), jnp.arctan2(normal[:, 1], normal[:, 0]) / (2 * jnp.pi) % 1
+    which = jnp.minimum(jnp.searchsorted(ends, angle, side='right'), self.components - 1)
+    within = 2 * jnp.pi * (angle - (ends - shares)[which]) / shares[which]
+    radius = jnp.hypot(normal[:, 0], normal[:, 1])
+    turned = jnp.stack([radius * jnp.cos(within), radius * jnp.sin(within)], 1)
+    normal = jnp.concatenate([turned, normal[:, 2:]], 1)
     root = jnp.linalg.cholesky(covariance)
-    return mean[which] + spread * jnp.einsum('bde,be->bd', root[which], normal)
+    return mean[which] + jnp.einsum('bde,be->bd', root[which], normal)
 
 
 def log_joint(z: Array, mean: Array, covariance: Array, logit: Array) -> Array:

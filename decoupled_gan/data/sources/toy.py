@@ -30,8 +30,10 @@ class Mixture(NamedTuple):
   def sample(self, count: int, seed: int) -> np.ndarray:
     """float32 [count, D]."""
     rng = np.random.default_rng(seed)
-    equal = self.shares is None
-    modes = rng.integers(self.modes, size=count) if equal else rng.choice(self.modes, count, p=self.shares)
+    if self.shares is None:  # other numbers than those of equal shares
+      modes = rng.integers(self.modes, size=count)
+    else:
+      modes = rng.choice(self.modes, count, p=self.shares)
     centres = self.centres[modes]
     return (centres + self.std * rng.normal(size=centres.shape)).astype(np.float32)
 

@@ -2,8 +2,8 @@
 
   modes                     modes with at least one good example
   high_quality_share        the share of good examples
-  mode_kl                   sum over modes of q ln(q / p), q the shares of all examples by nearest mode, p
-                            those of the law, equal but for a law that says otherwise
+  mode_kl                   sum over modes of q ln(q / p), q the shares of all examples by nearest mode
+                            and p the law's, which are equal where it does not say otherwise
   wasserstein               exact, of points on a line
   sliced_wasserstein_points mean over 512 directions
 

@@ -17,9 +17,9 @@ falling to 0; tau is in its margin too. It draws an image's code to the soft ass
 which the mixture is a constant.
 
 *Where we differ*: the encoder's spectral norms keep their vectors from step to step (theirs start anew,
-two iterations each time). Depth and ends of the official networks are not known to us: these are
-perceptrons of three hidden layers, points as they are rather than through tanh. SimCLR's loss on the encoder,
-the adversarial Lipschitz penalty and the few labelled images of their image runs are not here.
+two iterations each time). How deep the official networks are is not known to us: these are perceptrons of
+three hidden layers, and points are as they come, not through tanh. SimCLR's loss on the encoder, the
+adversarial Lipschitz penalty and the few labelled images of their image runs are not here.
 """
 
 import dataclasses
@@ -138,8 +138,11 @@ def build(config: ConfigDict) -> SLOGAN:
   if config.attributes:
     raise UserError('method=slogan finds its classes itself: leave config.attributes empty.')
   model = config.model
-  if not 0 < model.components:
-    raise UserError(f'model.components={model.components} must be at least 1.')
+  if model.components < 1 or base.z_dim < 2:
+    raise UserError(
+      f'method=slogan wants a component and two numbers at least: model.components={model.components}, '
+      f'model.z_dim={base.z_dim}.'
+    )
   normed = config.copy_and_resolve_references()
   normed.model.norm_discriminator = 'spectral'
   network = mlp.discriminator(normed)
@@ -154,15 +157,9 @@ def build(config: ConfigDict) -> SLOGAN:
   )
 
 
-def style(gan: SLOGAN, z: Array, truncation: float) -> Array:
-  """Latents for standard normal z [B, z_dim]; truncation scales them within their components."""
-  return gan.mixture.place(z, truncation)
-
-
 METHOD = dataclasses.replace(
   generic.METHOD,
   objectives={**generic.METHOD.objectives, 'generate': generate},
   build=build,
-  style=style,
   conditional=False,
 )
