@@ -24,6 +24,7 @@ def get_config(words=''):
   config.batch_size = 128
   config.num_steps = 100_000
   config.model.width = 128
+  config.model.depth = 2
   config.model.norm_generator = 'batch'
   config.model.z_dim = 64
   config.model.components = 8
@@ -59,13 +60,10 @@ def short(config):
 
 def frozen_prior(config):
   """The mixture stays as it is at first."""
-  parts = ('means', 'covariances', 'weights')
-  for row in config.routes.generate.values():
-    for part in parts:
-      row.pop(part, None)
+  config.frozen = ('means', 'covariances', 'weights')
+  config.routes.generate.adversarial = {'generator': 1.0}
+  config.routes.generate.contrast = {'generator': 4.0, 'encoder': 4.0}
   del config.routes.generate.stein_weight
-  config.frozen = parts
-  config.optimizer_of = {'discriminator': config.optimizer_of.discriminator}
 
 
 def tiny(config):

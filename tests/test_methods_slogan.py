@@ -30,14 +30,14 @@ N = np.array([
   [[0.01567024, -0.04789339], [-0.04789339, -0.0035279]],
 ])  # fmt: skip
 
-pytestmark = pytest.mark.row(66)
 
-
+@pytest.mark.row(66)
 def test_responsibilities_are_the_posterior_of_the_components():
   expected = [[0.89277476, 0.10722524], [0.09172437, 0.90827563], [0.9969572, 0.0030428]]
   np.testing.assert_allclose(mixture.responsibilities(Z, *PRIOR), expected, rtol=2e-5)
 
 
+@pytest.mark.row(66)
 def test_latents_are_what_was_drawn_and_their_derivatives_are_steins():
   value, pullback = jax.vjp(lambda *prior: mixture.learning(Z, *prior), *PRIOR)
   np.testing.assert_array_equal(value, Z)
@@ -49,6 +49,7 @@ def test_latents_are_what_was_drawn_and_their_derivatives_are_steins():
   np.testing.assert_array_equal(logit, 0)
 
 
+@pytest.mark.row(66)
 def test_covariances_step_as_the_official_code_and_stay_positive_definite():
   link = optim.positive_definite()
   moved, _ = link.update(jnp.float32(-0.01 * N), link.init(COVARIANCE), COVARIANCE)
@@ -62,6 +63,7 @@ def test_covariances_step_as_the_official_code_and_stay_positive_definite():
   np.testing.assert_allclose(np.linalg.eigvalsh(after[0])[0], 0.692, atol=5e-3)
 
 
+@pytest.mark.row(66)
 def test_weights_learn_of_the_losses_that_their_components_get():
   losses = jnp.array([1, -0.5, 0.3])
   grown = jax.grad(mixture.weight_loss, argnums=(0, 1, 2, 3, 4))(Z, losses, *PRIOR)
@@ -70,6 +72,7 @@ def test_weights_learn_of_the_losses_that_their_components_get():
     np.testing.assert_array_equal(other, 0)
 
 
+@pytest.mark.row(66)
 def test_many_draws_have_the_law_and_their_slopes_tend_to_the_closed_form():
   """Of l = z_0^2: dE/dmu = 2 pi mu; dE/dvar = pi, of which the code takes twice; of weights exactly."""
   covariance = jnp.array([[[0.5, 0], [0, 1]], [[1.5, 0], [0, 1]]])
@@ -92,6 +95,7 @@ def test_many_draws_have_the_law_and_their_slopes_tend_to_the_closed_form():
   np.testing.assert_allclose(weights, [-0.21, 0.21], atol=0.03)
 
 
+@pytest.mark.row(66)
 def test_truncation_is_within_components():
   module = mixture.Mixture(2, 2)
   params = {'mean': MEAN, 'covariance': COVARIANCE, 'logit': LOGIT}
@@ -102,12 +106,14 @@ def test_truncation_is_within_components():
   np.testing.assert_allclose(near.mean(0), jax.nn.softmax(LOGIT), atol=0.07)
 
 
+@pytest.mark.row(66)
 def test_the_margin_turns_an_angle_and_falls_on_beyond_pi():
   cosine = jnp.array([0.9, 0.2, -0.95])
   expected = [1.16169511, -0.58844533, -2.37942554]
   np.testing.assert_allclose(slogan.turned(cosine, jnp.float32(0.5), 2.0), expected, rtol=1e-5)
 
 
+@pytest.mark.row(66)
 def test_contrast_is_against_the_mean_of_the_row_its_own_among_them():
   codes, assigned = jnp.array([[2.0, 0], [0, 3]]), jnp.array([[1.0, 0], [0, 1]])
   found = slogan.contrastive(codes, assigned, jnp.float32(0), 2.0)
@@ -116,6 +122,7 @@ def test_contrast_is_against_the_mean_of_the_row_its_own_among_them():
   assert (found < 0).all()  # a mean, not a sum
 
 
+@pytest.mark.row(66)
 def test_the_penalty_of_shares_is_against_those_of_the_law():
   law = MIXTURES['unequal8']
   np.testing.assert_allclose(law.shares.sum(), 1)
@@ -145,6 +152,7 @@ def size(tree) -> float:
   return max(float(jnp.abs(x).max()) for x in jax.tree.leaves(tree))
 
 
+@pytest.mark.row(66)
 def test_each_loss_reaches_what_it_may_and_no_more(rows):
   assert set(rows) == {'adversarial', 'contrast', 'stein_weight'}
   for group in ('generator', 'means', 'covariances'):
@@ -156,6 +164,7 @@ def test_each_loss_reaches_what_it_may_and_no_more(rows):
   assert size(rows['contrast']['discriminator']) == size(rows['stein_weight']['discriminator']) == 0
 
 
+@pytest.mark.row(66)
 def test_weights_learn_of_the_adversarial_loss_alone(rows):
   """Theirs is the one group that `contrast` must not reach, though each assignment depends on it."""
   assert size(rows['contrast']['weights']) == size(rows['adversarial']['weights']) == 0
@@ -165,6 +174,7 @@ def test_weights_learn_of_the_adversarial_loss_alone(rows):
   assert set(routes.stein_weight) == {'weights'}
 
 
+@pytest.mark.row(66)
 def test_what_it_cannot_do_is_told():
   for field, value, message in (
     ('losses.adversarial', 'relativistic', 'a loss of each fake alone'),

@@ -1,7 +1,7 @@
 """A Gaussian mixture of latents, whose parameters learn by Stein's identities.
 
 Drawing a latent chooses a component, which has no derivative. What a loss l of the latents asks of the
-mixture's parameters is known all the same (Bonnet's and Price's theorems; Lin, Khan and Schmidt, ICML
+mixture's parameters is known all the same (Bonnet's and Price's theorems; Lin, Khan and Schmidt,
 2019): with responsibilities r_ic of component c for z_i and the slope dl/dz_i,
 
   mean        sum_i r_ic dl/dz_i
@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 
 from decoupled_gan.core.types import Array
+
 
 class Mixture(nn.Module):
   """Standard normal [B, z_dim] -> latents [B, z_dim], through which the parameters learn; z_dim >= 2.

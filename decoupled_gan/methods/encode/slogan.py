@@ -16,10 +16,10 @@ optimizer: a plain step leaves what a covariance can be. `contrast` is tau times
 falling to 0; tau is in its margin too. It draws an image's code to the soft assignment of its latent, in
 which the mixture is a constant.
 
-*Where we differ*: the encoder's spectral norms keep their vectors from step to step (theirs start anew,
-two iterations each time). How deep the official networks are is not known to us: these are perceptrons of
-three hidden layers, and points are as they come, not through tanh. SimCLR's loss on the encoder, the
-adversarial Lipschitz penalty and the few labelled images of their image runs are not here.
+*Where we differ* from shinyflight/SLOGAN: the encoder's spectral norms keep their vectors from step to
+step (theirs start anew, two iterations each time), kernels begin by He et al., and points are as they
+come (theirs end in tanh, in mixed precision). SimCLR's loss on the encoder, the adversarial Lipschitz
+penalty and the few labelled images of the image runs are not here.
 """
 
 import dataclasses
