@@ -4,9 +4,9 @@
   python benchmarks/gan_em.py --seeds=0 --rounds=5
 
 Trains configs/gan_em.py:labelled_digits and prints the accuracy of the assigner on the 359 test digits
-after each round, clusters matched with digits one to one, and in the end the mutual information; and what
-k-means and a mixture of Gaussians (diagonal) have on the same digits, fitted on the training ones. Runs
-stay in --output, and what is there already is not trained again.
+after each round, clusters matched with digits one to one, and in the end the mutual information; and
+what k-means and a mixture of Gaussians (diagonal) have on the same digits, fitted on the training ones.
+Runs stay in --output, and what is there already is not trained again.
 """
 
 import argparse

@@ -4,11 +4,11 @@ arXiv 1812.00335.
 
   python main.py --config=configs/gan_em.py:mnist                     # their networks and rounds, 32 px
   python main.py --config=configs/gan_em.py:labelled_digits           # 8 px, 15 rounds, minutes
-  python main.py --mode=evaluate --workdir=runs/gan_em-labelled_digits --metrics=cluster_accuracy,cluster_nmi
+  python main.py --mode=evaluate --workdir=runs/gan_em-labelled_digits --metrics=cluster_accuracy
   python benchmarks/gan_em.py --seeds=0
 
-Nothing is labelled; labels, where data have some, are for the evaluation. What each cluster came to be is
-in the sample grid, a column for each.
+Nothing is labelled; labels, where data have some, are for the evaluation. What each cluster came to be
+is in the sample grid, a column for each.
 
 Differs from the official code: see methods/noise/gan_em.py and networks/em.py. Their 1,000 rounds are
 kept; their rates have gone by then (0.98^1000), so that it may be stopped much sooner.

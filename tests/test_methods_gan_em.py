@@ -75,9 +75,8 @@ def test_each_cluster_is_one_class_at_most():
 def test_windows_begin_anew_with_each_round():
   config = recipe.get_config('tiny')
   phases = experiment.build(config).phases
-  names = [
-    [phase.name for _, phase in routing.played(phases, routing.active(phases, step))] for step in range(8)
-  ]
+  played = [routing.played(phases, routing.active(phases, step)) for step in range(8)]
+  names = [[phase.name for _, phase in found] for found in played]
   em = [['discriminate', 'generate']] * 2 + [['assign']] * 2
   assert names == em + em
   assert 'discriminate 0..2 of 4' in routing.describe(phases, ('assigner', 'discriminator', 'generator'))
@@ -163,7 +162,7 @@ def test_the_assigner_learns_by_the_generators_running_averages_and_moves_neithe
 
   @jax.jit
   def played(state):
-    losses, pullback, stats = forward(phase, run.gan, state, run.groups, batch, jax.random.key(0))
+    _, pullback, stats = forward(phase, run.gan, state, run.groups, batch, jax.random.key(0))
     return pullback({'classify': 1.0}), stats
 
   grown, stats = played(state)

@@ -1,7 +1,7 @@
 """Numbers of answers by runs that were told no classes: clusters that they found, and anomalies.
 
-  cluster_accuracy   share of examples whose cluster is their class, each cluster one class and the other
-                     way round as it fits best (Hungarian); each class's most frequent cluster, which some
+  cluster_accuracy   share of examples whose cluster is their class, clusters and classes matched one to
+                     one as it fits best (Hungarian); each class's most frequent cluster, which some
                      papers take, may be the same for two and says more
   cluster_nmi        mutual information of cluster and class over the mean of their entropies
   anomaly_auc        the chance that an example that is not normal scores higher than one that is (ties
@@ -19,7 +19,8 @@ from decoupled_gan.evaluation.metrics.registry import ANSWERS, Estimate, metric
 
 @metric(ANSWERS, 'higher')
 def cluster_accuracy(answers: Response, rng) -> Estimate:
-  return within_shares(jackknifed(matched_share, rng, _clusters('cluster_accuracy', answers), answers.label))
+  clusters = _clusters('cluster_accuracy', answers)
+  return within_shares(jackknifed(matched_share, rng, clusters, answers.label))
 
 
 @metric(ANSWERS, 'higher')

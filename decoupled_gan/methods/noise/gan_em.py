@@ -1,7 +1,8 @@
 """GAN-EM: clusters by expectation and maximisation with a GAN (Zhao et al., IJCAI 2019).
 
 arXiv 1812.00335; zhaowt61/GAN-EM: GANEM.py. The law of a cluster is what the generator makes under its
-number, not a Gaussian. With w = softmax(E(x)), the shares of a real example in the K clusters, a constant:
+number, not a Gaussian. With w = softmax(E(x)), the shares of a real example in the K clusters, which are
+constants:
 
   phase         loss      trains          BCE of logits, the mean over B x (K + 1)
   discriminate  cluster   discriminator   real: D(x) against [1, ..., 1, 0], elements weighted [w, 2];
@@ -9,11 +10,12 @@ number, not a Gaussian. With w = softmax(E(x)), the shares of a real example in 
   generate      cluster   generator       D(G(c, z)) against [one-hot of c, 0]
   assign        classify  assigner        cross entropy of E(G(c, z)) and c
 
-A round is the M step, both first phases for some epochs, and then the E step, the last one alone: windows
-that begin anew after `config.round_steps`. In the first round all shares are 1/K. Adam begins each round
-with no moments (the event `renew`), at rates 0.98 times those of the round before. Clusters come in equal
-numbers, in their order, so that batch normalisation sees all of them. The assigner learns from images by
-the generator's running averages. The generator is told that its image is not of another cluster, either.
+A round is the M step, both first phases for some epochs, and then the E step, the last one alone:
+windows that begin anew after `config.round_steps`. In the first round all shares are 1/K. Adam begins
+each round with no moments (the event `renew`), at rates 0.98 times those of the round before. Clusters
+come in equal numbers, in their order, so that batch normalisation sees all of them. The assigner learns
+from images by the generator's running averages. The generator is told that its image is not of another
+cluster, either.
 
 *Where we differ*: whether the paper's own equations have the output K + 1 was not to be found; the code
 has it. Real batches go on being drawn, unused, in E steps. Networks: see networks/em.py.
@@ -58,7 +60,7 @@ class GANEM(nn.Module):
   round_steps: int
 
   def drawn(self, count: int) -> tuple[Array, Array]:
-    """(codes [count, K + z_dim], their clusters int [count]), as many of each cluster, in their order."""
+    """(codes [count, K + z_dim], their clusters int [count]), as many of each, in their order."""
     clusters = in_order(count, self.clusters)
     z = jax.random.uniform(self.make_rng('noise'), (count, self.z_dim))
     return self.coded(clusters, z), clusters
@@ -139,12 +141,11 @@ def build(config: ConfigDict) -> GANEM:
     )
   if model.clusters < 2:
     raise UserError(f'model.clusters={model.clusters}: there have to be two at least.')
-  first = config.window.get('assign', (0, 0))[0]
-  if not 0 < first < config.round_steps or config.events.get('renew', 0) != config.round_steps:
+  first, renewed = config.window.get('assign', (0, 0))[0], config.events.get('renew', 0)
+  if not 0 < first < config.round_steps or renewed != config.round_steps:
     raise UserError(
       'method=gan_em plays in rounds: round_steps and events.renew are their length, and window.assign '
-      f'begins within it; round_steps={config.round_steps}, events.renew={config.events.get("renew", 0)}, '
-      f'window.assign begins at {first}.'
+      f'begins within it; they are {config.round_steps} and {renewed}, and it begins at {first}.'
     )
   of_size = {'width': model.width, 'channels': model.channels}
   return GANEM(
