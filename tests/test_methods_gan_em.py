@@ -98,20 +98,18 @@ def losses(workdir):
 def straight(tmp_path_factory):
   """(run, its state after seven steps: a round of four, and two of M and one of E), and its workdir."""
   workdir = Workdir(tmp_path_factory.mktemp('straight'))
-  train.train(config_of(), workdir)
+  assert train.train(config_of(), workdir)
   run = experiment.build(config_of())
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     return run, checkpoints.restore(run.abstract_state()), workdir
 
 
 @pytest.mark.row(48)
-def test_a_run_that_is_resumed_within_a_round_or_between_two_ends_as_the_straight_one(
-  straight, tmp_path
-):
+def test_a_run_that_is_resumed_where_a_round_begins_ends_as_the_straight_one(straight, tmp_path):
   _, expected, workdir = straight
   resumed = Workdir(tmp_path)
-  for steps in (4, 5, 7):
-    train.train(config_of(num_steps=steps, checkpoint_every_steps=1), resumed)
+  for steps in (4, 7):
+    assert train.train(config_of(num_steps=steps), resumed)
   assert losses(resumed) == losses(workdir)
   run = experiment.build(config_of())
   with Checkpoints(resumed.checkpoints, read_only=True) as checkpoints:
