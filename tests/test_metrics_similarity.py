@@ -1,17 +1,21 @@
 """MS-SSIM among generated images, and path lengths in a generator's latents."""
 
+import functools
 import types
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.signal import convolve2d
 
+from configs import gan
 from decoupled_gan.errors import UserError
 from decoupled_gan.evaluation import scoring, tasks
 from decoupled_gan.evaluation.metrics import METRICS, parse, path_length, similarity
 from decoupled_gan.evaluation.metrics.protocols import PROTOCOLS
 from decoupled_gan.pretrained import lpips
+from decoupled_gan.run import experiment
 
 
 def restated(x, y):
@@ -102,15 +106,27 @@ def test_lengths_beyond_the_percentiles_do_not_count_and_those_at_them_do():
 @pytest.mark.row('ppl')
 def test_a_step_is_on_the_line_in_z_or_in_the_generators_codes():
   method = types.SimpleNamespace(style=lambda gan, z, t: z**3, draw=lambda gan, codes, noise: codes)
-  gan, seeds = types.SimpleNamespace(z_dim=4), jnp.arange(5, dtype=jnp.uint32)
-  first, moved = tasks._step(method, 'w', gan, seeds)
-  again, in_z = tasks._step(method, 'z', gan, seeds)
+  module, seeds = types.SimpleNamespace(z_dim=4), jnp.arange(5, dtype=jnp.uint32)
+  first, moved = tasks._step(method, 'w', module, seeds)
+  again, in_z = tasks._step(method, 'z', module, seeds)
   np.testing.assert_array_equal(first, again)
   away = (moved - first) / path_length.EPSILON
   z, other = jnp.cbrt(first), jnp.cbrt(first + away)
   np.testing.assert_allclose(in_z, (z + path_length.EPSILON * (other - z)) ** 3, rtol=1e-3, atol=1e-6)
   assert float(jnp.abs(in_z - moved).max()) > 1e-5  # the two are not the same
   assert len(np.unique(np.asarray(z))) == z.size  # nor are pairs of different seeds
+
+
+@pytest.mark.row('ppl')
+@pytest.mark.parametrize('space', ['z', 'w'])
+def test_a_run_that_draws_from_seeds_walks(space):
+  run = experiment.build(gan.get_config('tiny'))
+  step = functools.partial(tasks._step, run.method, space)
+  ends = jax.eval_shape(
+    lambda variables, seeds: run.gan.apply(variables, seeds, method=step),
+    run.variables, jax.ShapeDtypeStruct((3,), jnp.uint32),
+  )  # fmt: skip
+  assert [x.shape for x in ends] == [(3, 8, 8, 3)] * 2
 
 
 @pytest.mark.row('ppl')
