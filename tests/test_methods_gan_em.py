@@ -19,7 +19,7 @@ from decoupled_gan.evaluation import tasks
 from decoupled_gan.evaluation.metrics import METRICS, untold
 from decoupled_gan.evaluation.metrics.classification import Response
 from decoupled_gan.methods.noise import gan_em
-from decoupled_gan.modes import train
+from decoupled_gan.modes import plan, train
 from decoupled_gan.run import experiment
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
@@ -80,6 +80,12 @@ def test_windows_begin_anew_with_each_round():
   em = [['discriminate', 'generate']] * 2 + [['assign']] * 2
   assert names == em + em
   assert 'discriminate 0..2 of 4' in routing.describe(phases, ('assigner', 'discriminator', 'generator'))
+  with pytest.raises(UserError, match=r'window.assign begins at step 4 of a round of round_steps=4'):
+    config.window.assign = (4, 0)
+    routing.make_phases(
+      gan_em.METHOD.objectives, config.routes.to_dict(), window=config.window.to_dict(), round_steps=4
+    )
+  assert plan._played(phases, 4000) == {((0, ()), (1, ())): 2, ((2, ()),): 2}
 
 
 def config_of(**fields):

@@ -130,6 +130,10 @@ def make_phases(
       for loss, row in routes[name].items()
     }
     start, stop = window.get(name, (0, 0))
+    if round_steps and start >= round_steps:
+      raise UserError(
+        f'window.{name} begins at step {start} of a round of round_steps={round_steps}: it never opens.'
+      )
     for field_name, given in (('lazy', lazy), ('anneal', anneal)):
       for loss in given.get(name, ()):
         if loss not in rows:

@@ -20,8 +20,11 @@ from decoupled_gan.pretrained import efficientnet, features
 PAIRED = ('mae', 'psnr')  # what is measured if nothing is asked and the truth is known
 CLASSIFIED = ('accuracy', 'calibration_error')  # and of a classifier
 EMBEDDED = ('five_shot', 'verification_auc')  # and of one without classes of its own
-USUAL = {'classes': CLASSIFIED, 'features': EMBEDDED, 'scores': ('anomaly_auc',),
-         'clusters': ('cluster_accuracy', 'cluster_nmi')}  # fmt: skip
+CLUSTERED = ('cluster_accuracy', 'cluster_nmi')
+USUAL = {
+  'classes': CLASSIFIED, 'features': EMBEDDED, 'clusters': CLUSTERED, 'scores': ('anomaly_auc',),
+}  # fmt: skip
+"""Task.answers -> what is measured if nothing is asked."""
 FRECHET = ('fid', 'fd', 'intra_fid', 'intra_fd', 'fd_infinity')
 
 
