@@ -71,7 +71,7 @@ def _line(*centres: float, std: float) -> Mixture:
 def _unequal() -> Mixture:
   """SLOGAN's eight (Hwang et al., ICLR 2022): radius 2, variance 0.01, every other one thrice as large.
 
-  The larger ones stand opposite each other: shares alternate in the order E, W, N, S, NE, SW, SE, NW.
+  Opposite a small one stands a large one: shares alternate in the order E, W, N, S, NE, SW, SE, NW.
   Scaled so that 4 standard deviations are within [-1, 1]; theirs are scaled by the sample's extent.
   """
   far, scale = 2**-0.5, 1 / 2.4
