@@ -14,9 +14,9 @@ Differs from the official code: see methods/noise/gan_em.py and networks/em.py. 
 kept; their rates have gone by then (0.98^1000), so that it may be stopped much sooner.
 
 Measured: benchmarks/gan_em.py --seeds=0, one seed, 15 rounds, half a CPU minute: accuracy on the 359
-test digits 0.27 after the first round, 0.31 after nine and 0.37 after fifteen, mutual information 0.34. It
-climbs, and is far below k-means (0.82) and a diagonal mixture of Gaussians (0.70) on pixels: the paper's
-ranking is not seen at this size. Its samples are grey still: the discriminator is ahead.
+test digits 0.27 after the first round, 0.31 after nine and 0.37 after fifteen, mutual information 0.34.
+It climbs, and is far below k-means (0.82) and a diagonal mixture of Gaussians (0.70) on pixels: the
+paper's ranking is not seen at this size. Its samples are grey still: the discriminator is ahead.
 
 Expected (ours, in torch, digits, perceptrons, 15 rounds): accuracy 0.47 and 0.56 (two seeds).
 """
