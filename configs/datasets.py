@@ -71,6 +71,7 @@ DATASETS = {
   # points
   'ring8': built_in('toy', 'ring8', vector_size=2),
   'grid25': built_in('toy', 'grid25', vector_size=2),
+  'unequal8': built_in('toy', 'unequal8', vector_size=2),
   'line1': built_in('toy', 'line1', vector_size=1),
   'line4': built_in('toy', 'line4', vector_size=1),
   'sphere200': built_in('sphere', vector_size=32, attributes=numbered('class', 200)),

@@ -129,7 +129,7 @@ def labelled(config):
   config.model.head = 'projection'
 
 
-POINTS = ('ring8', 'grid25', 'line1', 'line4')
+POINTS = ('ring8', 'grid25', 'unequal8', 'line1', 'line4')
 SHARED = base.variants(tiny)
 VARIANTS = base.variants(goodfellow, minimax, tiny)
 ADJUST = {

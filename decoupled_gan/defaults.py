@@ -64,6 +64,7 @@ def get_config() -> ConfigDict:
   config.data.labelled_repeats = 1  # how often a labelled example comes for each time that others do
   config.data.limit = 0  # train on the first so many examples only; 0: all
   config.data.class_counts = ()  # train on so many examples of each class of the one attribute; (): all
+  config.data.normal = ''  # train on these classes of the one attribute (3,5) only, test on all; '': all
   config.data.held_out = 0  # the last so many classes of the one attribute are for testing only
   config.data.episode = ConfigDict()  # batches are episodes of the one attribute, see data/episodes.py
   config.data.episode.ways = 0  # classes; 0: ordinary batches
@@ -98,6 +99,7 @@ def get_config() -> ConfigDict:
   config.optimizer.range = ()  # (low, high) that parameters are kept in
   config.optimizer.unit_norm = False  # vectors along the last axis keep length 1
   config.optimizer.unit_ball = False  # they keep at most length 1
+  config.optimizer.positive_definite = False  # symmetric matrices stay covariances
   config.optimizer.rows = ()  # the only rows (of the first axis) that move; (): all
   config.optimizer.sparse_rows = False  # rows whose gradient is exactly 0 stay, and their moments
   config.optimizer_of = ConfigDict()  # .<group>: what differs for one group
@@ -125,6 +127,7 @@ def get_config() -> ConfigDict:
   config.play = ()  # order of phases where it is not the method's own
   config.every = ConfigDict()  # .<phase> = n: played at every n-th step
   config.window = ConfigDict()  # .<phase> = (first step, step after the last; 0: no end)
+  config.round_steps = 0  # windows begin anew after so many steps; 0: never
   config.lazy = ConfigDict()  # .<phase>.<loss> = n: the row counts at every n-th step only
   config.anneal = ConfigDict()  # what changes with the step, see below
   config.copies = ConfigDict()  # .<name> = {of, halflife_kimg, rampup}: averages, see core/state.py

@@ -10,9 +10,9 @@ from test_metrics_distribution import FAKE, PROTOCOL, REAL, features, value
 from test_metrics_features import photo
 from test_metrics_protocols import image
 
-from decoupled_gan.evaluation.metrics import METRICS, distribution, protocols
+from decoupled_gan.evaluation.metrics import METRICS, distribution, path_length, protocols
 from decoupled_gan.machine import pickles
-from decoupled_gan.pretrained import inception, vgg, weights
+from decoupled_gan.pretrained import inception, lpips, vgg, weights
 
 SIZES = [((40, 57), 24), ((20, 31), 64), ((24, 24), 24)]
 
@@ -147,3 +147,26 @@ def test_vgg16_is_the_same_sum_in_pytorch(monkeypatch):
   monkeypatch.setattr(vgg, '_LAYERS', small)
   found = vgg.build().apply(variables, jnp.asarray(image)[None])['features']
   np.testing.assert_allclose(found, x.numpy(), atol=1e-4 * float(x.max()))
+
+
+@pytest.mark.row('ppl')
+def test_lpips_of_vgg16_at_64_px_is_torch_fidelitys_at_the_same_random_weights(monkeypatch):
+  module, found = reference.lpips_vgg(monkeypatch), {}
+  layers = [layer for part in module.net.children() for layer in part if hasattr(layer, 'weight')]
+  for i, layer in enumerate(layers):
+    state = random_state({name: tuple(x.shape) for name, x in layer.state_dict().items()}, i)
+    layer.load_state_dict(state)
+    found[f'VGG16_0/Conv_{i}/kernel'] = state['weight'].numpy().transpose(2, 3, 1, 0)
+    found[f'VGG16_0/Conv_{i}/bias'] = state['bias'].numpy()
+  rng = np.random.default_rng(0)
+  for i, head in enumerate(module.lins):
+    head = head.model[-1].weight
+    head.data = torch.from_numpy(rng.uniform(size=tuple(head.shape)).astype(np.float32))
+    found[f'NetLinLayer_{i}/Conv_0/kernel'] = head.numpy().transpose(2, 3, 1, 0)
+  apart = jax.jit(lambda x, y: lpips.distance(found, x, y, lpips.VGG))
+  for old in (40, 100, 128):  # bilinear, means over uneven areas and over even ones
+    x, y = rng.uniform(0, 255, (2, 1, old, old, 3)).astype(np.float32)
+    with torch.no_grad():
+      expected = module(*(torch.from_numpy(z.transpose(0, 3, 1, 2)) for z in (x, y)))
+    both = [path_length.resized(jnp.asarray(z) / 127.5 - 1, path_length.SMALL) for z in (x, y)]
+    np.testing.assert_allclose(apart(*both), expected.numpy().ravel(), rtol=1e-4)

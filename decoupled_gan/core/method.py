@@ -17,6 +17,8 @@ ABILITIES = {
   'complete': 'fills holes of an image (--mode=inpaint)',
   'classify': 'tells classes apart (--mode=evaluate)',
   'attack': 'makes adversarial examples for itself (--mode=evaluate)',
+  'assign': 'tells the clusters that it found apart (--mode=evaluate)',
+  'detect': 'tells how unlike its training examples others are (--mode=evaluate, --mode=reconstruct)',
   'judge': 'tells how real examples look (--mode=generate --sampler=...)',
   'cut': 'can be searched at a layer (--mode=project --layer=...)',
 }
@@ -65,6 +67,8 @@ class Method:
     complete: (gan, images, holes [B, H, W, 1]) -> images whose holes are filled.
     classify: (gan, examples) -> {attribute: (features [B, F], logits [B, K] or None)}.
     attack: (gan, examples, labels [B, K], steps) -> examples that it tells apart worst.
+    assign: (gan, examples) -> logits [B, K] of clusters that it found itself.
+    detect: (gan, examples) -> [B], how unlike the training examples they are.
     judge: (gan, examples, labels) -> logits [B, 1]: how real they look to its discriminator.
     cut: (gan, x, labels, upto, from_) -> array: the generator of `draw` between two of its stages, see
       networks/backbones/staged.py.
@@ -88,6 +92,8 @@ class Method:
   complete: Callable | None = None
   classify: Callable | None = None
   attack: Callable | None = None
+  assign: Callable | None = None
+  detect: Callable | None = None
   judge: Callable | None = None
   cut: Callable | None = None
   lacks: Callable[[Any], Mapping[str, str]] = lambda gan: {}

@@ -113,6 +113,24 @@ def unit_ball(x: jax.Array) -> jax.Array:
   return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1.0)
 
 
+def positive_definite() -> optax.GradientTransformationExtraArgs:
+  """The last link of a chain: symmetric matrices S [..., D, D] that stay positive definite.
+
+  An update u becomes u + u S^-1 u / 2, after which S is (S + (S + u) S^-1 (S + u)) / 2, whatever u is
+  (Lin, Schmidt and Khan, ICML 2020).
+  """
+
+  def retract(u, s):
+    u = (u + u.swapaxes(-1, -2)) / 2
+    u = u + u @ jnp.linalg.solve(s, u) / 2
+    return (u + u.swapaxes(-1, -2)) / 2
+
+  def update(updates, state, params=None, **_):
+    return jax.tree.map(retract, updates, params), state
+
+  return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
 def only_rows(rows: Sequence[int]) -> optax.GradientTransformationExtraArgs:
   """The last link of a chain: only `rows` of each array (its first axis) move.
 
@@ -218,6 +236,9 @@ LINKS = {
   'range': lambda config, schedules: _projection(config.range, lambda x: jnp.clip(x, *config.range)),
   'unit_norm': lambda config, schedules: _projection(config.unit_norm, unit_norm),
   'unit_ball': lambda config, schedules: _projection(config.unit_ball, unit_ball),
+  'positive_definite': lambda config, schedules: (
+    positive_definite() if config.positive_definite else None
+  ),
   'rows': lambda config, schedules: only_rows(config.rows) if config.rows else None,
 }
 """The links of an optimizer's chain, in their order: (settings, {setting: schedule}) -> link or None.

@@ -31,6 +31,7 @@ class Phase:
     weights: {loss: {group: weight}}, without zeros.
     every: the phase is played at steps divisible by this (lazy regularisation, critic steps).
     start, stop: it is played from step `start` on and before step `stop`; `every` counts from `start`.
+    round: if positive, these three count from the beginning of each round of so many steps.
     lazy: {loss: n}: the row counts at every n-th step only, and joins that step's update.
     factors: {loss: function of the step}: what the row's weights are multiplied by.
   """
@@ -43,6 +44,7 @@ class Phase:
   stop: int | None = None
   lazy: Mapping[str, int] = field(default_factory=dict)
   factors: Mapping[str, Callable] = field(default_factory=dict)
+  round: int = 0
 
   @property
   def groups(self) -> tuple[str, ...]:
@@ -69,8 +71,9 @@ class Phase:
 
   def at(self, step: int) -> 'Phase | None':
     """The phase as step `step` (from 0) plays it, or None; one that trains nothing is not played."""
-    inside = self.start <= step and (self.stop is None or step < self.stop)
-    if not self.groups or not inside or (step - self.start) % self.every:
+    within = step % self.round if self.round else step
+    inside = self.start <= within and (self.stop is None or within < self.stop)
+    if not self.groups or not inside or (within - self.start) % self.every:
       return None
     return self.without(loss for loss, n in self.lazy.items() if step % n)
 
@@ -91,6 +94,7 @@ def make_phases(
   window: Mapping[str, tuple[int, int]] | None = None,
   lazy: Mapping[str, Mapping[str, int]] | None = None,
   anneal: Mapping[str, Mapping] | None = None,
+  round_steps: int = 0,
 ) -> tuple[Phase, ...]:
   """The phases of one step, in their order.
 
@@ -100,6 +104,7 @@ def make_phases(
     play: the order where it is not the objectives' own; naming a phase twice plays it twice.
     every: {phase: steps} for phases that are not played at each step.
     window: {phase: (start, stop)}, steps; a stop of 0 is no stop.
+    round_steps: windows begin anew after so many steps; 0: never.
     lazy: {phase: {loss: steps}} for rows that count at every n-th step only.
     anneal: {phase: {loss: (end factor, steps, shape)}}, see schedules.py.
   """
@@ -125,6 +130,10 @@ def make_phases(
       for loss, row in routes[name].items()
     }
     start, stop = window.get(name, (0, 0))
+    if round_steps and start >= round_steps:
+      raise UserError(
+        f'window.{name} begins at step {start} of a round of round_steps={round_steps}: it never opens.'
+      )
     for field_name, given in (('lazy', lazy), ('anneal', anneal)):
       for loss in given.get(name, ()):
         if loss not in rows:
@@ -143,6 +152,7 @@ def make_phases(
         loss: schedules.schedule(1.0, entry, f'anneal.routes.{name}.{loss}')
         for loss, entry in anneal.get(name, {}).items()
       },
+      round_steps,
     )
   return tuple(phases[name] for name in order)
 
@@ -259,7 +269,7 @@ def title(phase: Phase, times: int = 1) -> str:
   words += [f'x{times}'] if times > 1 else []
   words += [f'/{phase.every}'] if phase.every > 1 else []
   if phase.start or phase.stop:
-    words += [f'{phase.start}..{phase.stop or ""}']
+    words += [f'{phase.start}..{phase.stop or ""}' + (f' of {phase.round}' if phase.round else '')]
   return ' '.join(words)
 
 

@@ -23,6 +23,7 @@ from decoupled_gan.data.views import (
   held_out,
   limited,
   mirrored,
+  normal,
   repeated,
   thinned,
 )
@@ -103,6 +104,8 @@ def load(config: ConfigDict, kind: type[Batch] = Pair) -> Dataset:
     _check_no_files(config)
   module, _, function = sources[word].partition(':')
   dataset = getattr(importlib.import_module(f'{__name__}.sources.{module}'), function)(config)
+  if config.data.normal:
+    dataset = normal(dataset, config.data.normal, config.attributes)
   if config.data.held_out:
     classes = max(map(len, config.attributes.values()), default=0)
     dataset = held_out(dataset, config.data.held_out, classes)

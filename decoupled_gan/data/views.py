@@ -1,6 +1,6 @@
 """Datasets seen otherwise: cropped, mirrored, some of the classes. Images change as they are read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,7 +9,7 @@ import numpy as np
 from decoupled_gan.core.types import Batch, image_shape, present
 from decoupled_gan.data.dataset import Dataset, Images
 from decoupled_gan.data.transforms import center_crop, mirror
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import UserError, listing
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,30 @@ def thinned(dataset: Dataset, counts: Sequence[int]) -> Dataset:
   kept = [np.flatnonzero(labels == k)[:count] for k, count in enumerate(counts)]
   notes = (*dataset.notes, f'training examples a class: {", ".join(map(str, counts))}')
   return replace(dataset, train=some(dataset.train, np.sort(np.concatenate(kept))), notes=notes)
+
+
+def normal(dataset: Dataset, names: str, attributes: Mapping[str, Sequence[str]]) -> Dataset:
+  """Training on the classes `names` (with commas) of the one attribute only; testing on all."""
+  kept = normal_examples(getattr(dataset.train, 'labels', None), names, attributes)
+  notes = (*dataset.notes, f'trained on {names} only ({kept.sum():,} examples), tested on all')
+  return replace(dataset, train=some(dataset.train, np.flatnonzero(kept)), notes=notes)
+
+
+def normal_examples(
+  labels: np.ndarray | None, names: str, attributes: Mapping[str, Sequence[str]]
+) -> np.ndarray:
+  """Whether each of the labels [N, 1] is of the classes `names`, [N]; raises UserError if none is."""
+  found = column(labels, 'data.normal')
+  ((attribute, values),) = attributes.items()
+  unknown = [name for name in names.split(',') if name not in values]
+  if unknown:
+    raise UserError(
+      f'data.normal={names!r}: {attribute} has no value {unknown[0]!r}; it has {listing(values, 40)}.'
+    )
+  kept = np.isin(found, [values.index(name) for name in names.split(',')])
+  if not kept.any():
+    raise UserError(f'data.normal={names!r}: no example is of it.')
+  return kept
 
 
 def held_out(dataset: Dataset, count: int, classes: int) -> Dataset:

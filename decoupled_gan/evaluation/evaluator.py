@@ -12,6 +12,7 @@ from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation import metrics, requests, scoring
 from decoupled_gan.evaluation.metrics import protocols
+from decoupled_gan.evaluation.metrics.registry import PATHS
 from decoupled_gan.evaluation.tasks import tasks_of
 from decoupled_gan.machine import distributed
 from decoupled_gan.run import members
@@ -39,9 +40,16 @@ class Evaluator:
         requests.true_images(task, run.config),
         requests.trained_images(asked, task, self._protocol, run.config),
       )
-      for task in tasks_of(run.exact(), dataset)
+      for task in requests.suited('', run.config, tasks_of(run.exact(), dataset))
       for asked in [requests.requested('', run.config, self._protocol, task)]
     ]
+    for _, asked, *_ in self._tasks:
+      for request in asked:
+        if request.metric.needs == PATHS:
+          raise UserError(
+            f'evaluation.metrics: {request.metric.name} is measured of a trained run only, by '
+            '--mode=evaluate.'
+          )
     self._best = self._best_of(chosen['best_metric'])
 
   def evaluate(self, step: int, current: TrainState) -> tuple[dict[str, float], dict]:

@@ -1,6 +1,7 @@
 """What is to be measured of a run, and the sets of images that it takes."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -19,6 +20,11 @@ from decoupled_gan.pretrained import efficientnet, features
 PAIRED = ('mae', 'psnr')  # what is measured if nothing is asked and the truth is known
 CLASSIFIED = ('accuracy', 'calibration_error')  # and of a classifier
 EMBEDDED = ('five_shot', 'verification_auc')  # and of one without classes of its own
+CLUSTERED = ('cluster_accuracy', 'cluster_nmi')
+USUAL = {
+  'classes': CLASSIFIED, 'features': EMBEDDED, 'clusters': CLUSTERED, 'scores': ('anomaly_auc',),
+}  # fmt: skip
+"""Task.answers -> what is measured if nothing is asked."""
 FRECHET = ('fid', 'fd', 'intra_fid', 'intra_fd', 'fd_infinity')
 
 
@@ -26,13 +32,20 @@ def requested(asked: str, config: ConfigDict, protocol: protocols.Protocol, task
   """The requests of --metrics, else of the config, else those that suit the task."""
   names = asked.split(',') if asked else config.evaluation['metrics']
   if task.answers:
-    usual = CLASSIFIED if task.answers == 'classes' else EMBEDDED
-    return _answerable(parsed(names or usual), task)
+    return _answerable(parsed(names or USUAL[task.answers]), task)
   names = names or (PAIRED if task.truth else task.metrics)
   requests = parsed(names) if names else available(protocol.metrics)
   prepare(requests, config.evaluation.own)
   scoring.networks(requests)  # told now if one is missing, not after an hour
   return requests
+
+
+def suited(asked: str, config: ConfigDict, tasks: Sequence[Task]) -> list[Task]:
+  """The tasks that what is asked is of, where a run has some of images and some that are answered."""
+  names = asked.split(',') if asked else config.evaluation['metrics']
+  kinds = {request.metric.needs == ANSWERS for request in parsed(names)}
+  chosen = [task for task in tasks if bool(task.answers) in kinds]
+  return chosen if len(kinds) == 1 and chosen else list(tasks)
 
 
 def prepare(requests: Sequence[Request], own_workdir: str):
@@ -101,9 +114,19 @@ def trained_images(
 def generated_images(task: Task, variables, config: ConfigDict, count: int | None = None) -> ImageSet:
   """What the model generates, limited by `count`; or all that a classifier answers."""
   found = generated(task.name, task, lambda i: task.generate(variables, i), config)
+  if task.walk and variables is not None:
+    found.walk = functools.partial(_walked, task, variables)
   if count is not None and not task.answers:
     found.count = count if found.count is None else min(count, found.count)
   return found
+
+
+def _walked(task: Task, variables, count: int, space: str):
+  """Both ends of `count` steps, as many at a time as the task makes in a call."""
+  size = -(-task.size // jax.device_count()) * jax.device_count()
+  for start in range(0, count, size):
+    ends = task.walk(variables, np.arange(start, start + size), space)
+    yield tuple(x[: count - start] for x in ends)
 
 
 def true_images(task: Task, config: ConfigDict) -> ImageSet | None:

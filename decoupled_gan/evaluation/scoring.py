@@ -20,6 +20,7 @@ from decoupled_gan.evaluation.metrics.registry import (
   FEATURES,
   IMAGES,
   MODES,
+  PATHS,
   POINTS,
   Estimate,
   Request,
@@ -43,6 +44,8 @@ class ImageSet:
     lasting: the images are the same in the next process: features are cached by content.
     copies: how many were found to be copies of others, where they were looked at for that cache.
     labels: indices -> the class of each, int [n]; None where images have none.
+    walk: (count, 'z' or 'w') -> iterator over as many steps in the latents of the generator that made
+      them, images in [-1, 1] at both ends [n, H, W, C] of some at a time; None where there is none.
   """
 
   name: str
@@ -51,6 +54,7 @@ class ImageSet:
   lasting: bool = False
   copies: int = 0
   labels: Callable[[np.ndarray], np.ndarray] | None = None
+  walk: Callable[[int, str], Iterator[tuple[np.ndarray, np.ndarray]]] | None = None
   _features: dict = field(default_factory=dict)
   _images: np.ndarray | None = None
 
@@ -177,6 +181,9 @@ def score(
     elif metric.needs == MODES:
       reference = 0
       estimate = metric.function(law, fake.images(count))
+    elif metric.needs == PATHS:
+      reference = 0
+      estimate = metric.function(_walk(metric, fake), count, rng)
     elif metric.needs in (IMAGES, POINTS):
       reference = min(real.count, count)
       estimate = metric.function(real.images(reference), fake.images(count), rng)
@@ -188,14 +195,24 @@ def score(
         )
       estimate = registry.mean_of(metric.function(*_of_one_size(fake, truth, count)))
       reference = count
-    if metric.network == lpips.NAME:
-      sha256 = lpips.SHA256
+    for trunk in (lpips.ALEX, lpips.VGG):
+      if metric.network == trunk.name:
+        sha256 = trunk.sha256
     scale = protocol.kid_scale if metric.name == 'kid' else 1
     title = request.title(count)
     scores.append(
       Score(title, estimate, metric, count, reference, request.network, sha256, scale)
     )
   return scores
+
+
+def _walk(metric: registry.Metric, fake: ImageSet):
+  if fake.walk is None:
+    raise UserError(
+      f'{metric.name} walks in the latents of a generator, and {fake.name} has none at hand: ask for it '
+      'of a run that draws from seeds, by --mode=evaluate.'
+    )
+  return fake.walk
 
 
 def _trained_on(metric: registry.Metric, train: ImageSet | None) -> list[tuple[ImageSet, int]]:
@@ -226,7 +243,7 @@ def _check_kind(metric: registry.Metric, real: ImageSet, law: Law | None):
   if metric.needs == MODES and law is None:
     raise UserError(
       f'{metric.name} counts modes, and those of this data are not known: they are of ring8, grid25, '
-      'line1, line4 and stacked_digits.'
+      'unequal8, line1, line4 and stacked_digits.'
     )
   if metric.needs != MODES and points != (metric.needs == POINTS):
     kinds = ('images', 'points')

@@ -10,14 +10,15 @@ import jax
 import numpy as np
 
 from decoupled_gan import data
-from decoupled_gan.core.images import to_uint8
+from decoupled_gan.core.images import to_float, to_uint8
 from decoupled_gan.core.types import DIRECTIONS, Aligned, Examples, Pair
 from decoupled_gan.data import Images
 from decoupled_gan.data.dataset import Law
-from decoupled_gan.data.views import Some
+from decoupled_gan.data.views import Some, normal_examples
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation.metrics import paired
 from decoupled_gan.evaluation.metrics.classification import Response
+from decoupled_gan.evaluation.metrics.path_length import EPSILON
 from decoupled_gan.machine import sharding
 
 MATCHED_IMAGES = 500  # of each domain, for the means and variances of the matching baseline
@@ -41,10 +42,12 @@ class Task:
     law: what the real ones are drawn from, where it is known.
     metrics: what is measured if nothing is asked; (): what the protocol says.
     size: how many are generated in a call, or a few more so that the devices divide it.
+    walk: (variables, indices, 'z' or 'w') -> images in [-1, 1] at both ends of a step in the latents,
+      two arrays [n, H, W, C]; None where nothing is drawn from latents.
     labels: indices -> the class that each is drawn for, int [n], of the first attribute; None: of none.
     real_labels: {'test': int [N], 'train': int [N]}, the class of each real image; {}: of none.
     answers: '' where images are generated; else what a classifier answers by: 'classes', or 'features'
-      where it has no classes of its own.
+      where it has no classes of its own; or the 'scores' of a detector, or 'clusters' that were found.
   """
 
   name: str
@@ -57,6 +60,7 @@ class Task:
   metrics: tuple[str, ...] = ()
   size: int = 16
   answers: str = ''
+  walk: Callable[[Any, np.ndarray, str], tuple[np.ndarray, np.ndarray]] | None = None
   labels: Callable[[np.ndarray], np.ndarray] | None = None
   real_labels: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -70,6 +74,8 @@ def tasks_of(run, dataset) -> list[Task]:
     'reconstruct': of_reconstruction,
     'classify': of_classifier,
     'attack': of_attacked,
+    'detect': of_detector,
+    'assign': of_assigner,
   }
   if run.method.batch is Examples:  # images that are translated have no counterparts there
     del kinds['translate']
@@ -158,17 +164,42 @@ def of_generator(run, dataset) -> list[Task]:
 
   forward = run.compiled(images, noise=lambda seeds, *_: key_of(seeds[0]))
 
-  def generate(variables, indices):
+  def told(indices):
     inputs = [np.asarray(indices, np.uint32)]
     if labels is not None:
       inputs.append(labels[indices % len(labels)])
-    made = forward(variables, *sharding.shard_whole(run.mesh, inputs))
+    return sharding.shard_whole(run.mesh, inputs)
+
+  def generate(variables, indices):
+    made = forward(variables, *told(indices))
     return np.asarray(made, np.float32) if run.config.vector_size else to_uint8(made)
+
+  walks = {space: run.compiled(functools.partial(_step, run.method, space)) for space in ('z', 'w')}
+
+  def walk(variables, indices, space):
+    return tuple(np.asarray(x) for x in walks[space](variables, *told(indices)))
 
   real = {'test': dataset.test.x, 'train': dataset.train.x}
   task = Task('generated', generate, None, real, law=dataset.law, metrics=_of_law(run, dataset.law))
+  task = task if run.config.vector_size else dataclasses.replace(task, walk=walk)
   task = dataclasses.replace(task, **_classes(run, dataset))
   return [dataclasses.replace(task, size=64) if run.config.vector_size else task]
+
+
+def _step(method, space: str, gan, seeds, *labels):
+  """Images of both ends of a step of EPSILON on the line from one latent to another, of each seed."""
+  keys = jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(1), seed))(seeds)
+  ends = [
+    jax.vmap(lambda key, end=end: jax.random.normal(jax.random.fold_in(key, end), (gan.z_dim,)))(keys)
+    for end in range(2)
+  ]
+  if space == 'w':
+    first, last = (method.style(gan, z, 1.0) for z in ends)
+    codes = first, first + EPSILON * (last - first)
+  else:
+    first, last = ends
+    codes = [method.style(gan, z, 1.0) for z in (first, first + EPSILON * (last - first))]
+  return tuple(method.draw(gan, x, 'const', *labels) for x in codes)
 
 
 def _classes(run, dataset) -> dict[str, Any]:
@@ -242,6 +273,58 @@ def _told(run, dataset, suffix: str, prepared: Callable) -> list[Task]:
     kind = 'classes' if run.gan.loss.has_classes else 'features'
     made.append(Task(f'{name}{suffix}', generate, len(labels), {}, answers=kind))
   return made
+
+
+def of_assigner(run, dataset) -> list[Task]:
+  """Test examples, as a method with `assign` puts them into clusters, beside their first attribute.
+
+  No task where they have none.
+  """
+  config, test = run.config, dataset.test
+  if getattr(test, 'labels', None) is None:
+    return []
+  labels = np.asarray(test.labels)[:, 0]
+  forward = run.compiled(run.method.assign)
+
+  def generate(variables, indices):
+    x = sharding.shard_whole(run.mesh, data.test_examples(test.x, indices, config))
+    logits = np.asarray(forward(variables, x))
+    return [Response(*row) for row in zip(logits, logits, labels[indices], strict=True)]
+
+  return [Task('clusters', generate, len(labels), {}, answers='clusters')]
+
+
+def of_detector(run, dataset) -> list[Task]:
+  """Test examples, as a method with `detect` tells those of data.normal from all others.
+
+  Its answers have one feature, the score, and the label 1 where an example is not normal. The baseline
+  is the distance to the nearest training example, sums of absolute differences. No task where nobody
+  says what is normal.
+  """
+  config, test = run.config, dataset.test
+  if not config.data.normal:
+    return []
+  abnormal = ~normal_examples(test.labels, config.data.normal, config.attributes)
+  forward = run.compiled(run.method.detect)
+
+  def answers(scores, indices):
+    return [Response(np.array([s]), None, abnormal[i]) for s, i in zip(scores, indices, strict=True)]
+
+  def generate(variables, indices):
+    x = sharding.shard_whole(run.mesh, data.test_examples(test.x, indices, config))
+    return answers(np.asarray(forward(variables, x)), indices)
+
+  @functools.cache
+  def known():
+    x = data.test_examples(dataset.train.x, np.arange(len(dataset.train.x)), config)
+    return np.asarray(to_float(x)).reshape(len(x), -1)
+
+  def nearest(indices):
+    x = np.asarray(to_float(data.test_examples(test.x, indices, config))).reshape(len(indices), -1)
+    return answers(np.array([np.abs(known() - row[None]).sum(1).min() for row in x]), indices)
+
+  baselines = {'nearest training example': nearest}
+  return [Task('anomalies', generate, len(abnormal), {}, baselines=baselines, answers='scores')]
 
 
 def _direction(run, dataset, direction: str) -> Task:

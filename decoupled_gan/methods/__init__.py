@@ -25,10 +25,13 @@ METHODS: dict[str, str | Method] = {
   'edgan_aligned': 'translate.edgan_aligned',
   'stylegan2': 'noise.stylegan2',
   'singan': 'noise.singan',
+  'gan_em': 'noise.gan_em',
   'glead': 'encode.glead',
   'glo': 'encode.glo',
   'bigan': 'encode.bigan',
   'bigbigan': 'encode.bigbigan',
+  'dual_bigan': 'encode.dual_bigan',
+  'slogan': 'encode.slogan',
   'classifier': 'classify.classifier',
 }
 """Name -> module below this package, or a Method."""

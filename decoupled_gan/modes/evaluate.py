@@ -50,7 +50,8 @@ def evaluate_run(
   config.evaluation.own = own or config.evaluation.own
   chosen = protocols.get(protocol or config.evaluation['protocol'])
   dataset = data.load(config, run.method.batch)
-  tasks = [(task, requests.requested(asked, config, chosen, task)) for task in tasks_of(run, dataset)]
+  found = requests.suited(asked, config, tasks_of(run, dataset))
+  tasks = [(task, requests.requested(asked, config, chosen, task)) for task in found]
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     steps = checkpoints.steps if checkpoint == 'all' else [checkpoint]
   for number, step in enumerate(steps):

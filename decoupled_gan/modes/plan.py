@@ -118,6 +118,7 @@ def _played(phases, num_steps: int) -> Counter:
   """How often each set of phases is played; from a period of each stretch between two windows' ends."""
   periods = [phase.every for phase in phases] + [n for phase in phases for n in phase.lazy.values()]
   period = math.lcm(*periods)
+  num_steps = min([num_steps, *(phase.round for phase in phases if phase.round)])  # rounds are alike
   ends = {0, num_steps, *(end for phase in phases for end in (phase.start, phase.stop or 0))}
   ends = sorted(end for end in ends if end <= num_steps)
   played = Counter()

@@ -90,7 +90,7 @@ class Encoder(nn.Module):
 
 
 class Discriminator(nn.Module):
-  """(examples, latents) -> logits [B, 1].
+  """(examples, latents) -> logits [B, 1], or the features [B, width] that they are made of.
 
   The last layer begins at 0: all logits are 0 then, and losses 0.6931.
   """
@@ -98,11 +98,11 @@ class Discriminator(nn.Module):
   width: int
 
   @nn.compact
-  def __call__(self, x: Array, z: Array) -> Array:
+  def __call__(self, x: Array, z: Array, features: bool = False) -> Array:
     x = leaky(dense(self.width, 'dense_0')(flat(x)))
     x = dense(self.width, 'dense_1')(x) + dense(self.width, 'latents')(z)
     x = leaky(norm('norm_1')(x))
-    return dense(1, 'out', nn.initializers.zeros)(x)
+    return x if features else dense(1, 'out', nn.initializers.zeros)(x)
 
 
 class Scores(NamedTuple):

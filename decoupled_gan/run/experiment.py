@@ -214,6 +214,7 @@ def _build(config: ConfigDict, devices, train: bool) -> Experiment:
     config.window.to_dict(),
     config.lazy.to_dict(),
     config.anneal.get('routes', ConfigDict()).to_dict(),
+    config.round_steps,
   )
   _check_events(config, method)
   members.check(config, mesh.size, any(config.events.values()))

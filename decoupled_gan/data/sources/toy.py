@@ -17,15 +17,24 @@ REACH = 3  # standard deviations, within which a point is good
 
 
 class Mixture(NamedTuple):
-  """Equal Gaussians at `centres` [K, D] of standard deviation `std` in each coordinate."""
+  """Gaussians at `centres` [K, D] of standard deviation `std` in each coordinate.
+
+  Attributes:
+    shares: of each, [K]; None: they are equal.
+  """
 
   centres: np.ndarray
   std: float
+  shares: np.ndarray | None = None
 
   def sample(self, count: int, seed: int) -> np.ndarray:
     """float32 [count, D]."""
     rng = np.random.default_rng(seed)
-    centres = self.centres[rng.integers(len(self.centres), size=count)]
+    if self.shares is None:  # other numbers than those of equal shares
+      modes = rng.integers(self.modes, size=count)
+    else:
+      modes = rng.choice(self.modes, count, p=self.shares)
+    centres = self.centres[modes]
     return (centres + self.std * rng.normal(size=centres.shape)).astype(np.float32)
 
   @property
@@ -59,9 +68,21 @@ def _line(*centres: float, std: float) -> Mixture:
   return Mixture(np.array(centres)[:, None], std)
 
 
+def _unequal() -> Mixture:
+  """SLOGAN's eight (Hwang et al., ICLR 2022): radius 2, variance 0.01, every other one thrice as large.
+
+  Opposite a small one stands a large one: shares alternate in the order E, W, N, S, NE, SW, SE, NW.
+  Scaled so that 4 standard deviations are within [-1, 1]; theirs are scaled by the sample's extent.
+  """
+  far, scale = 2**-0.5, 1 / 2.4
+  directions = [(1, 0), (-1, 0), (0, 1), (0, -1), (far, far), (-far, -far), (far, -far), (-far, far)]
+  return Mixture(2 * scale * np.array(directions), 0.1 * scale, np.array([1, 3] * 4) / 16)
+
+
 MIXTURES = {
   'ring8': _ring(8, 1.5, 0.1),
   'grid25': _grid(5, 2 / 2.828, 0.05 / 2.828),  # as gan_toy.py of improved_wgan_training scales it
+  'unequal8': _unequal(),
   'line1': _line(1.0, std=0.5),
   'line4': _line(-1.5, -0.5, 0.5, 1.5, std=0.05),
 }

@@ -9,13 +9,17 @@ from decoupled_gan.evaluation.metrics import (
   distribution,
   fidelity,
   paired,
+  path_length,
   perceptual,
   points,
+  similarity,
   sliced,
+  untold,
 )
 from decoupled_gan.evaluation.metrics.registry import METRICS, Estimate, Metric, Request, metric, parse
 
 __all__ = [
   'METRICS', 'Estimate', 'Metric', 'Request', 'classes', 'classification', 'distribution', 'fidelity',
-  'metric', 'paired', 'parse', 'perceptual', 'points', 'sliced',
+  'metric', 'paired', 'parse', 'path_length', 'perceptual', 'points', 'similarity', 'sliced',
+  'untold',
 ]  # fmt: skip

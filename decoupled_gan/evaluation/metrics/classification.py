@@ -46,7 +46,7 @@ class Response(NamedTuple):
 
 @metric(ANSWERS, 'higher')
 def accuracy(answers: Response, rng) -> Estimate:
-  return _within(mean_of(_rank('accuracy', answers) < 1))
+  return within_shares(mean_of(_rank('accuracy', answers) < 1))
 
 
 @metric(ANSWERS, 'higher')
@@ -55,12 +55,12 @@ def balanced_accuracy(answers: Response, rng) -> Estimate:
   classes = [right[answers.label == label] for label in np.unique(answers.label)]
   value = float(np.mean([x.mean() for x in classes]))
   error = 1.96 * np.sqrt(sum(x.var() / len(x) for x in classes)) / len(classes)
-  return _within(Estimate(value, value - error, value + error, 'standard error'))
+  return within_shares(Estimate(value, value - error, value + error, 'standard error'))
 
 
 def _top(k: int):
   def among_the_first(answers: Response, rng) -> Estimate:
-    return _within(mean_of(_rank(f'top{k}', answers) < k))
+    return within_shares(mean_of(_rank(f'top{k}', answers) < k))
 
   metric(ANSWERS, 'higher', name=f'top{k}')(among_the_first)
 
@@ -74,7 +74,7 @@ def calibration_error(answers: Response, rng) -> Estimate:
   """Mean gap of confidence and accuracy over 15 equal bins of confidence, weighted by their examples."""
   right = _rank('calibration_error', answers) < 1
   confidence = _softmax(answers.logits).max(1)
-  return _jackknifed(expected_gap, rng, confidence, right)
+  return jackknifed(expected_gap, rng, confidence, right)
 
 
 @metric(ANSWERS, 'higher')
@@ -84,14 +84,14 @@ def margin(answers: Response, rng) -> Estimate:
 
 @metric(ANSWERS, 'higher')
 def margin_decile(answers: Response, rng) -> Estimate:
-  return _jackknifed(lambda x: np.quantile(x, 0.1), rng, _margins('margin_decile', answers))
+  return jackknifed(lambda x: np.quantile(x, 0.1), rng, _margins('margin_decile', answers))
 
 
 @metric(ANSWERS, 'higher')
 def verification_auc(answers: Response, rng) -> Estimate:
   """The chance that a pair of one class has a larger cosine than a pair of two (ties count half)."""
   chosen = rng.permutation(len(answers.label))[:MOST]
-  return _jackknifed(pair_auc, rng, answers.features[chosen], answers.label[chosen])
+  return jackknifed(pair_auc, rng, answers.features[chosen], answers.label[chosen])
 
 
 @metric(ANSWERS, 'higher')
@@ -101,7 +101,7 @@ def five_shot(answers: Response, rng) -> Estimate:
   classes = [x for x in classes if len(x) > SHOTS]
   if len(classes) < 2:
     raise UserError(f'five_shot needs two classes with more than {SHOTS} examples.')
-  return _within(mean_of([_episode(answers.features, classes, rng) for _ in range(EPISODES)]))
+  return within_shares(mean_of([_episode(answers.features, classes, rng) for _ in range(EPISODES)]))
 
 
 @metric(ANSWERS, 'higher')
@@ -130,12 +130,18 @@ def pair_auc(features: np.ndarray, labels: np.ndarray) -> float:
   same = labels[i] == labels[j]
   if same.all() or not same.any():
     raise UserError('verification_auc needs pairs of one class and pairs of two.')
-  ranks = rankdata((unit @ unit.T)[i, j])
-  count, others = same.sum(), (~same).sum()
-  return float((ranks[same].sum() - count * (count + 1) / 2) / (count * others))
+  return area((unit @ unit.T)[i, j], same)
 
 
-def _within(estimate: Estimate) -> Estimate:
+def area(scores: np.ndarray, wanted: np.ndarray) -> float:
+  """The area under the ROC curve of scores [N], by whether each should be high; NaN if all or none."""
+  ranks, count, others = rankdata(scores), wanted.sum(), (~wanted).sum()
+  if not count or not others:
+    return float('nan')
+  return float((ranks[wanted].sum() - count * (count + 1) / 2) / (count * others))
+
+
+def within_shares(estimate: Estimate) -> Estimate:
   """A share, whose interval does not go beyond what shares can be."""
   return estimate._replace(low=max(estimate.low, 0.0), high=min(estimate.high, 1.0))
 
@@ -180,7 +186,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
   return e / e.sum(1, keepdims=True)
 
 
-def _jackknifed(statistic, rng, *arrays: np.ndarray, draws: int = 20) -> Estimate:
+def jackknifed(statistic, rng, *arrays: np.ndarray, draws: int = 20) -> Estimate:
   """The statistic with the interval that its spread over halves tells (delete-d jackknife)."""
   value, count = float(statistic(*arrays)), len(arrays[0])
   halves = [rng.permutation(count)[: max(2, count // 2)] for _ in range(draws)]

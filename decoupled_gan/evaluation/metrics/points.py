@@ -2,7 +2,8 @@
 
   modes                     modes with at least one good example
   high_quality_share        the share of good examples
-  mode_kl                   sum over modes of q ln(K q), q the shares of all examples by nearest mode
+  mode_kl                   sum over modes of q ln(q / p), q the shares of all examples by nearest mode
+                            and p the law's, which are equal where it does not say otherwise
   wasserstein               exact, of points on a line
   sliced_wasserstein_points mean over 512 directions
 
@@ -44,10 +45,11 @@ def high_quality_share(law, fake: np.ndarray) -> Estimate:
 
 @metric(MODES, 'lower')
 def mode_kl(law, fake: np.ndarray) -> Estimate:
-  """KL(q | uniform) in nats, q the share of each mode: of all examples, good or not."""
+  """KL(q | the law's shares) in nats, q the share of each mode: of all examples, good or not."""
   shares = np.bincount(law.assign(fake)[0], minlength=law.modes) / len(fake)
-  shares = shares[shares > 0]
-  return _exactly(float((shares * np.log(law.modes * shares)).sum()))
+  own = getattr(law, 'shares', None)
+  ratio = shares * law.modes if own is None else shares / own
+  return _exactly(float((shares * np.log(np.where(shares > 0, ratio, 1))).sum()))
 
 
 @metric(POINTS, 'lower')

@@ -17,7 +17,7 @@ from scipy import stats
 from decoupled_gan.errors import UserError, listing
 
 FEATURES, IMAGES, PAIRS, ANSWERS = 'features', 'images', 'pairs', 'answers'
-POINTS, MODES = 'points', 'modes'
+POINTS, MODES, PATHS = 'points', 'modes', 'paths'
 LEAST = 8  # images on each side, for an interval from halves of them
 
 
@@ -44,6 +44,7 @@ class Metric:
       'pairs': (images, truth) -> float [N], a number for each image; uint8 [N, S, S, C];
       'points': (real, fake, rng) -> Estimate; float32 [N, D];
       'modes': (law, fake) -> Estimate; law as data.dataset.Law, of images uint8 or points float32;
+      'paths': (walk, count, rng) -> Estimate; walk as scoring.ImageSet has it;
       'answers': (answers, rng) -> Estimate; a Response of arrays, see classification.py.
     needs: see above.
     network: whose weights published numbers are made with; only 'features' metrics take another

@@ -53,9 +53,13 @@ def joint_loss(real: Array, fake: Array) -> Array:
 
 def contest(gan: BiGAN, batch: Examples) -> dict:
   """Tell the two kinds of pairs apart, and make them alike: trains all three at once."""
-  z = gan.latents(len(batch.x))
-  drawn, code = gan.generator(z), gan.encoder(batch.x).mean
-  real, fake = gan.discriminator(batch.x, code), gan.discriminator(drawn, z)
+  return of_pairs(gan, batch.x, gan.encoder(batch.x).mean)
+
+
+def of_pairs(gan: BiGAN, x: Array, code: Array) -> dict:
+  """Both losses, of examples with their codes against fresh latents with what is drawn of them."""
+  z = gan.latents(len(x))
+  real, fake = gan.discriminator(x, code), gan.discriminator(gan.generator(z), z)
   return {'joint': joint_loss(real, fake), 'swapped': joint_loss(fake, real)}
 
 
