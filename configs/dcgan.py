@@ -8,7 +8,9 @@ no weight decay (1e-5 in the authors' first code), the discriminator first with 
 player; torch's code updates the generator by outputs from before the discriminator's update. Samples are
 drawn with running averages of batch statistics, where the authors' code takes the batch's own.
 
-Expected: nothing measured yet.
+Measured: digits at 16 px (`python benchmarks/gan_digits.py backbones`), 2,000 steps, seeds 0 to 2: KID
+of a digit classifier's features, 2.81, 2.80, 2.83 before training, is 0.209, 0.214, 0.254 after it; of
+2,000 images 2.6, 2.4, 1.3 % are told as the rarest digit. Digits to the eye, with broken strokes.
 """
 
 from configs import base, gan

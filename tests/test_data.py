@@ -256,7 +256,7 @@ def test_describe_tells_the_counts_the_truth_and_the_notes():
 def test_unknown_source_lists_what_exists(source):
   message = (
     f'data.source={source!r} does not exist for batches of Pair, which the method wants: there '
-    'are folder, tfds, terrain, emoji, fake; tfds takes a name'
+    'are folder, tfds, terrain, emoji, inverted_digits, fake; tfds takes a name'
   )
   with pytest.raises(UserError, match=message):
     data.load(make_config(**{'data.source': source}))

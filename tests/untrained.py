@@ -25,6 +25,12 @@ RECIPES = {
   'glo': 'glo:tiny',
   'srgan': 'srgan:mse,tiny',
   'inpaint': 'inpaint:tiny',
+  'council': 'council:tiny',
+  'gnr': 'gnr:no_lpips,tiny',
+  'singan': 'singan:tiny',
+  'dual_bigan': 'dual_bigan:tiny',
+  'gan_em': 'gan_em:tiny',
+  'slogan': 'slogan:tiny',
 }
 """Method -> a recipe of it, at the size of tests; of all that make images."""
 

@@ -63,7 +63,7 @@ class Mixture(nn.Module):
     turned = jnp.stack([radius * jnp.cos(within), radius * jnp.sin(within)], 1)
     normal = jnp.concatenate([turned, normal[:, 2:]], 1)
     root = jnp.linalg.cholesky(covariance)
-    return mean[which] + jnp.einsum('bde,be->bd', root[which], normal)
+    return jnp.asarray(mean)[which] + jnp.einsum('bde,be->bd', root[which], normal)
 
 
 def log_joint(z: Array, mean: Array, covariance: Array, logit: Array) -> Array:

@@ -222,7 +222,10 @@ def _lpips(x: Array, y: Array) -> Array:
 def build(config: ConfigDict) -> GNR:
   """The module that `config` describes; raises UserError where its fields do not fit."""
   model, size = config.model, square_size(config)
-  pyramid = Pyramid(size, model.channel_base, model.channels, config.image_channels, clamp=None)
+  dtype = jnp.dtype(config.compute_dtype)
+  pyramid = Pyramid(
+    size, model.channel_base, model.channels, config.image_channels, half_dtype=dtype, clamp=None
+  )
   if size >> model.downs < 4:
     raise UserError(
       f'model.downs={model.downs} leaves less than 4 px of content at image_size={size}: at most '
@@ -230,7 +233,7 @@ def build(config: ConfigDict) -> GNR:
     )
   return GNR(
     pyramid, model.downs, model.blocks, model.style_size, model.w_dim, model.mapping_layers,
-    model.hidden, model.latent_hidden, model.style_seed, jnp.dtype(config.compute_dtype),
+    model.hidden, model.latent_hidden, model.style_seed, dtype,
   )  # fmt: skip
 
 
