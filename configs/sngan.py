@@ -12,7 +12,10 @@ discriminator; every fifth updates the generator too, by twice as many images.
 Differs from the official code (pfnet-research/sngan_projection): the discriminator comes first, vectors
 are iterated once at the start, and in evaluation the stored ones serve as they are.
 
-Expected: nothing measured yet. Paper, CIFAR-10: inception score 8.22 +- 0.05, FID 21.7 +- 0.2.
+Measured: digits at 8 px (`python benchmarks/gan_digits.py backbones`), 5,000 steps, seeds 0 to 2: KID
+of a digit classifier's features, 2.38, 3.04, 3.05 before training, is 0.043, 0.057, 0.051 after it; of
+2,000 images 4.3, 3.6, 3.5 % are told as the rarest digit. Paper, CIFAR-10: inception score 8.22 +-
+0.05, FID 21.7 +- 0.2; not tried here.
 """
 
 from configs import base, gan
