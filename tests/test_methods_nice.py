@@ -383,6 +383,12 @@ def test_translate_learns_through_the_encoders_of_the_fakes():
 # Variants and messages.
 
 
+def test_its_groups_and_phases():
+  run = experiment.build(tiny_config())
+  assert run.groups == ['classifier', 'encoder', 'generator']
+  assert [phase.name for phase in run.phases] == ['discriminate', 'translate']
+
+
 @pytest.mark.parametrize(
   ('variant', 'changed'),
   [

@@ -186,7 +186,7 @@ def thinned(dataset: Dataset, counts: Sequence[int]) -> Dataset:
 
 def normal(dataset: Dataset, names: str, attributes: Mapping[str, Sequence[str]]) -> Dataset:
   """Training on the classes `names` (with commas) of the one attribute only; testing on all."""
-  kept = normal_examples(getattr(dataset.train, 'labels', None), names, attributes)
+  kept = normal_examples(_labels_of(dataset.train), names, attributes)
   notes = (*dataset.notes, f'trained on {names} only ({kept.sum():,} examples), tested on all')
   return replace(dataset, train=some(dataset.train, np.flatnonzero(kept)), notes=notes)
 

@@ -91,15 +91,17 @@ def _apart(x: Array, y: Array) -> Array:
 
 def build(config: ConfigDict) -> DualBiGAN:
   """The module that `config` describes; raises UserError where its fields do not fit."""
-  model, first = config.model, bigan.build(config)
+  model = config.model
   if model.score_extra not in EXTRAS:
     raise UserError(f'model.score_extra={model.score_extra!r} is unknown; there are {listing(EXTRAS)}.')
   if model.score_extra == 'latent' and 'latent' not in config.routes.contest:
     raise UserError("model.score_extra='latent' asks the second encoder, which no row latent trains.")
-  kept = {x.name: getattr(first, x.name) for x in dataclasses.fields(bigan.BiGAN)}
+  encoder = functools.partial(joint.Encoder, model.z_dim, model.width, model.prior == 'uniform')
   return DualBiGAN(
-    **{name: x for name, x in kept.items() if name not in ('parent', 'name')},
-    re_encoder=joint.Encoder(model.z_dim, model.width, bounded=model.prior == 'uniform'),
+    **bigan.fields(config),
+    encoder=encoder(),
+    discriminator=joint.Discriminator(model.width),
+    re_encoder=encoder(),
     extra=model.score_extra,
     share=model.score_share,
   )
