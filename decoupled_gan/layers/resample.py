@@ -148,6 +148,7 @@ def bicubic_matrix(size: int, scale: float) -> np.ndarray:
   """float32 [ceil(size * scale), size]: MATLAB's imresize of one axis.
 
   The filter is as much wider as an axis becomes shorter; the border is mirrored, its last pixel too.
+  (`jax.image.resize` has the same filter, and weighs what is left of it at the border.)
   """
   count, narrow = math.ceil(size * scale), min(scale, 1)
   centres = (np.arange(count) + 0.5) / scale - 0.5

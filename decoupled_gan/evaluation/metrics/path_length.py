@@ -16,6 +16,7 @@ same at both ends and for all steps; there it is drawn anew for each batch. Pair
 import functools
 from collections.abc import Callable, Iterator
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -68,8 +69,9 @@ def of_lengths(found: np.ndarray) -> Estimate:
 
 def resized(x: Array, size: int) -> Array:
   """Images [N, H, W, C] as squares: means over areas where they are larger, else bilinear."""
-  make = _areas if min(x.shape[1:3]) > size else _lines
-  rows, columns = (make(old, size) for old in x.shape[1:3])
+  if min(x.shape[1:3]) <= size:  # torch's interpolate(align_corners=False)
+    return jax.image.resize(x, (len(x), size, size, x.shape[-1]), 'linear', antialias=False)
+  rows, columns = (_areas(old, size) for old in x.shape[1:3])
   return jnp.einsum('ih,nhwc,jw->nijc', rows, x, columns, precision='highest')
 
 
@@ -80,15 +82,4 @@ def _areas(old: int, new: int) -> np.ndarray:
   for i in range(new):
     start, stop = i * old // new, -(-(i + 1) * old // new)
     found[i, start:stop] = 1 / (stop - start)
-  return found
-
-
-@functools.cache
-def _lines(old: int, new: int) -> np.ndarray:
-  """[new, old]: linear interpolation between the centres of pixels (torch's, align_corners=False)."""
-  place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-  lower = np.floor(place).astype(int)
-  found = np.zeros((new, old), np.float32)
-  np.add.at(found, (np.arange(new), lower), 1 - (place - lower))
-  np.add.at(found, (np.arange(new), np.minimum(lower + 1, old - 1)), place - lower)
   return found
