@@ -40,6 +40,14 @@ def test_cafd_and_the_divergence_of_shares_are_the_official_codes():
   assert classes.share_divergence(half, other) == pytest.approx(0.51082562, abs=1e-8)
 
 
+@pytest.mark.parametrize('rows', [3, 20, 400])
+def test_the_distance_of_equal_sets_is_0_and_of_nearly_equal_ones_is_not(rows):
+  x = np.random.default_rng(0).normal(5, 3, (rows, 16))
+  assert distribution.frechet_distance(x, x) == 0
+  assert distribution.frechet_distance(x, x[::-1]) == 0
+  assert distribution.frechet_distance(x, x + 1e-4) == pytest.approx(16e-8, rel=1e-3)
+
+
 @pytest.mark.row(28)
 def test_cafd_of_one_class_is_the_plain_distance_without_n_minus_1_and_weights_are_not_shares():
   x, y = OFFICIAL['real'], OFFICIAL['fake']
