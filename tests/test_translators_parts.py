@@ -83,15 +83,26 @@ def test_cuts_filters_are_the_official_ones():
   np.testing.assert_allclose(resample.blurred_double(square)[0, ..., 0], expected)
 
 
-def test_a_convolution_of_doubled_pixels_is_the_plain_one_in_value_and_gradients():
-  x, kernel, weights = normal(2, 3, 4, 2), normal(3, 3, 2, 5), normal(2, 6, 8, 5)
-
-  def plain(x, kernel):
-    return conv_ops.conv(conv_ops.reflect_pad(resample.nearest_double(x), 1), kernel)
-
+@pytest.mark.parametrize(
+  ('fused', 'plain'),
+  [
+    (
+      resample.conv_doubled,
+      lambda x, k: conv_ops.conv(conv_ops.reflect_pad(resample.nearest_double(x), 1), k),
+    ),
+    (
+      lambda x, k: resample.conv_doubled(x, k, 'constant'),
+      lambda x, k: conv_ops.conv_same(resample.nearest_double(x), k),
+    ),
+    (resample.conv_halved, lambda x, k: resample.mean_halved(conv_ops.conv_same(x, k))),
+  ],
+)
+def test_a_convolution_and_a_change_of_size_in_one_are_the_two_in_value_and_gradients(fused, plain):
+  x, kernel = normal(2, 6, 4, 2), normal(3, 3, 2, 5)
+  weights = normal(*jax.eval_shape(plain, x, kernel).shape)
   found, expected = (
     jax.value_and_grad(lambda x, k, f=f: (f(x, k) * weights).sum(), (0, 1))(x, kernel)
-    for f in (resample.conv_doubled, plain)
+    for f in (fused, plain)
   )
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), found, expected)
 

@@ -100,15 +100,15 @@ def nearest_double(x: Array) -> Array:
   return x.repeat(2, 1).repeat(2, 2)
 
 
-def conv_doubled(x: Array, kernel: Array) -> Array:
-  """A 3x3 convolution, its border mirrored, of `nearest_double(x)`: [B, H, W, I] -> [B, 2H, 2W, O].
+def conv_doubled(x: Array, kernel: Array, border: str = 'edge') -> Array:
+  """A padded 3x3 convolution of `nearest_double(x)`: [B, H, W, I] -> [B, 2H, 2W, O].
 
   Of the 9 taps that a pixel sees, those that fall on one small pixel are added first: 2x2 taps for
-  each of the 4 places within a small pixel, 16 products where there were 36. The mirrored border of the
-  large image is the repeated border of the small one.
+  each of the 4 places within a small pixel, 16 products where there were 36.
 
   Args:
     kernel: [3, 3, I, O].
+    border: of the small image: 'edge' is the mirrored border of the large one, 'constant' its zeros.
   """
   batch, height, width, _ = x.shape
   outputs = kernel.shape[-1]
@@ -118,12 +118,32 @@ def conv_doubled(x: Array, kernel: Array) -> Array:
     places = jnp.concatenate([first, middle + last], at), jnp.concatenate([first + middle, last], at)
     kernel = jnp.stack(places, at)
   kernel = kernel.transpose(1, 3, 4, 0, 2, 5).reshape(2, 2, -1, 4 * outputs)
-  padded = extent.bordered(x, 1, 'edge')
+  padded = extent.bordered(x, 1, border)
   y = conv_ops.conv(padded, kernel).reshape(batch, height + 1, width + 1, 2, 2, outputs)
   rows = [
     jnp.stack([y[:, i : i + height, j : j + width, i, j] for j in range(2)], 3) for i in range(2)
   ]
   return jnp.stack(rows, 2).reshape(batch, 2 * height, 2 * width, outputs)
+
+
+def mean_halved(x: Array) -> Array:
+  """Means of 2x2 pixels: [B, H, W, C] -> [B, H/2, W/2, C]."""
+  batch, height, width, channels = x.shape
+  return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))
+
+
+def conv_halved(x: Array, kernel: Array) -> Array:
+  """`mean_halved` of a 3x3 convolution padded with zeros: [B, H, W, I] -> [B, H/2, W/2, O].
+
+  One 4x4 convolution of stride 2: 16 products where there were 36.
+
+  Args:
+    kernel: [3, 3, I, O].
+  """
+  for axis in (0, 1):
+    ends = [[(0, 0)] * axis + [end] + [(0, 0)] * (3 - axis) for end in ((0, 1), (1, 0))]
+    kernel = (jnp.pad(kernel, ends[0]) + jnp.pad(kernel, ends[1])) / 2
+  return conv_ops.conv(extent.bordered(x, 1, 'constant'), kernel, 2)
 
 
 def conv_resampled(x: Array, kernel: Array, up: bool = False, down: bool = False) -> Array:
