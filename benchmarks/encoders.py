@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from sklearn.linear_model import LogisticRegression  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
 
 from configs import datasets  # noqa: E402
 from decoupled_gan import data  # noqa: E402
@@ -57,7 +59,8 @@ def measure(run, variables, halves) -> tuple[float, float]:
   (train, train_labels), (test, test_labels) = halves
   codes = np.asarray(look(variables, train)[0])
   own, rebuilt, given = map(np.asarray, look(variables, test))
-  probe = LogisticRegression(max_iter=2000).fit(codes, train_labels)
+  # An encoder that nobody trained gives codes near 0, which the probe's decay would take for none.
+  probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(codes, train_labels)
   other = np.random.default_rng(0).permutation(len(given))
   differences = [(rebuilt - x).reshape(len(x), -1) for x in (given, given[other])]
   away = [np.linalg.norm(x, axis=1).mean() for x in differences]

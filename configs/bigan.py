@@ -9,6 +9,11 @@ where theirs falls exponentially to a hundredth. Their ImageNet networks are not
 
 Expected (official log, MNIST): joint 0.69 at first, 0.18 at epoch 200, 0.05 at 400; swapped 0.69, 2.87,
 3.83; 1-NN accuracy of E(x) 92.1 %.
+
+Measured: `python benchmarks/encoders.py`, :digits, 4,000 steps, seeds 0, 1, 2: reconstructions are 0.63,
+0.68, 0.64 of the distance to a shuffled digit, so that the encoder inverts; a linear probe of E(x),
+standardised, is right in 0.875, 0.827, 0.830 of the test digits, and in 0.825, 0.889, 0.838 before any
+training: on 8 px digits random features are as good.
 """
 
 from configs import base

@@ -8,7 +8,12 @@ Differs from the paper: perceptrons of BiGAN's size, of which nothing is publish
 step and one rate (theirs: two steps of the discriminator for one, and an encoder ten times as fast). Of
 the published size there are neither official code nor exact constants.
 
-Expected: reconstructions nearer than BiGAN's; the linear probe is not better (ours, in torch).
+Expected: nothing is published of this size.
+
+Measured: `python benchmarks/encoders.py`, :digits, 4,000 steps, seeds 0, 1, 2: a linear probe of E(x),
+standardised, is right in 0.939, 0.911, 0.877 of the test digits (untrained 0.825, 0.889, 0.838; BiGAN
+0.875, 0.827, 0.830); reconstructions are 0.63, 0.76, 0.72 of the distance to a shuffled digit and not
+nearer than BiGAN's 0.63, 0.68, 0.64. Runs of ours in torch had it the other way round.
 """
 
 from configs import base, bigan

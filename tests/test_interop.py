@@ -86,7 +86,7 @@ def test_depths_and_widths_are_read_off_what_is_exported(depth, trunks, width, c
   config = nice.get_config()
   config.image_size, config.image_channels = 192, channels
   config.model.width, config.model.depth, config.model.blocks = width, depth, 3
-  state = jax.tree.map(lambda x: np.zeros(x.shape), experiment.build(config).abstract_state())
+  state = jax.tree.map(lambda x: np.zeros(x.shape), experiment.build(config, train=False).abstract_state())
   networks = official.write_networks({'params': state.params, **state.stats}, depth, 3, False)
   assert f'Dis0_0.{3 * trunks - 2}.bias' in networks['disA'] or not trunks
   found = nice_checkpoint.Architecture.of(networks)
@@ -189,9 +189,6 @@ def test_a_model_without_a_head_cannot_be_exported(tmp_path):
   config.image_size, config.model.depth, config.model.width, config.model.blocks = 48, 6, 2, 1
   workdir = Workdir(tmp_path)
   workdir.save_config(config)
-  run = experiment.build(config)
-  with Checkpoints(workdir.checkpoints) as checkpoints:
-    checkpoints.save(0, run.create_state(), config)
   with pytest.raises(UserError, match='no place for a model without attention or a head'):
     nice_checkpoint.export_checkpoint(workdir, str(tmp_path / 'x.pt'))
 

@@ -30,6 +30,7 @@ def small(config):
 
 
 FORMS = {'labelled': utkface, 'aligned': facades}
+EACH_FORM = ('labelled', pytest.param('aligned', marks=pytest.mark.slow))
 
 
 def make(form, variant='', **fields):
@@ -86,7 +87,10 @@ ALIGNED = {
 
 
 @pytest.mark.row('edgan', 'edgan_labelled')
-@pytest.mark.parametrize(('form', 'table'), [('labelled', LABELLED), ('aligned', ALIGNED)])
+@pytest.mark.parametrize(
+  ('form', 'table'),
+  [('labelled', LABELLED), pytest.param('aligned', ALIGNED, marks=pytest.mark.slow)],
+)
 def test_every_zero_of_the_gradient_table_is_exactly_zero(form, table):
   run = make(form)
   batch, initial = batch_of(run), run.create_state()
@@ -142,7 +146,7 @@ def assert_same_reconstruction(form, other):
       )
 
 
-@pytest.mark.parametrize('form', ['labelled', pytest.param('aligned', marks=pytest.mark.slow)])
+@pytest.mark.parametrize('form', EACH_FORM)
 def test_the_adversarial_weight_changes_the_residual_and_not_a_bit_of_the_reconstruction(form):
   run = make(form, **{'routes.refine.adversarial.residual': 100.0})
   other = trained(run, quick_step(run))
@@ -152,7 +156,7 @@ def test_the_adversarial_weight_changes_the_residual_and_not_a_bit_of_the_recons
 
 
 @pytest.mark.parametrize('group', ['discriminator', 'residual'])
-@pytest.mark.parametrize('form', FORMS)
+@pytest.mark.parametrize('form', EACH_FORM)
 def test_another_discriminator_or_residual_changes_not_a_bit_of_the_reconstruction(form, group):
   run, step, expected = reference(form)
   other = trained(run, step, fresh=(group,))
@@ -161,7 +165,7 @@ def test_another_discriminator_or_residual_changes_not_a_bit_of_the_reconstructi
   assert all(any(jax.tree.leaves(changed[g])) for g in ('discriminator', 'residual'))
 
 
-@pytest.mark.parametrize('form', FORMS)
+@pytest.mark.parametrize('form', EACH_FORM)
 def test_coupled_is_one_decoder_trained_by_both_losses_at_once(form):
   run = make(form, 'coupled')
   assert 'residual' not in run.groups

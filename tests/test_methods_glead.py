@@ -132,6 +132,7 @@ def audited(*phases):
   return {finding.phase.name: finding for finding in findings}
 
 
+@pytest.mark.slow
 def test_reconstruction_leads_through_the_generator_and_never_moves_it():
   """The gradient is there, and the table holds it back to the last bit."""
   finding = audited('discriminate')['discriminate']

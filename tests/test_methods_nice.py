@@ -92,7 +92,7 @@ def nchw(x):
   return np.asarray(x).transpose(0, 3, 1, 2)
 
 
-@pytest.fixture(scope='module', params=['light', 'full'])
+@pytest.fixture(scope='module', params=['light', pytest.param('full', marks=pytest.mark.slow)])
 def reference(request):
   return Reference(request.param)
 

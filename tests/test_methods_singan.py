@@ -1,5 +1,6 @@
 """SinGAN: its pyramid and resizing; three steps of D and one of G against the official arrays."""
 
+import functools
 import importlib
 from pathlib import Path
 
@@ -115,11 +116,10 @@ def played():
   adam = optax.adam(5e-4, 0.5, 0.999)
   opt = {name: adam.init(now[name]['params']) for name in nets}
   losses = {'discriminator': [], 'generator': []}
+  quick = functools.partial(sharding.jit, quick=True)
 
-  def step(name, loss):
-    value, gradient = jax.value_and_grad(lambda p: loss({**now[name], 'params': p}), has_aux=True)(
-      now[name]['params']
-    )
+  def step(name, loss, *inputs):
+    value, gradient = loss(now[name]['params'], now[name], *inputs)
     updates, opt[name] = adam.update(gradient, opt[name])
     losses[name].append(value[1][0])
     stats = value[1][1]
@@ -128,29 +128,31 @@ def played():
   def call(name, variables, *args, **options):
     return nets[name].apply(variables, *args, mutable=['batch_stats'], **options)
 
+  def critic(params, variables, fake, share):
+    variables = {**variables, 'params': params}
+    on_real, stats = call('discriminator', variables, real)
+    on_fake, stats = call('discriminator', {**variables, **stats}, fake)
+    slope = singan.penalty(nets['discriminator'].bind(variables), real, fake, share)
+    terms = jnp.stack([-on_real.mean(), on_fake.mean(), 0.1 * slope])
+    return terms.sum(), (terms, stats)
+
+  draw = quick(lambda variables: call('generator', variables, noise, prev))
+  critic = quick(jax.value_and_grad(critic, has_aux=True))
   for share in given.arrays['alpha']:
-    fake, stats = call('generator', now['generator'], noise, prev)
+    fake, stats = draw(now['generator'])
     now['generator'] = {**now['generator'], **stats}
-
-    def critic(variables, fake=fake, share=share):
-      on_real, stats = call('discriminator', variables, real)
-      on_fake, stats = call('discriminator', {**variables, **stats}, fake)
-      bound = nets['discriminator'].bind(variables)
-      slope = singan.penalty(bound, real, fake, jnp.float32(share))
-      terms = jnp.stack([-on_real.mean(), on_fake.mean(), 0.1 * slope])
-      return terms.sum(), (terms, stats)
-
-    step('discriminator', critic)
+    step('discriminator', critic, fake, jnp.float32(share))
   given.fake = fake
 
-  def maker(variables):
+  def maker(params, variables):
+    variables = {**variables, 'params': params}
     fake, _ = call('generator', variables, noise, prev, track=False)
     again, stats = call('generator', variables, jnp.zeros_like(z_prev), z_prev)
     on_fake, _ = call('discriminator', now['discriminator'], fake)
     terms = jnp.stack([-on_fake.mean(), 10 * jnp.square(again - real).mean()])
     return terms.sum(), (terms, stats)
 
-  step('generator', maker)
+  step('generator', quick(jax.value_and_grad(maker, has_aux=True)))
   return given, losses, now
 
 

@@ -84,7 +84,7 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
   }
   architecture = Architecture.of(networks)
   _apply(architecture, config)
-  run = experiment.build(config)
+  run = experiment.build(config, train=False)
   fresh = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), run.abstract_state())
   layouts.check(networks, official.write_networks(_variables(fresh), **_form(architecture)))
   step = int(content.get('start_iter', 0))
@@ -104,15 +104,15 @@ def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
       f"--format=pytorch is the layout of the official NICE-GAN code, and {workdir.path} is a run of "
       f'{config.method}.'
     )
-  target = paths.get(path or workdir.path / f'{workdir.path.name}_params_latest.pt')
-  paths.check_ours(target, '--output', (b'PK',))
-  config.batch_size = jax.device_count()
-  run = experiment.build(config)
-  with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
-    state = checkpoints.restore(run.abstract_state(), step)
   model = config.model
   if not (model.attention and set(model.heads) == {'local', 'middle', 'global'}):
     raise UserError('The official layout has no place for a model without attention or a head.')
+  target = paths.get(path or workdir.path / f'{workdir.path.name}_params_latest.pt')
+  paths.check_ours(target, '--output', (b'PK',))
+  config.batch_size = jax.device_count()
+  run = experiment.build(config, train=False)
+  with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
+    state = checkpoints.restore(run.abstract_state(), step)
   form = {'depth': model.depth, 'blocks': model.blocks, 'full': model.full}
   content: dict = official.write_networks(_variables(state), **form)
   for name, networks in OPTIMIZERS.items():

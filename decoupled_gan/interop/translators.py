@@ -52,7 +52,7 @@ def import_checkpoint(path: str, config: ConfigDict, workdir: Workdir):
       f'--input={path} does not look like a checkpoint of {config.method}: there is no {error} in '
       f'{listing(networks)}. --config names the recipe that it is for.'
     ) from None
-  run = experiment.build(config)
+  run = experiment.build(config, train=False)
   tables = {name: table for name, table in form.tables(config).items() if name in networks}
   missing = sorted(set(form.tables(config)) - set(tables))
   fresh = run.create_state() if missing else run.abstract_state()
@@ -87,7 +87,7 @@ def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
   """Writes the networks of the run's checkpoint in the official layout: a folder, or a .pt file."""
   config = workdir.load_config()
   config.batch_size = jax.device_count()
-  form, run = FORMATS[config.method], experiment.build(config)
+  form, run = FORMATS[config.method], experiment.build(config, train=False)
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     state = checkpoints.restore_networks(run.abstract_state(), step)
   networks = layouts.write(variables_of(state), form.tables(config))
