@@ -15,6 +15,10 @@ decoupled_gan/methods/events/clusters.py and decoupled_gan/terms/clustered.py; D
 norms in D for dcgan_deep, and the generator's embedding of 256 numbers has no fixed length.
 
 Expected: more modes than without labels. Paper, stacked MNIST: 1,000 of 1,000 modes (from memory).
+
+Measured: `python benchmarks/conditioning.py clusters --seeds=2`, :grid25, 5,000 steps: all 25 modes with
+clusters for labels and without labels; of the points, 0.74 and 0.66 are good with them, 0.27 and 0.27
+without. Random labels were not tried.
 """
 
 from configs import base, gan

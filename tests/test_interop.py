@@ -86,7 +86,8 @@ def test_depths_and_widths_are_read_off_what_is_exported(depth, trunks, width, c
   config = nice.get_config()
   config.image_size, config.image_channels = 192, channels
   config.model.width, config.model.depth, config.model.blocks = width, depth, 3
-  state = jax.tree.map(lambda x: np.zeros(x.shape), experiment.build(config, train=False).abstract_state())
+  run = experiment.build(config, train=False)
+  state = jax.tree.map(lambda x: np.zeros(x.shape), run.abstract_state())
   networks = official.write_networks({'params': state.params, **state.stats}, depth, 3, False)
   assert f'Dis0_0.{3 * trunks - 2}.bias' in networks['disA'] or not trunks
   found = nice_checkpoint.Architecture.of(networks)
