@@ -38,6 +38,7 @@ setup(
     'scipy',
     'tensorboardX',
     'tensorflow-datasets>=4.9.10',
+    'threadpoolctl',
   ],
   extras_require={
     'tpu': ['jax[tpu]'],

@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+# Workers share the machine: threads of NumPy, scikit-learn and PyTorch would wait for each other.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 # Programs of tests run for milliseconds and compile for seconds, of which this leaves less than half.
 os.environ.setdefault(
   'XLA_FLAGS',

@@ -7,8 +7,9 @@ from test_methods_edgan import small
 
 from configs import utkface
 from decoupled_gan.errors import UserError
-from decoupled_gan.modes import train
 from decoupled_gan.modes.generate import draw, edit
+from decoupled_gan.run import experiment
+from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
 ATTRIBUTES = {'beard': ('no', 'yes'), 'hair': ('black', 'blond', 'red')}
@@ -65,11 +66,13 @@ def test_too_many_combinations_to_guess_are_told_with_what_to_give(monkeypatch):
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
-  """A labelled run of two steps, and a face."""
+  """A labelled run that nobody trained, and a face."""
   folder = tmp_path_factory.mktemp('run')
-  config = small(utkface.get_config())
-  config.num_steps = config.checkpoint_every_steps = config.sample_every_steps = 2
-  train.train(config, Workdir(folder))
+  workdir, config = Workdir(folder), small(utkface.get_config())
+  workdir.save_config(config)
+  state = experiment.build(config, train=False).create_state()
+  with Checkpoints(workdir.checkpoints) as checkpoints:
+    checkpoints.save(2, state, config)
   Image.new('RGB', (40, 30), (200, 100, 50)).save(folder / 'face.png')
   return folder
 

@@ -513,9 +513,8 @@ def _iterated(vectors, kernel, times):
   return u
 
 
-@pytest.mark.parametrize(
-  ('updates', 'forwards'), [pytest.param('forward', 2, marks=pytest.mark.slow), ('step', 1)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(('updates', 'forwards'), [('forward', 2), ('step', 1)])
 def test_spectral_updates_says_how_often_discriminate_iterates(updates, forwards):
   config = tiny_config()
   config.model.spectral_updates = updates

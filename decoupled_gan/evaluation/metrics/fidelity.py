@@ -50,6 +50,7 @@ def prd_precision(real, fake, protocol, rng) -> Estimate:
 def _prd(real, fake, rng, beta: float) -> Estimate:
   """The mean curve of 10 clusterings of as many images of each."""
   from sklearn.cluster import MiniBatchKMeans  # half a second that no other metric should pay for
+  from threadpoolctl import threadpool_limits
 
   count = min(len(x['features']) for x in (real, fake))
   if count < BINS:
@@ -58,7 +59,8 @@ def _prd(real, fake, rng, beta: float) -> Estimate:
   both, curves = np.concatenate(sides).astype(np.float64), []
   for _ in range(RUNS):
     means = MiniBatchKMeans(BINS, n_init=10, random_state=int(rng.integers(2**31)))
-    labels = means.fit_predict(both)
+    with threadpool_limits(1):  # batches are small: threads wait for each other, on a busy machine long
+      labels = means.fit_predict(both)
     shares = [np.bincount(x, minlength=BINS) / count for x in np.split(labels, 2)]
     curves.append(prd_curve(*shares))
   return within(largest_f(*np.mean(curves, 0), beta), np.nan, 'none', 0, 1)
