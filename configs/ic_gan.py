@@ -13,9 +13,9 @@ attention; see decoupled_gan/terms/instances.py and decoupled_gan/methods/events
 Expected: what is made of an instance looks like its neighbours. Paper, ImageNet at 64 px: FID 10.4 (from
 memory).
 
-Measured: `python benchmarks/conditioning.py instances --seeds=2`, :digits: 0.954 of a digit's 50 neighbours
-by pixels are of its class (chance 0.1), and 0.960, 0.956 of what is made of it; KID 0.0008 +- 0.0026. A
-class that was held out was not tried.
+Measured: `python benchmarks/conditioning.py instances --seeds=2`, :digits: of a digit's 50 neighbours by
+pixels 0.954 are of its class (chance 0.1), and of what is made of it 0.960 and 0.956; KID 0.0008 +-
+0.0026. A class that was held out was not tried.
 """
 
 from configs import base, gan
