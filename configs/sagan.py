@@ -14,8 +14,8 @@ the real batch, not under uniform ones; second betas are the paper's 0.9 (the co
 Expected: paper, ImageNet at 128 px: inception score 52.52, FID 18.65.
 
 Measured: `python benchmarks/gan_digits.py backbones`, :labelled_digits, 3,000 steps, seeds 0, 1, 2: KID
-1.57, 3.10, 1.98 at first, 0.057, 0.078, 0.051 after; a classifier takes 0.996, 0.991, 0.993 of the digits
-for what they were drawn for. What attention adds was not measured.
+1.57, 3.10, 1.98 at first, 0.057, 0.078, 0.051 after; a classifier takes 0.996, 0.991, 0.993 of the
+digits for what they were drawn for. What attention adds was not measured.
 """
 
 from configs import base, gan
