@@ -17,7 +17,7 @@ Expected: among maps onto the law, the monotone one.
 Measured: `python benchmarks/gan_line.py transport`, :small, seeds 0, 1, 2. Mean distance of G from the
 monotone map after a random start: 0.086 to 0.090 with the pull at 0.05, 0.077 to 0.096 where it falls
 from 0.2 to 0.005, 0.078, 0.120 and 2.04 without it (one map is reversed); the laws are apart by 0.05 to
-0.20. From a start that is the reversed map: 0.08, 0.37, 0.38; 0.073, 0.092, 0.097; without it 1.99 in all.
+0.20. From a start that is the reversed map: 0.08, 0.37, 0.38; 0.073, 0.092, 0.097; without it 1.99.
 """
 
 from configs import base, gan
