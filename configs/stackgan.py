@@ -71,10 +71,10 @@ def scaled(config, size, scales):
 def small(config):
   """16, 32 and 64 px, an eighth as wide."""
   scaled(config, 64, 3)
-  config.num_steps = 1500
+  config.num_steps = 600
   config.model.width = config.model.d_width = 8
-  config.copies.generator.halflife_kimg = 2.0
-  config.sample_every_steps = config.checkpoint_every_steps = 500
+  config.copies.generator.halflife_kimg = 1.0
+  config.sample_every_steps = config.checkpoint_every_steps = 200
 
 
 def colourless(config):
@@ -87,11 +87,11 @@ def digits(config):
   """Digits enlarged to 16 px, by class: 8 and 16 px."""
   described(config)
   scaled(config, 16, 2)
-  config.num_steps = 1500
+  config.num_steps = 1000
   config.model.width = config.model.d_width = 16
   config.model.condition_size = 16
   for copy in config.copies.values():
-    copy.halflife_kimg = 2.0
+    copy.halflife_kimg = 1.0
   config.sample_every_steps = config.checkpoint_every_steps = 500
 
 

@@ -1,4 +1,4 @@
-"""StackGAN++: networks, losses and gradients against official arrays, literals, and who learns of what."""
+"""StackGAN++: networks, losses, gradients against official arrays; literals; who learns of what."""
 
 from pathlib import Path
 
@@ -221,7 +221,9 @@ def played(official):
     patch.setattr(stackgan, 'mismatched', lambda key, labels: jnp.array([1, 2, 3, 0]))
     draw, drawn = jax.random.normal, official.normal
     patch.setattr(
-      jax.random, 'normal', lambda key, shape, *x: drawn if shape == drawn.shape else draw(key, shape, *x)
+      jax.random,
+      'normal',
+      lambda key, shape, *x: drawn if shape == drawn.shape else draw(key, shape, *x),
     )
     return official.arrays, *official.play()
 
@@ -333,7 +335,9 @@ def test_phases_of_a_step_see_the_same_drawings_and_statistics_move_once(tiny, s
 
 @pytest.mark.row(79)
 def test_a_drawing_follows_its_labels_and_its_numbers(tiny, state):
-  draw = tiny.compiled(lambda gan, z, labels: stackgan.draw(gan, stackgan.style(gan, z, 0.5), '', labels))
+  draw = tiny.compiled(
+    lambda gan, z, labels: stackgan.draw(gan, stackgan.style(gan, z, 0.5), '', labels)
+  )
   z = jax.random.normal(jax.random.key(0), (1, tiny.gan.z_dim))
   red, blue = (draw(state.variables(), z, jnp.array([[k]])) for k in (0, 1))
   assert red.shape == (1, 16, 16, 3)
@@ -355,7 +359,7 @@ def test_without_labels_there_is_no_condition():
   ('fields', 'told'),
   [
     ({'image_size': 24}, r'image_size=24 with model\.scales=2: sizes are powers of two'),
-    ({'model.scales': 3}, r'the coarsest of 8 px or more'),
+    ({'model.scales': 3}, r'the coarsest has 8 px or more'),
     ({'model.scales': 0}, r'model\.scales=0: a tree draws at one scale at least'),
     ({'model.width': 3}, r'model\.width=3 is halved .* a multiple of 2'),
   ],

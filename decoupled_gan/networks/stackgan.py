@@ -1,8 +1,8 @@
 """StackGAN++'s tree of generators, its discriminators and its conditioner (Zhang et al., TPAMI 2018).
 
-Architecture by the official code, hanzhanggit/StackGAN-v2, model.py. A gated linear unit (GLU) halves the
-channels: the first half times the sigmoid of the second. Everything is padded by zeros; kernels start
-orthogonal, scales of batch normalisation as N(1, 0.02), the discriminators' last biases as torch's.
+Architecture by the official code, hanzhanggit/StackGAN-v2, model.py. A gated linear unit (GLU) halves
+the channels: the first half times the sigmoid of the second. Everything is padded by zeros; kernels are
+orthogonal at first, scales of batch normalisation N(1, 0.02), the discriminators' last biases torch's.
 """
 
 import functools
@@ -119,7 +119,7 @@ class Branch(nn.Module):
 
 
 class Tree(nn.Module):
-  """(codes [B, N], condition [B, E]) -> images [B, S, S, C] in [-1, 1] of each scale, the coarsest first.
+  """(codes [B, N], condition [B, E]) -> images [B, S, S, C] in [-1, 1] of each scale, coarsest first.
 
   Attributes:
     size: px of the coarsest scale; each of the others has twice as many.

@@ -1,32 +1,31 @@
-"""StackGAN++: Realistic Image Synthesis with Stacked Generative Adversarial Networks (Zhang, Xu, Li, Zhang,
-Wang, Huang, Metaxas, TPAMI 2018, arXiv 1710.10916; code hanzhanggit/StackGAN-v2).
+"""StackGAN++: Realistic Image Synthesis with Stacked Generative Adversarial Networks (Zhang, Xu, Li,
+Zhang, Wang, Huang, Metaxas, TPAMI 2018, arXiv 1710.10916; code hanzhanggit/StackGAN-v2).
 
 A tree of generators draws one image at several scales, and each scale has a discriminator, which judges
 images with their description, and images alone.
 
-  paper, code                          here
-  G_0, G_1, ..., D_0, D_1, ...         generator (one network with a branch for each), discriminator_0, ...
-  F^ca, conditioning augmentation      conditioner: a description's Gaussian, of which a condition is drawn
-  eq. 6, conditional, unconditional    discriminate, generate: conditional_0, unconditional_0, ...
-  eq. 9, colour consistency            generate: colour_mean 50 and colour_covariance 250
-  KL to N(0, I), COEFF.KL              generate: kl 2, a mean over batch *and* dimensions
+  paper, code                        here
+  G_0, G_1, ..., D_0, D_1, ...       generator (one network, a branch for each), discriminator_0, ...
+  F^ca, conditioning augmentation    conditioner: a description's Gaussian, of which conditions are drawn
+  conditional, unconditional loss    discriminate, generate: conditional_0, unconditional_0, ...
+  colour consistency                 generate: colour_mean 50 and colour_covariance 250
+  KL to N(0, I), COEFF.KL            generate: kl 2, a mean over the batch *and* over dimensions
 
 In `conditional` a real image with another's description counts as fake; in `unconditional` it is real.
-Discriminators are told the mean of the Gaussian, a constant where they learn and none where the generator
-does. Colours of a scale follow those of the coarser one, which is a constant there. Latents and
+Discriminators are told the Gaussian's mean: a constant where they learn, and none where the generator
+does. Colours of a scale follow those of the coarser one, which are constants there. Latents and
 conditions are drawn once a step, for both phases, and running statistics of the generator move once.
 
 Where there are no labels, there is no condition: branches are told the latents in its place.
 
-Where we differ: the description is the labels, one-hot, with quantities as they are; text and its encoder
-are not here (a linear layer of one-hot labels is an embedding). Images with a wrong description are others
-of the batch whose labels differ, where there are any (the code draws from the whole set, twice at most,
-and may still get the same class). Coarser real images are not rounded to 8 bits. Logits, where the code
-has the logarithm of sigmoids. StackGAN-v1's two stages are not here.
+Where we differ: the description is the labels, one-hot, with quantities as they are; text and its
+encoder are not here (a linear layer of one-hot labels is an embedding). Images with a wrong description
+are others of the batch whose labels differ, where there are any; the code draws from the whole set, once
+more if the class is the same, and may still get the same. Coarser real images are not rounded to 8 bits.
+Losses are of logits, where the code has logarithms of sigmoids. StackGAN-v1's two stages are not here.
 """
 
 import functools
-import math
 from collections import OrderedDict
 from typing import Any
 
@@ -39,6 +38,7 @@ from ml_collections import ConfigDict
 from decoupled_gan.core.method import Method
 from decoupled_gan.core.types import Array, Examples, Losses, square_size
 from decoupled_gan.errors import UserError
+from decoupled_gan.losses import f32
 from decoupled_gan.losses.adversarial import logistic
 from decoupled_gan.losses.pixels import mse
 from decoupled_gan.networks.backbones.staged import counts_of
@@ -102,11 +102,11 @@ class StackGAN(nn.Module):
 
 def described(labels: Array, counts: tuple[int, ...]) -> Array:
   """Labels [B, K] as a description [B, T]: one-hot, quantities as they are, unknown ones as zeros."""
-  columns = [
-    jax.nn.one_hot(labels[:, k].astype(jnp.int32), count) if count else labels[:, k : k + 1].astype(jnp.float32)
-    for k, count in enumerate(counts)
-  ]
-  return jnp.concatenate(columns, -1)
+
+  def column(label, count):
+    return jax.nn.one_hot(label.astype(jnp.int32), count) if count else f32(label)[:, None]
+
+  return jnp.concatenate([column(x, count) for x, count in zip(labels.T, counts, strict=True)], -1)
 
 
 def mismatched(key: Array, labels: Array) -> Array:
@@ -122,13 +122,13 @@ def at_scale(images: Array, like: Array) -> Array:
 
 
 def unconditional(real: Array, wrong: Array | None, fake: Array) -> Array:
-  """What a discriminator minimises of images alone; whatever is said of them, real ones are real."""
+  """What a discriminator minimises of images alone: whatever is said of them, real ones are real."""
   loss = logistic(real, True) + logistic(fake, False)
   return loss if wrong is None else loss + logistic(wrong, True)
 
 
 def conditional(real: Array, wrong: Array, fake: Array, others: float = 1.0) -> Array:
-  """What it minimises of images and descriptions; 1/2 is the code's weight of `others` without the above."""
+  """What it minimises of images with descriptions; without the other loss the code halves `others`."""
   return logistic(real, True) + others * (logistic(wrong, False) + logistic(fake, False))
 
 
@@ -140,7 +140,7 @@ def kl(told: Condition) -> Array:
 
 def colours(images: Array) -> tuple[Array, Array]:
   """Mean [B, C] and covariance [B, C, C] of each image's pixels [B, H, W, C]."""
-  pixels = images.astype(jnp.float32).reshape(len(images), -1, images.shape[-1])
+  pixels = f32(images).reshape(len(images), -1, images.shape[-1])
   mean = pixels.mean(1)
   away = pixels - mean[:, None]
   return mean, jnp.einsum('bpc,bpd->bcd', away, away, precision='highest') / pixels.shape[1]
@@ -205,13 +205,13 @@ def build(config: ConfigDict) -> StackGAN:
   coarsest = whole // 2 ** (model.scales - 1)
   if whole & (whole - 1) or coarsest < 2 * START:
     raise UserError(
-      f'image_size={whole} with model.scales={model.scales}: sizes are powers of two, the coarsest of '
-      f'{2 * START} px or more, so that {whole} px want fewer scales, or another size is to be named.'
+      f'image_size={whole} with model.scales={model.scales}: sizes are powers of two, and the coarsest '
+      f'has {2 * START} px or more. Name another size, or fewer scales.'
     )
   if model.width % 2 ** (model.scales - 1):
     raise UserError(
-      f'model.width={model.width} is halved at each of the {model.scales - 1} scales after the first: it '
-      f'must be a multiple of {2 ** (model.scales - 1)}.'
+      f'model.width={model.width} is halved at each of the {model.scales - 1} scales after the first: '
+      f'it must be a multiple of {2 ** (model.scales - 1)}.'
     )
   return StackGAN(
     coarsest,
