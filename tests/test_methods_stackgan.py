@@ -95,9 +95,19 @@ def test_wrong_images_are_of_other_labels_where_there_are_any():
 @pytest.mark.row(79)
 def test_a_description_is_the_labels_one_hot_and_zeros_where_they_are_unknown():
   found = stackgan.described(jnp.array([[1, 0], [-1, 2]]), (2, 3))
-  np.testing.assert_array_equal(found, [[0, 1, 1, 0, 0], [0, 0, 0, 0, 1]])
+  two, three = 2**0.5, 3**0.5
+  np.testing.assert_allclose(found, [[0, two, three, 0, 0], [0, 0, 0, 0, three]])
   quantities = stackgan.described(jnp.array([[0.25, 1.0]]), (0, 2))
-  np.testing.assert_array_equal(quantities, [[0.25, 0, 1]])
+  np.testing.assert_allclose(quantities, [[0.25, 0, two]])
+
+
+@pytest.mark.row(79)
+@pytest.mark.parametrize('count', [2, 10, 300])
+def test_a_description_is_not_drowned_by_the_noise_of_its_condition(count):
+  """Means of an orthogonal layer of one-hot labels would have a mean square of 1 / (16 E)."""
+  description = stackgan.described(jnp.arange(count)[:, None], (count,))
+  told, _ = Conditioner(16).init_with_output(jax.random.key(0), description)
+  assert 0.1 < jnp.square(told.mean).mean() < 0.5
 
 
 # the official code, two scales of 64 and 128 px

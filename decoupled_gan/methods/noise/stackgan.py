@@ -101,10 +101,14 @@ class StackGAN(nn.Module):
 
 
 def described(labels: Array, counts: tuple[int, ...]) -> Array:
-  """Labels [B, K] as a description [B, T]: one-hot, quantities as they are, unknown ones as zeros."""
+  """Labels [B, K] as a description [B, T]: one-hot, quantities as they are, unknown ones as zeros.
+
+  One of n values is sqrt(n): the mean square of its n numbers is 1.
+  """
 
   def column(label, count):
-    return jax.nn.one_hot(label.astype(jnp.int32), count) if count else f32(label)[:, None]
+    hot = jax.nn.one_hot(label.astype(jnp.int32), count) if count else f32(label)[:, None]
+    return max(1, count) ** 0.5 * hot
 
   return jnp.concatenate([column(x, count) for x, count in zip(labels.T, counts, strict=True)], -1)
 
