@@ -62,6 +62,7 @@ flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
 flags.DEFINE_string(
   'resize', '', "square (the size of training) or keep (the image's own, as after data.fit=crop)"
 )
+flags.DEFINE_bool('split', False, 'all devices share each image, by its height: for very large ones')
 flags.DEFINE_string('codec', '', 'of a film: libx264, libx265, libvpx-vp9 or ffv1; by its ending')
 flags.DEFINE_bool('compare', False, 'the film that was given stands on the left')
 flags.DEFINE_string('topology', 'local', 'local, or a slice of TPU chips such as v5e:2x4')
@@ -148,7 +149,7 @@ def train():
 @mode(
   'translate',
   'images or a film of one domain into the other, by a trained run',
-  reads='workdir input output format direction resize codec compare checkpoint dtype',
+  reads='workdir input output format direction resize split codec compare checkpoint dtype',
   example='translate --workdir=runs/quickstart --input=photos --output=out',
 )
 def translate():
@@ -158,11 +159,11 @@ def translate():
   what = FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize
   if video.is_video(FLAGS.input):
     _refuse('a film goes by the ending of --output', 'format')
-    how = FLAGS.codec, FLAGS.compare, _dtype()
+    how = FLAGS.codec, FLAGS.compare, _dtype(), FLAGS.split
     translate.translate_film(_workdir(), *what, _checkpoint(), *how)
   else:
     _refuse('--input is no film', 'codec', 'compare')
-    translate.translate(_workdir(), *what, _checkpoint(), FLAGS.format, _dtype())
+    translate.translate(_workdir(), *what, _checkpoint(), FLAGS.format, _dtype(), FLAGS.split)
 
 
 @mode(

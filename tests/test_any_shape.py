@@ -18,7 +18,7 @@ from decoupled_gan.data.decode import look
 from decoupled_gan.data.sizes import shared
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers import extent
-from decoupled_gan.modes.translate import translate_at_own_size
+from decoupled_gan.modes.translate import check_split, translate_at_own_size
 from decoupled_gan.run import experiment, inference
 
 TRANSLATORS = ('cyclegan', 'pix2pix', 'cut', 'ugatit', 'munit', 'nice')
@@ -218,6 +218,24 @@ def test_a_folder_of_sizes_is_translated_by_few_programs_and_told_before(toy, tm
   assert '20 image(s) of 20 size(s): 8 programs are compiled; the largest is of' in printed
   for name, shape in sizes.items():
     assert np.asarray(Image.open(tmp_path / name)).shape[:2] == shape
+
+
+def test_one_device_shares_nothing():
+  with pytest.raises(UserError, match=r'an image among the devices .* and there is one: leave it'):
+    trained('cyclegan').any_size('a_to_b', [(50, 71)], 8, split=True)
+
+
+def test_images_that_devices_share_are_of_few_sizes(monkeypatch):
+  monkeypatch.setattr(inference.AnySize, 'devices', 2)
+  sizes = [(40 + 4 * i, 60) for i in range(9)]
+  with pytest.raises(UserError, match=r'these images have 9, where 8 are\s+meant to be the most'):
+    trained('cyclegan').any_size('a_to_b', sizes, 8, split=True)
+
+
+def test_images_at_the_size_of_training_are_not_shared():
+  check_split(True, 'keep')
+  with pytest.raises(UserError, match=r'too large for one device: .* Add --resize=keep'):
+    check_split(True, 'square')
 
 
 def test_a_lying_portrait_is_looked_at_as_it_will_stand(tmp_path):

@@ -1,5 +1,6 @@
 """Any number of devices gives the single device's result: real processes with forced host devices."""
 
+import json
 import os
 import subprocess
 import sys
@@ -77,3 +78,26 @@ def test_random_numbers_made_in_a_step_are_spread_over_the_devices_that_divide_t
     cwd=HERE.parent, capture_output=True, text=True, check=False,
   )  # fmt: skip
   assert done.stdout.split() == ['1', '2', '1'], done.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+  'recipe', ['cyclegan', *(pytest.param(x, marks=pytest.mark.slow) for x in ('nice', 'ugatit'))]
+)
+def test_an_image_that_devices_share_is_that_of_one_device_and_takes_less_of_each(tmp_path, recipe):
+  """Statistics of the whole image too; a third of its 100 rows is no whole number."""
+  done = subprocess.run(
+    [sys.executable, HERE / 'split_by_height.py', tmp_path / 'found.json', recipe],
+    env=os.environ | {
+      'XLA_FLAGS': f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count=3',
+      'PYTHONPATH': str(HERE.parent),
+    },
+    capture_output=True, text=True, check=False,
+  )  # fmt: skip
+  assert done.returncode == 0, done.stderr[-3000:]
+  found = json.loads((tmp_path / 'found.json').read_text())[recipe]
+  assert found['shape'] == [100, 60, 3]
+  assert found['spread'] > 0.1
+  assert found['difference'] < 2e-5
+  one, shared = found['bytes']
+  assert shared < 0.85 * one
+  assert found['told'][1].endswith('GiB of each of 3 devices beside the networks')

@@ -28,6 +28,7 @@ RECIPES = {
   'council': 'council:tiny',
   'gnr': 'gnr:no_lpips,tiny',
   'singan': 'singan:tiny',
+  'stackgan': 'stackgan:tiny',
   'dual_bigan': 'dual_bigan:tiny',
   'gan_em': 'gan_em:tiny',
   'slogan': 'slogan:tiny',

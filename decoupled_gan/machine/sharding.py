@@ -89,6 +89,15 @@ def spread(x: jax.Array) -> jax.Array:
   return jax.lax.with_sharding_constraint(x, P('data'))
 
 
+def by_height(mesh, images: jax.Array) -> jax.Array:
+  """Images [B, H, W, C] in a compiled function, each cut into bands of rows, one for each device.
+
+  XLA goes on so with what follows from them, and puts in what convolutions need of the neighbours' rows
+  and what statistics need of all. H need be no multiple of the devices: the last bands are shorter.
+  """
+  return jax.lax.with_sharding_constraint(images, NamedSharding(mesh, P(None, 'data')))
+
+
 class Ahead:
   """What `made` gives, `depth` of it ahead: transfers to the devices overlap their computation.
 

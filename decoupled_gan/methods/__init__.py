@@ -25,6 +25,7 @@ METHODS: dict[str, str | Method] = {
   'edgan_aligned': 'translate.edgan_aligned',
   'stylegan2': 'noise.stylegan2',
   'singan': 'noise.singan',
+  'stackgan': 'noise.stackgan',
   'gan_em': 'noise.gan_em',
   'glead': 'encode.glead',
   'glo': 'encode.glo',

@@ -33,6 +33,7 @@ def translate(
   step: int | None,
   form: str = '',
   dtype: str = 'float32',
+  split: bool = False,
 ):
   """Translates the image or the folder `source` into the folder `output`, keeping names.
 
@@ -46,14 +47,16 @@ def translate(
     step: the checkpoint, the latest if None.
     form: of results.FORMATS; '' for the inputs' own.
     dtype: float32, or bfloat16, which is faster and not the same.
+    split: whether all devices share each image, at its own size.
   """
   config = workdir.load_config()
   resize = resized(resize, config, '--resize')
+  check_split(split, resize)
   images = input_images(source, config)
   files = results.destinations(images, source, output, form, config)
   trained = inference.load(workdir, step, dtype=dtype)
   if resize == 'keep':
-    count = translate_at_own_size(trained, direction, images, files)
+    count = translate_at_own_size(trained, direction, images, files, split)
   else:
     count = translate_images(trained, trained.translator(direction), images, files)
   print(f'{count} image(s) translated {direction} at step {trained.step}: {output}')
@@ -74,6 +77,15 @@ def resized(resize: str, config, asked: str) -> str:
       f'{asked}=keep: the full generator takes {config.image_size} px only; leave {asked} out.'
     )
   return resize
+
+
+def check_split(split: bool, resize: str):
+  """Raises UserError where images that are to be shared among devices have the size of training."""
+  if split and resize != 'keep':
+    raise UserError(
+      '--split is for images that are too large for one device: at the size of training they are not. '
+      'Add --resize=keep, or leave --split out.'
+    )
 
 
 def unframed(made, sizes: Sequence[tuple[int, int]], config) -> list[np.ndarray]:
@@ -100,6 +112,7 @@ def translate_film(
   codec: str = '',
   compare: bool = False,
   dtype: str = 'float32',
+  split: bool = False,
 ):
   """Translates the film `source` into the film `output`, frame by frame; arguments as of `translate`.
 
@@ -110,11 +123,12 @@ def translate_film(
   """
   config = workdir.load_config()
   resize = resized(resize, config, '--resize')
+  check_split(split, resize)
   target = _film(source, output, config)
   codec = video.codec_of(codec, target.name)
   trained = inference.load(workdir, step, dtype=dtype)
   function = trained.translator(direction)
-  own = trained.any_size(direction, (), PROGRAMS) if resize == 'keep' else None
+  own = trained.any_size(direction, (), PROGRAMS, split) if resize == 'keep' else None
 
   def made(frames):
     images = [frame if config.image_channels == 3 else _grey(frame) for frame in frames]
@@ -182,10 +196,10 @@ def translate_images(trained, function, images, files) -> int:
   return results.translated(images, files, made, steps, config.data.num_threads)
 
 
-def translate_at_own_size(trained, direction: str, images, files) -> int:
+def translate_at_own_size(trained, direction: str, images, files, split: bool = False) -> int:
   """Writes each image's translation at its own size: how many. Says first what is ahead."""
   sizes = [look.size for look in looks(images.paths)]
-  function = trained.any_size(direction, sizes, PROGRAMS)
+  function = trained.any_size(direction, sizes, PROGRAMS, split)
   print(told(function, sizes))
   order = function.order()
   images = images.some(order)
@@ -203,7 +217,8 @@ def told(function: inference.AnySize, sizes) -> str:
   programs = function.programs
   height, width = programs[0]
   memory = function.memory(programs[0])
-  needs = f', and takes {memory / 2**30:.2g} GiB beside the networks' if memory else ''
+  each = f' of each of {function.devices} devices' if function.devices > 1 else ''
+  needs = f', and takes {memory / 2**30:.2g} GiB{each} beside the networks' if memory else ''
   several = 'one program is' if len(programs) == 1 else f'{len(programs)} programs are'
   return (
     f'{len(sizes)} image(s) of {len(set(sizes))} size(s): {several} compiled; the largest is of '

@@ -16,7 +16,7 @@ from decoupled_gan.core.types import DIRECTIONS, Examples, image_shape
 from decoupled_gan.data.sizes import shared
 from decoupled_gan.errors import UserError
 from decoupled_gan.layers import extent
-from decoupled_gan.machine import compilation
+from decoupled_gan.machine import compilation, sharding
 from decoupled_gan.run import experiment, members
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
@@ -52,10 +52,12 @@ class Trained:
         f'--direction={direction}: this run translates one way only, which is called a_to_b here{other}.'
       )
 
-  def any_size(self, direction: str, sizes: Sequence[tuple[int, int]], most: int) -> 'AnySize':
+  def any_size(
+    self, direction: str, sizes: Sequence[tuple[int, int]], most: int, split: bool = False
+  ) -> 'AnySize':
     """A translator of images of these `sizes` by `most` programs at most; see AnySize."""
     self.check(direction)
-    return AnySize(self, DIRECTIONS[direction], sizes, most)
+    return AnySize(self, DIRECTIONS[direction], sizes, most, split)
 
   def compiled(self, function, *static, **options):
     """f(*arrays) -> function(gan, *arrays, *static), on these variables; see Experiment.compiled."""
@@ -69,14 +71,28 @@ class AnySize:
   An image's border is mirrored up to a multiple of what the networks halve, `multiple`. A program that
   serves several sizes takes the image's own size as an argument (layers/extent.py): the numbers are
   those of a program of that size, up to the order of sums.
+
+  If `split`, every image is cut by its height into bands, one for each device, so that each needs its
+  share of the memory, and sees it whole all the same: the numbers are those of one device, up to the
+  order of sums. Every size has a program of its own then, since borders that a program is told are found
+  by indices, for which each device would want the whole map.
+
+  Raises UserError for `split` with one device, or with more than `most` sizes.
   """
 
-  def __init__(self, trained: Trained, target: str, sizes: Sequence, most: int):
-    self._trained, self._target = trained, target
+  def __init__(self, trained: Trained, target: str, sizes: Sequence, most: int, split: bool = False):
+    self._trained, self._target, self._split = trained, target, split
     self.multiple = self._multiple()
     self._sizes = [self._padded(size) for size in sizes]
+    if split:
+      self._check_split(len(set(self._sizes)), most)
     self._program = dict(shared(self._sizes, most))
     self._compiled: dict[tuple, Any] = {}
+
+  @property
+  def devices(self) -> int:
+    """How many share an image."""
+    return self._trained.run.mesh.size if self._split else 1
 
   @property
   def programs(self) -> list[tuple[int, int]]:
@@ -90,7 +106,7 @@ class AnySize:
     return sorted(numbers, key=lambda i: (places[self._program[self._sizes[i]]], i))
 
   def memory(self, program: tuple[int, int]) -> int | None:
-    """Bytes that a program takes beside the networks; None where the compiler does not tell."""
+    """Bytes that a program takes of a device beside the networks; None where no compiler tells."""
     analysis = self._of(program, np.uint8).memory_analysis()
     parts = ('temp_size_in_bytes', 'output_size_in_bytes')
     return sum(getattr(analysis, part) for part in parts) if analysis else None
@@ -123,11 +139,25 @@ class AnySize:
     return self._compiled[key]
 
   def _function(self, gan, images, own, target: str, exact: bool):
-    translate = self._trained.run.method.translate
+    translate, mesh = self._trained.run.method.translate, self._trained.run.mesh
+    if self._split:
+      return sharding.by_height(mesh, translate(gan, sharding.by_height(mesh, images), target))
     if exact:
       return translate(gan, images, target)
     with extent.inside(images.shape[1:3], own):
       return translate(gan, images, target)
+
+  def _check_split(self, sizes: int, most: int):
+    if self.devices == 1:
+      raise UserError(
+        '--split shares an image among the devices of this machine, and there is one: leave it out, or '
+        'make the image smaller (--dtype=bfloat16 takes about half the memory, too).'
+      )
+    if sizes > most:
+      raise UserError(
+        f'--split compiles a program for each size, and these images have {sizes}, where {most} are '
+        'meant to be the most: translate the large ones in a folder of their own, the others without it.'
+      )
 
   def _padded(self, size: Sequence[int]) -> tuple[int, int]:
     return tuple(-(-n // self.multiple) * self.multiple for n in size)
