@@ -18,12 +18,12 @@ Measured: `satellite,small`, seed 0, 200 of its 600 steps. Mean colours of neigh
 (16 and 32 px) and 0.115 (32 and 64 px) apart with colour consistency, in [-1, 1], and 0.276 and 0.291
 without: less by two thirds, where half was hoped for. Covariances lie 0.052 and 0.067 apart, without
 0.091 and 0.027: those of the finest scale do not show it. After 600 steps the means lie 0.171 and 0.175
-apart; no run without was carried so far. The pictures are blotches in the tiles' colours, and nearly grey
-at 64 px. `python benchmarks/stackgan.py colours --seeds=0 --steps=200`. On `labelled_digits`, 1,000 steps,
-seed 0, a support vector machine tells 0.43 of the drawings of 8 px and 0.41 of those of 16 px as the digit
-that was asked for (chance: 0.10); with the conditional loss alone (`matching`) 0.10 and 0.12. At 16 px a
-few are digits to the eye. Before one-hot labels were enlarged (see the conditioner) the joint loss had
-0.10 and 0.12 as well. `python benchmarks/stackgan.py labels --seeds=0`.
+apart; no run without was carried so far. The pictures are blotches in the tiles' colours, and nearly
+grey at 64 px. `python benchmarks/stackgan.py colours --seeds=0 --steps=200`. On `labelled_digits`,
+1,000 steps, seed 0, a support vector machine tells 0.43 of the drawings of 8 px and 0.41 of those of 16
+px as the digit that was asked for (chance: 0.10); with the conditional loss alone (`matching`) 0.10 and
+0.12. At 16 px a few are digits to the eye. Before one-hot labels were enlarged (see the conditioner)
+the joint loss had 0.10 and 0.12 as well. `python benchmarks/stackgan.py labels --seeds=0`.
 """
 
 from configs import base

@@ -17,6 +17,7 @@ from decoupled_gan.core.types import Array
 from decoupled_gan.layers.conv import Conv
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.norm import TorchBatchNorm
+from decoupled_gan.layers.resample import nearest_double
 
 START = 4  # px of the first maps, and of the discriminators' last ones
 ORTHOGONAL = nn.initializers.orthogonal()
@@ -73,7 +74,7 @@ class Gated(nn.Module):
   @nn.compact
   def __call__(self, x: Array, track: bool = True) -> Array:
     if self.enlarged:
-      x = x.repeat(2, 1).repeat(2, 2)
+      x = nearest_double(x)
     x = conv(2 * self.features, 3, 1, self.dtype, 'conv')(x)
     return nn.glu(TorchBatchNorm(scale_init=around_one, name='norm')(x, track))
 
