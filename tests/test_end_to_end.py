@@ -182,10 +182,10 @@ def test_evaluate_scores_both_directions_beside_both_baselines(home, straight, n
     (['photo.jpg', '--config=configs/emoji.py'], 'photo.jpg is no mode'),
   ],
 )  # fmt: skip
-def test_a_mistake_gets_one_sentence_and_exit_code_2(home, tmp_path, arguments, sentence):
+def test_a_mistake_gets_one_sentence_and_exit_code_2(tmp_path, arguments, sentence):
   if not any('--workdir' in a for a in arguments) and '--mode=translate' not in arguments:
     arguments = [*arguments, f'--workdir={tmp_path / "run"}']
-  code, _, err = finish(command(home, *arguments))
+  code, _, err = finish(command(tmp_path, *arguments))
   errors = [line for line in err.splitlines() if line.startswith('error: ')]
   assert code == 2, err
   assert len(errors) == 1
