@@ -134,7 +134,7 @@ ROWS = (
   Row(18, 'CRDR image compression', 'Iwai et al., WACV 2024', ''),
   Row(19, 'One-Shot GenDA', 'Yang et al., ICCV 2023', '2111.09876'),
   Row(20, 'Data Cleansing for GANs', 'Terashita et al.', ''),
-  Row(21, 'BAGAN', 'Mariani et al., 2018', '1803.09655'),
+  Row(21, 'BAGAN', 'Mariani et al., 2018', '1803.09655', 'methods/noise/bagan.py:initialise', 'bagan'),
   Row(22, 'Smoothness-similarity adaptation', 'Sushko et al., ICCV 2023', '2308.09717'),
   Row(23, 'FastGAN', 'Liu et al., ICLR 2021', '2101.04775'),
   Row(24, 'StyleDomain', 'Alanov et al., ICCV 2023', '2212.10229'),

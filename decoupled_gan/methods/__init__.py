@@ -26,6 +26,7 @@ METHODS: dict[str, str | Method] = {
   'stylegan2': 'noise.stylegan2',
   'singan': 'noise.singan',
   'gan_em': 'noise.gan_em',
+  'bagan': 'noise.bagan',
   'glead': 'encode.glead',
   'glo': 'encode.glo',
   'bigan': 'encode.bigan',

@@ -19,6 +19,17 @@ of D_r and D_v are divided, and the g_i were not to be found: 200 proposals, no 
 calibrated on held-out examples as for the other samplers. The classifiers (the trunk `convnet` of
 classifiers, of points a perceptron) and their training are ours. Their latent adaptation (proposals of a
 Gaussian mixture that is fitted to accepted latents) is not here.
+
+Measured: benchmarks/set_operations.py --seeds=0 (seven digits of three classes, an unconditional GAN with
+R1, 200 images of each set, one seed): the share of images of the set, before and after. A 0.528, 0.965;
+A and B 0.223, 0.685; all three 0.132, 0.450; A without B 0.305, 0.830; A alone 0.153, 0.780; A and B
+without C 0.092, 0.710. Not all parts of a set come evenly (A: digits 0, 3, 4, 6 in 0.505, 0.075, 0.180,
+0.205; 3/7, 3/14, 3/14 and 1/7 of A's labels). With a generator that is told the class it was worse: of an
+earlier state of this file, whose classifiers learned 1,000 steps, configs/gan.py gave 0.930 of A and B,
+but 0.353 of A without B and 0.080 of A alone (generator: 0.783, 0.690). It had learnt by heart which
+digits were labelled A, as D_r had, and its fakes were far from real: of 2,000, D_v's odds left an
+effective sample of 7, which temperatures of D_v of 2, 4 and 8 make 345, 1,124 and 1,669 (classifiers as
+they are now, A alone).
 """
 
 from collections.abc import Sequence
