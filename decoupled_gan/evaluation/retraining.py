@@ -39,6 +39,11 @@ def answers(
   config = of_one_attribute(config, attribute)
   _check(config, images, labels, examined)
   run = experiment.build(config, devices=jax.local_devices()[:1])
+  if not run.gan.loss.has_classes:
+    raise UserError(
+      f'losses.classify={config.losses.classify!r} has no classes of its own: name a classifier that '
+      'has, such as one by cross_entropy.'
+    )
   rgb = np.repeat(images, 3 // images.shape[-1], -1)
   names = [f'{i:06d}' for i in range(len(images))]
   images = ArrayImages(rgb, names, config.image_channels, resident=True)
