@@ -5,7 +5,7 @@
 
 Trains configs/bagan.py:labelled_digits, whose data have 13 eights and 130 of each other digit, draws 150
 eights and teaches classifiers (three, configs/classifier.py:labelled_digits) by: the data; the data and
-150 copies of eights; the data and the drawn ones. Printed: their accuracy on the 35 test eights, and on
+150 copies of eights; the data and the drawn ones. Printed: their accuracy on the 47 test eights, and on
 all test digits; and the share of the drawn ones that classifiers of all 1,438 training digits tell for
 eights. Runs stay in --output, and what is there already is not trained again.
 """

@@ -165,7 +165,7 @@ def test_what_makes_labels_scarce_in_the_run_is_left_out_and_what_does_not_fit_i
   with pytest.raises(UserError, match='tells 2 classes, and images are drawn for class 2 too'):
     retraining.answers(linear(), 'kind', taught, labels + 1, taught)
   with pytest.raises(UserError, match='has no classes of its own'):
-    features = linear(**{'losses.classify': 'prototypical'})
+    features = linear(**{'losses.classify': 'prototypical', 'model.depth': 1})
     retraining.answers(features, 'kind', taught, labels, taught)
   with pytest.raises(UserError, match='by episodes'):
     retraining.of_one_attribute(linear(**{'data.episode.ways': 2}), 'kind')
