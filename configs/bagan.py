@@ -15,7 +15,7 @@ Differs from the official code: an epoch is counted as CIFAR-10's 391 steps of 1
 
 Measured: benchmarks/bagan.py --seeds=0, one seed, three classifiers each: accuracy on the 47 test eights
 0.582 (0.489 to 0.638) by data with 13 eights, 0.652 (0.638 to 0.660) with 150 copies of these,
-0.589 (0.532 to 0.638) with 150 eights of BAGAN; on all test digits 0.939, 0.951, 0.944. So its eights are
+0.589 (0.532 to 0.638) with 150 eights of BAGAN; on all test digits 0.939, 0.951, 0.944. Its eights are
 worth nothing here, though classifiers of all digits tell 0.987 of them for eights. Against `scratch`
 nothing was run.
 
