@@ -65,6 +65,7 @@ DATASETS = {
   'imbalanced_digits': built_in(
     'digits', **LABELLED_DIGITS, **{'data.class_counts': (100,) * 5 + (10,) * 5}
   ),
+  'digits7to3': built_in('digits7to3', **DIGITS, attributes={'set': tuple('ABC')}),
   'digit_spaces': built_in(
     'digit_spaces', **DIGITS, attributes={'digit': (*NAMES, '5 or 6'), 'space': ('a', 'b')}
   ),

@@ -136,6 +136,7 @@ ADJUST = {
   **dict.fromkeys(POINTS, points),
   **dict.fromkeys(('digits', 'stacked_digits', 'polygons'), dense),
   'labelled_digits': labelled,
+  'digits7to3': labelled,
 }
 
 

@@ -97,13 +97,17 @@ flags.DEFINE_integer('codes', 1, 'how many latents share the features of the lay
 flags.DEFINE_integer('steps', 0, "of the search or the sampler; the paper's when left out")
 flags.DEFINE_integer('images', 50, 'how many of training and as many held out')
 flags.DEFINE_string(
-  'sampler', '', 'how: truncation, rejection, mh, langevin or collaborative; as it is when left out'
+  'sampler', '', 'how: truncation, rejection, mh, langevin, collaborative or s2m; as it is when left out'
 )
 flags.DEFINE_string('calibration', '', "of D's outputs: logistic, isotonic or none; the sampler's own")
 flags.DEFINE_float('percentile', 80.0, "rejection's gamma; below 0: none, exact and slow")
 flags.DEFINE_float('rate', 0.0, "of langevin and collaborative; the paper's when left out")
 flags.DEFINE_bool('corrected', False, 'langevin: steps are accepted or not, and the law is exact')
-flags.DEFINE_integer('shape_steps', 0, 'samplers: so many steps D first learns on, the generator frozen')
+flags.DEFINE_integer('shape_steps', 0, 'samplers: so many steps D (s2m: its classifiers) first learns')
+flags.DEFINE_string('classes', '', 's2m: the classes that samples are of, all of them, such as A,B')
+flags.DEFINE_string('without', '', 's2m: the classes that they are not of')
+flags.DEFINE_string('gammas', '', 's2m: weights of all classes, P(of the class) / share of its label; 1')
+flags.DEFINE_string('temperatures', '', 's2m: what logits of D_r and log odds of D_v are divided by')
 flags.DEFINE_string('host', '127.0.0.1', 'where a page is served; 0.0.0.0 lets the whole network in')
 flags.DEFINE_integer('port', 7860, 'where a page is served')
 flags.DEFINE_bool('self_contained', False, 'the pictures inside the page')
@@ -170,7 +174,9 @@ def translate():
   'generate',
   'draws images from seeds, or edits one by its attributes: as the run can',
   reads='workdir input output attributes seeds interpolate truncation noise checkpoint dtype sampler '
-  'calibration percentile rate corrected layer steps shape_steps size start_scale',
+  'calibration percentile rate corrected layer steps shape_steps classes without gammas '
+  'temperatures size '
+  'start_scale',
   config='run',
   example='generate --workdir=runs/tiles --seeds=0-15',
 )

@@ -31,6 +31,7 @@ RECIPES = {
   'stackgan': 'stackgan:tiny',
   'dual_bigan': 'dual_bigan:tiny',
   'gan_em': 'gan_em:tiny',
+  'bagan': 'bagan:tiny',
   'slogan': 'slogan:tiny',
 }
 """Method -> a recipe of it, at the size of tests; of all that make images."""

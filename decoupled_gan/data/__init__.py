@@ -67,6 +67,7 @@ LABELLED: Mapping[str, str] = {
   'tfds': 'tfds:load_labelled',
   'avatars': 'avatars:load',
   'digits': 'digits:load_labelled',
+  'digits7to3': 'digits:load_sets',
   'fake': 'fake:load_labelled',
   'digit_spaces': 'classes:load_digit_spaces',
   'modular': 'classes:load_modular',

@@ -12,7 +12,7 @@ from decoupled_gan.core.state import TrainState
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation import metrics, requests, scoring
 from decoupled_gan.evaluation.metrics import protocols
-from decoupled_gan.evaluation.metrics.registry import PATHS
+from decoupled_gan.evaluation.metrics.registry import PATHS, RETRAINED
 from decoupled_gan.evaluation.tasks import tasks_of
 from decoupled_gan.machine import distributed
 from decoupled_gan.run import members
@@ -45,7 +45,7 @@ class Evaluator:
     ]
     for _, asked, *_ in self._tasks:
       for request in asked:
-        if request.metric.needs == PATHS:
+        if request.metric.needs in (PATHS, RETRAINED):
           raise UserError(
             f'evaluation.metrics: {request.metric.name} is measured of a trained run only, by '
             '--mode=evaluate.'

@@ -4,8 +4,11 @@
 `classify`. Metrics take its features by `@own`, as in `fd_1k@own` or `kid@own`, and its logits of the
 first attribute where they need classes. Numbers are comparable only where the network is the same: its
 hash is in each line of evaluations.jsonl. A Frechet distance with it is called fd, never fid.
+
+Some metrics (`cas`) take of it not its weights but how it was trained, see retraining.py.
 """
 
+import functools
 import hashlib
 from collections.abc import Sequence
 
@@ -15,6 +18,7 @@ import numpy as np
 
 from decoupled_gan.core.types import image_shape
 from decoupled_gan.errors import UserError
+from decoupled_gan.evaluation import retraining
 from decoupled_gan.evaluation.metrics.registry import Request
 from decoupled_gan.pretrained import features
 from decoupled_gan.run import inference
@@ -58,7 +62,8 @@ def network_of(where: str) -> features.Network:
     return {'features': found.features} | ({} if found.logits is None else {'logits': found.logits})
 
   variables = jax.device_get(trained.variables)
-  return features.Network(features.OWN, height, _hash(variables), apply, variables)
+  learn = functools.partial(retraining.answers, run.config, attribute)
+  return features.Network(features.OWN, height, _hash(variables), apply, variables, learn)
 
 
 def _hash(variables) -> str:

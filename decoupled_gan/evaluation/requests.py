@@ -12,7 +12,7 @@ from decoupled_gan.data.pipeline import stretched, tested
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation import metrics, own, scoring
 from decoupled_gan.evaluation.metrics import protocols
-from decoupled_gan.evaluation.metrics.registry import ANSWERS, FEATURES, METRICS, Request
+from decoupled_gan.evaluation.metrics.registry import ANSWERS, FEATURES, METRICS, RETRAINED, Request
 from decoupled_gan.evaluation.scoring import ImageSet
 from decoupled_gan.evaluation.tasks import Task
 from decoupled_gan.pretrained import efficientnet, features
@@ -109,6 +109,20 @@ def trained_images(
   if not any(request.metric.train for request in requests):
     return None
   return real_images(task, protocol, config, 'train')
+
+
+def examined_images(
+  requests: Sequence[Request], task: Task, config: ConfigDict
+) -> ImageSet | None:
+  """The test images at the size of training, where a request tests classifiers by them.
+
+  Whatever the protocol's reference is: a classifier is never tested by what it could have seen.
+  """
+  if not any(request.metric.needs == RETRAINED for request in requests) or config.vector_size:
+    return None
+  name = f'{task.name} real (test)'
+  labels = task.real_labels.get('test')
+  return scoring.of_images(name, task.real['test'], lambda image: tested(image, config), labels)
 
 
 def generated_images(task: Task, variables, config: ConfigDict, count: int | None = None) -> ImageSet:

@@ -1,5 +1,6 @@
 """Metrics of sets of images, by a protocol: what evaluation of a run and of two folders share."""
 
+import functools
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from decoupled_gan.evaluation.metrics.registry import (
   MODES,
   PATHS,
   POINTS,
+  RETRAINED,
   Estimate,
   Request,
 )
@@ -154,10 +156,12 @@ def score(
   truth: ImageSet | None = None,
   law: Law | None = None,
   train: ImageSet | None = None,
+  test: ImageSet | None = None,
 ) -> list[Score]:
   """Each request's number. Raises UserError where there are too few images, no truth, law or labels.
 
-  `train` are the images that were trained on, where they are known.
+  `train` are the images that were trained on, `test` those that were not, at the size of training, where
+  they are known.
   """
   if any(request.metric.needs == ANSWERS for request in requests):
     return _of_answers(requests, fake, seed)
@@ -166,7 +170,7 @@ def score(
   largest: dict[str, int] = {}
   for request, count in zip(requests, counts, strict=True):
     largest[request.network] = max(count, largest.get(request.network, 0))
-  scores = []
+  told, scores = functools.cache(functools.partial(_retrained, fake, test)), []
   for request, count in zip(requests, counts, strict=True):
     rng = np.random.default_rng(seed)
     metric, reference, sha256 = request.metric, real.count, ''
@@ -184,6 +188,12 @@ def score(
     elif metric.needs == PATHS:
       reference = 0
       estimate = metric.function(_walk(metric, fake), count, rng)
+    elif metric.needs == RETRAINED:
+      network = found[request.network]
+      sha256 = network.sha256
+      logits, labels = told(network, count)
+      reference = len(labels)
+      estimate = metric.function(logits, labels)
     elif metric.needs in (IMAGES, POINTS):
       reference = min(real.count, count)
       estimate = metric.function(real.images(reference), fake.images(count), rng)
@@ -213,6 +223,19 @@ def _walk(metric: registry.Metric, fake: ImageSet):
       'of a run that draws from seeds, by --mode=evaluate.'
     )
   return fake.walk
+
+
+def _retrained(fake: ImageSet, test: ImageSet | None, network, count: int):
+  """(logits [R, N, K] of the test images by networks trained on `count` fakes, their classes [N])."""
+  if test is None or test.labels is None or fake.labels is None:
+    raise UserError(
+      f'a classifier that is trained on generated images wants the class of each, and {fake.name} or '
+      'the test images have none: it is of runs on labelled data (config.attributes) whose generator is '
+      'told a class, by --mode=evaluate.'
+    )
+  everyone = np.arange(test.count)
+  given = fake.images(count), fake.labels(np.arange(count)), test.images(test.count)
+  return network.learn(*given), test.labels(everyone)
 
 
 def _trained_on(metric: registry.Metric, train: ImageSet | None) -> list[tuple[ImageSet, int]]:
@@ -277,7 +300,7 @@ def _of_one_size(fake: ImageSet, truth: ImageSet, count: int) -> tuple[np.ndarra
 
 def networks(requests: Sequence[Request]) -> dict[str, features.Network]:
   """The feature networks that `requests` need; raises UserError if one cannot be had."""
-  names = {r.network for r in requests if r.metric.needs == FEATURES}
+  names = {r.network for r in requests if r.metric.needs in (FEATURES, RETRAINED)}
   return {name: features.load(name) for name in sorted(names)}
 
 

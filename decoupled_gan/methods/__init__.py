@@ -27,6 +27,7 @@ METHODS: dict[str, str | Method] = {
   'singan': 'noise.singan',
   'stackgan': 'noise.stackgan',
   'gan_em': 'noise.gan_em',
+  'bagan': 'noise.bagan',
   'glead': 'encode.glead',
   'glo': 'encode.glo',
   'bigan': 'encode.bigan',

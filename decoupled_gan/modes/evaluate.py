@@ -60,9 +60,11 @@ def evaluate_run(
     for task, wanted in tasks:
       real = requests.real_images(task, chosen, config)
       train = requests.trained_images(wanted, task, chosen, config)
+      test = requests.examined_images(wanted, task, config)
       for name, fake in _contestants(task, trained.variables, config, baselines=number == 0):
         truth = requests.true_images(task, config)
-        scores = scoring.score(wanted, real, fake, chosen, config.seed, truth, task.law, train)
+        about = truth, task.law, train, test
+        scores = scoring.score(wanted, real, fake, chosen, config.seed, *about)
         rows += [table.row_of(s, chosen, task.name, name, trained.step, config.seed) for s in scores]
         everything += scores
     title, path = f'{dataset.name}, step {trained.step}', workdir.path / 'evaluations.jsonl'

@@ -31,6 +31,8 @@ class Network:
     apply: (variables, images [N, S, S, 3] in 0..255) -> {'features': [N, D], 'logits': [N, K]}
       where the network has logits.
     variables: what `apply` needs.
+    learn: (images uint8 [N, S, S, C], labels int [N], other images) -> logits [R, M, K] that R networks
+      of its kind give the others, trained anew on the images; None of published ones.
   """
 
   name: str
@@ -38,6 +40,7 @@ class Network:
   sha256: str
   apply: Callable
   variables: Any
+  learn: Callable | None = None
 
 
 NETWORKS = {

@@ -32,14 +32,17 @@ def acceptance(old: Array, new: Array) -> Array:
 
 
 def chain(
-  propose: Callable[[Array], tuple[Any, Array]], keys: Array, start: Array, steps: int
-) -> tuple[Any, dict[str, Array]]:
+  propose: Callable[[Array], tuple[Any, Array]], keys: Array, start: Array, steps: int,
+  accept: Callable[[Array, Array], Array] = acceptance, name: str = 'log_odds',
+) -> tuple[Any, dict[str, Array]]:  # fmt: skip
   """(states at the end, {what is told: [B]}) of chains of independent proposals.
 
   Args:
     propose: keys [B] -> (states, a pytree [B, ...]; log odds [B]).
     keys: of the chains [B].
     start: log odds [B] to begin at.
+    accept: (old, new) -> the probability of going from the one to the other, [B].
+    name: what `accept` goes by, where it is not log odds.
   """
 
   def step(carry, number):
@@ -47,7 +50,7 @@ def chain(
     own = each(keys, number)
     new, new_odds = propose(own)
     u = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 1)))(own)
-    goes = u < acceptance(odds, new_odds)
+    goes = u < accept(odds, new_odds)
     better = new_odds > best_odds
     state, best = _chosen(goes, new, state), _chosen(better, new, best)
     odds, best_odds = jnp.where(goes, new_odds, odds), jnp.maximum(new_odds, best_odds)
@@ -59,7 +62,7 @@ def chain(
   begun = (nothing, start, count, nothing, jnp.full((len(keys),), -jnp.inf))
   (state, odds, accepted, best, best_odds), _ = jax.lax.scan(step, begun, jnp.arange(steps))
   moved = accepted > 0
-  told = {'log_odds': jnp.where(moved, odds, best_odds), 'kept': moved, 'accepted': accepted / steps}
+  told = {name: jnp.where(moved, odds, best_odds), 'kept': moved, 'accepted': accepted / steps}
   return _chosen(moved, state, best), told
 
 

@@ -2,6 +2,8 @@
 
 Alpaydin and Kaynak, 1998; as scikit-learn carries them (CC BY 4.0). One in five is for testing.
 
+Seven of them as the parts of three classes that overlap, as S2M's cifar7to3 (Cho et al., NeurIPS 2022).
+
 Three of them stacked as the channels of one image are an image of one of 1,000 modes, the number that
 they write (Metz et al., ICLR 2017, did so with MNIST); a classifier of digits tells which.
 """
@@ -16,6 +18,8 @@ from decoupled_gan.data.dataset import ArrayImages, Dataset
 from decoupled_gan.errors import UserError
 
 NAMES = tuple('0123456789')
+SETS = ('A', 'B', 'C', 'AB', 'AC', 'BC', 'ABC')
+"""Of digits7to3: the classes that the digits 0 to 6 are of."""
 TRIPLES, TEST_TRIPLES = 50_000, 10_000
 
 
@@ -36,6 +40,27 @@ def load_labelled(config) -> Dataset:
   order = np.array([given['digit'].index(name) for name in NAMES], np.int32)
   (train, train_labels), (test, test_labels) = halves(config)
   return Dataset('digits', Examples(train, order[train_labels]), Examples(test, order[test_labels]))
+
+
+def load_sets(config) -> Dataset:
+  """The digits 0 to 6, each of one to three of the classes A, B, C, and labelled by any one of them."""
+  given = {name: tuple(values) for name, values in config.attributes.items()}
+  if given != {'set': tuple('ABC')}:
+    raise UserError(
+      f"attributes={config.attributes.to_dict()}: digits7to3 have one, set = ('A', 'B', 'C')."
+    )
+
+  def labelled(images: ArrayImages, labels: np.ndarray, seed: int) -> Examples:
+    kept = np.flatnonzero(labels[:, 0] < len(SETS))
+    choice = np.random.default_rng(seed).random(len(kept))
+    sets = [SETS[digit] for digit in labels[kept, 0]]
+    one = ['ABC'.index(x[int(u * len(x))]) for x, u in zip(sets, choice, strict=True)]
+    names = [images.names[i] for i in kept]
+    chosen = replace(images, array=images.array[kept], names=names)
+    return Examples(chosen, np.array(one, np.int32)[:, None])
+
+  (train, test) = (labelled(*half, seed) for seed, half in enumerate(halves(config)))
+  return Dataset('seven digits of three classes', train, test)
 
 
 def load_stacked(config) -> Dataset:

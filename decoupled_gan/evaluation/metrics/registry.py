@@ -18,6 +18,7 @@ from decoupled_gan.errors import UserError, listing
 
 FEATURES, IMAGES, PAIRS, ANSWERS = 'features', 'images', 'pairs', 'answers'
 POINTS, MODES, PATHS = 'points', 'modes', 'paths'
+RETRAINED = 'retrained'
 LEAST = 8  # images on each side, for an interval from halves of them
 
 
@@ -45,10 +46,12 @@ class Metric:
       'points': (real, fake, rng) -> Estimate; float32 [N, D];
       'modes': (law, fake) -> Estimate; law as data.dataset.Law, of images uint8 or points float32;
       'paths': (walk, count, rng) -> Estimate; walk as scoring.ImageSet has it;
-      'answers': (answers, rng) -> Estimate; a Response of arrays, see classification.py.
+      'answers': (answers, rng) -> Estimate; a Response of arrays, see classification.py;
+      'retrained': (told, labels) -> Estimate; logits [R, N, K] that R classifiers, which were trained
+        on the generated images, give the real test images, and their classes int [N].
     needs: see above.
     network: whose weights published numbers are made with; only 'features' metrics take another
-      one. '' if there is none.
+      one, and 'retrained' ones the classifier to train anew. '' if there is none.
     better: 'lower' or 'higher'.
     labels: whether it wants the class of each image, on both sides.
     train: whether it wants the images that were trained on, beside those of the protocol.
@@ -69,7 +72,7 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {}
-INCEPTION = 'inception'
+INCEPTION, OWN = 'inception', 'own'
 OF_INCEPTION = {'fid': 'fd', 'intra_fid': 'intra_fd'}
 """Frechet distances of Inception's features, and what those of other features are called."""
 
@@ -121,7 +124,7 @@ def parse(text: str) -> Request:
       'kid_1k@efficientnet_lite0.'
     )
   found = METRICS[name]
-  if network and found.needs != FEATURES:
+  if network and found.needs not in (FEATURES, RETRAINED):
     raise UserError(f'{text}: {name} takes no feature network; ask for {whole}.')
   asked = network or found.network
   if name in OF_INCEPTION and asked != INCEPTION:
@@ -133,6 +136,11 @@ def parse(text: str) -> Request:
     raise UserError(
       f'{text}: say of which features, as in {whole}@efficientnet_lite0 or {whole}@own; of those of '
       f'Inception it is called {whole.replace("fd", "fid", 1)}.'
+    )
+  if found.needs == RETRAINED and asked != OWN:
+    raise UserError(
+      f'{text}: {name} trains a classifier anew on generated images, as the one of --own was trained on '
+      f'real ones: ask for {whole}@{OWN}.'
     )
   if not asked and found.needs == FEATURES:
     raise UserError(f'{text}: say by which network, as in {whole}@own or {whole}@efficientnet_lite0.')

@@ -21,22 +21,23 @@ from decoupled_gan.data import results
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation.metrics import points
 from decoupled_gan.machine import paths
-from decoupled_gan.modes.generate import draw
+from decoupled_gan.modes.generate import draw, fit
 from decoupled_gan.run import inference
 from decoupled_gan.run.pictures import for_the_eye, grid
 from decoupled_gan.run.workdir import Workdir
 from decoupled_gan.sampling import (
-  calibration,
   collaborative,
   frozen,
   langevin,
   metropolis,
   rejection,
+  set_operations,
   truncation,
 )
 
 FLAGS_OF = (
   'truncation', 'calibration', 'percentile', 'rate', 'corrected', 'layer', 'steps', 'shape_steps',
+  'classes', 'without', 'gammas', 'temperatures',
 )  # fmt: skip
 """Flags of samplers; the first one is read without a sampler too."""
 SAMPLERS = {
@@ -45,11 +46,11 @@ SAMPLERS = {
   'mh': ('calibration', 'steps', 'shape_steps'),
   'langevin': ('calibration', 'steps', 'rate', 'corrected', 'shape_steps'),
   'collaborative': ('calibration', 'steps', 'rate', 'layer', 'shape_steps'),
+  's2m': ('calibration', 'steps', 'shape_steps', 'classes', 'without', 'gammas', 'temperatures'),
 }
 """Sampler -> the flags that it reads."""
-HELD_OUT = 1000  # real examples, and fakes, by which outputs are calibrated, at most
+WITHOUT_JUDGE = ('truncation', 's2m')  # that ask no discriminator
 AT_ONCE = {True: 256, False: 16}  # points, images
-SHAPE_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class Asked:
   layer: str = ''
   steps: int = 0
   shape_steps: int = 0
+  classes: str = ''
+  without: str = ''
+  gammas: str = ''
+  temperatures: str = ''
 
   def given(self, **names: str) -> dict:
     """{keyword: value} of flags that are not left to the sampler."""
@@ -96,7 +101,7 @@ def sample(
   flags_of(asked.sampler)
   run = inference.open_changed(workdir, config)
   run.require('draw')
-  if asked.sampler != 'truncation':
+  if asked.sampler not in WITHOUT_JUDGE:
     run.require('judge')
   if asked.layer:
     run.require('cut')
@@ -143,8 +148,8 @@ class Sampler:
     config = trained.run.config
     needs_data = asked.sampler != 'truncation'
     dataset = data.load(config, trained.run.method.batch) if needs_data or config.vector_size else None
-    if asked.shape_steps:
-      trained = shape(trained, dataset, asked)
+    if asked.shape_steps and asked.sampler != 's2m':
+      trained = fit.shape(trained, dataset, asked)
     function, knowledge = MAKERS[asked.sampler](trained, dataset, asked)
     return cls(trained, dataset, function, knowledge)
 
@@ -201,7 +206,7 @@ def _truncation(trained, dataset, asked: Asked):
 
 
 def _rejection(trained, dataset, asked: Asked):
-  calibrated, _, fake = measured(trained, dataset, asked.calibration or 'logistic')
+  calibrated, _, fake = fit.measured(trained, dataset, asked.calibration or 'logistic')
   knowledge = calibrated, rejection.bar(calibrated(jnp.asarray(fake)), asked.percentile)
 
   def function(gan, seeds, labels, knowledge):
@@ -212,7 +217,7 @@ def _rejection(trained, dataset, asked: Asked):
 
 
 def _mh(trained, dataset, asked: Asked):
-  calibrated, real, _ = measured(trained, dataset, asked.calibration or 'logistic')
+  calibrated, real, _ = fit.measured(trained, dataset, asked.calibration or 'logistic')
 
   def function(gan, seeds, labels, knowledge):
     own, keys = frozen.of(trained.run.method, gan), frozen.keys_of(seeds)
@@ -222,7 +227,7 @@ def _mh(trained, dataset, asked: Asked):
 
 
 def _langevin(trained, dataset, asked: Asked):
-  calibrated, _, _ = measured(trained, dataset, asked.calibration or 'logistic')
+  calibrated, _, _ = fit.measured(trained, dataset, asked.calibration or 'logistic')
 
   def function(gan, seeds, labels, knowledge):
     own, keys = frozen.of(trained.run.method, gan), frozen.keys_of(seeds)
@@ -233,7 +238,7 @@ def _langevin(trained, dataset, asked: Asked):
 
 
 def _collaborative(trained, dataset, asked: Asked):
-  calibrated, real, _ = measured(trained, dataset, asked.calibration or 'none')
+  calibrated, real, _ = fit.measured(trained, dataset, asked.calibration or 'none')
 
   def function(gan, seeds, labels, knowledge):
     own, keys = frozen.of(trained.run.method, gan), frozen.keys_of(seeds)
@@ -243,61 +248,26 @@ def _collaborative(trained, dataset, asked: Asked):
   return function, (calibrated, jax.nn.sigmoid(jnp.asarray(real)).mean())
 
 
+def _s2m(trained, dataset, asked: Asked):
+  config = trained.run.config
+  wanted = set_operations.wanted_of(
+    config, asked.classes, asked.without, asked.gammas, asked.temperatures
+  )
+  judges, params = fit.taught(trained, dataset, asked.shape_steps or fit.TEACH_STEPS, wanted)
+  calibrated = fit.calibrated(trained, dataset, judges, params, asked.calibration or 'logistic')
+
+  def function(gan, seeds, labels, knowledge):
+    own, keys = frozen.of(trained.run.method, gan), frozen.keys_of(seeds)
+    given = asked.given(steps='steps')
+    return set_operations.sample(own, keys, wanted, judges, *knowledge, **given)
+
+  return function, (params, calibrated)
+
+
 MAKERS = {
   'truncation': _truncation, 'rejection': _rejection, 'mh': _mh, 'langevin': _langevin,
-  'collaborative': _collaborative,
+  'collaborative': _collaborative, 's2m': _s2m,
 }  # fmt: skip
-
-
-def measured(trained: inference.Trained, dataset, kind: str):
-  """(calibration, outputs on held-out real examples [n], on as many fakes [n])."""
-  run, test = trained.run, dataset.test
-  count = min(HELD_OUT, len(test.x))
-  which = np.linspace(0, len(test.x) - 1, count).astype(int)
-  real = data.test_examples(test.x, which, run.config)
-  labelled = run.method.conditional and test.labels is not None
-  labels = test.labels[which] if labelled else None
-
-  def look(gan, real, seeds, labels):
-    own = frozen.of(run.method, gan)
-    return own.score(real, labels), own.score(own.of_seeds(seeds, labels, name=1), labels)
-
-  inputs = real, np.arange(count, dtype=np.uint32), labels
-  forward = trained.compiled(look)
-  on_real, on_fake = inference.batched(lambda x: forward(*x), inputs, min(count, 250))
-  return calibration.fit(kind, on_real, on_fake), on_real, on_fake
-
-
-def shape(trained: inference.Trained, dataset, asked: Asked) -> inference.Trained:
-  """The run with a discriminator that learned on against its generator, which stays as it was.
-
-  For collaborative sampling against refined examples, else against the generator's own.
-  """
-  run = trained.run
-  config = run.config.copy_and_resolve_references()
-  config.batch_size = SHAPE_BATCH
-  batches = data.train_batches(dataset, config)
-  how = {'steps': 0}
-  if asked.sampler == 'collaborative':
-    how = asked.given(steps='steps', rate='rate', layer='layer')
-
-  def further(gan, discriminator, memory, examples, labels, seeds):
-    own, keys = frozen.of(run.method, gan), frozen.keys_of(seeds, name=2)
-    return collaborative.shaped(own, discriminator, memory, examples, labels, keys, **how)
-
-  forward = trained.compiled(further)
-  now = trained.variables['params']['discriminator']
-  memory = collaborative.shaping().init(now)
-  try:
-    for number in track(range(asked.shape_steps), 'shape'):
-      batch = next(batches)
-      labels = batch.labels if run.method.conditional else None
-      seeds = np.arange(SHAPE_BATCH, dtype=np.uint32) + number * SHAPE_BATCH
-      now, memory, _ = forward(now, memory, batch.x, labels, seeds)
-  finally:
-    batches.close()
-  params = {**trained.variables['params'], 'discriminator': now}
-  return inference.Trained(run, {**trained.variables, 'params': params}, trained.step)
 
 
 def _write_points(file, made: np.ndarray):
