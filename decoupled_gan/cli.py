@@ -1,42 +1,21 @@
-"""The command line: flags to a mode's function, mistakes to one sentence and exit code 2."""
+"""The one table of modes and their flags; mistakes end in one sentence and exit code 2."""
 
+import functools
 import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-import decoupled_gan
 from decoupled_gan import defaults, guide, recipe_files
+from decoupled_gan.command_line import Mode, fail, parse
 from decoupled_gan.errors import RunError, UserError, listing, of_environment
 from decoupled_gan.machine import paths, streams
 from decoupled_gan.run.workdir import Workdir
-
-
-@dataclass(frozen=True)
-class Mode:
-  """A mode as the one table declares it.
-
-  Attributes:
-    function: of nothing, reads FLAGS; imports what it needs when it is called.
-    title: what it does, a line.
-    flags: those it reads; another one is refused.
-    config: 'recipe', it reads --config, or the run's where none is given; 'run', the run's, with fields
-      changed by --config.<field>; '', neither.
-    example: what to type behind the command.
-  """
-
-  function: Callable
-  title: str
-  flags: tuple[str, ...]
-  config: str
-  example: str
-
 
 MODES: dict[str, Mode] = {}
 DTYPES = ('float32', 'bfloat16')
@@ -117,7 +96,6 @@ flags.DEFINE_integer('num_processes', None, 'several processes: how many there a
 flags.DEFINE_integer(
   'stop_exit_code', 0, 'the code after a signal and saving; not 0 where a cluster restarts failures'
 )
-OURS = {flag.name for flag in FLAGS.flags_by_module_dict()[__name__]}
 
 
 def mode(name: str, title: str, *, reads: str = '', config: str = '', example: str) -> Callable:
@@ -449,135 +427,6 @@ def _workdir() -> Workdir:
   return Workdir(Path('runs') / '-'.join(filter(None, (Path(path).stem, words))))
 
 
-def _parse(argv: list[str]) -> list[str]:
-  """absl's flag parsing, with the mistakes that it shows as tracebacks told in a sentence."""
-  argv = _joined(argv)
-  try:
-    _tell_and_leave(argv)
-    name, argv = _mode_of(argv)
-    argv = [argv[0], f'--mode={name}', *_with_config(name, argv[1:])]
-    sys.argv[:] = argv  # which is what ml_collections reads overrides from
-    rest = FLAGS(argv)
-    if rest[1:]:
-      raise UserError(f'{listing(rest[1:])}: there is nothing but flags; try --help.')
-    _check_flags(name, argv)
-  except (flags.Error, UserError) as error:
-    _fail(f'{error}')
-  except (AttributeError, KeyError) as error:
-    _fail(f'The config has no such field: {_message(error)}')
-  return rest
-
-
-def _joined(argv: list[str]) -> list[str]:
-  """`--workdir x` as `--workdir=x`, for the flags that are looked at before absl does."""
-  words = []
-  for word in argv:
-    if words and words[-1] in ('--config', '--workdir', '--mode', '--input', '--real'):
-      words[-1] += f'={word}'
-    else:
-      words.append(word)
-  return words
-
-
-def _tell_and_leave(argv: list[str]):
-  """The guide, a mode's help, the version; each exits."""
-  words = argv[1:]
-  if not words or words == ['help']:
-    _say(guide.guide(MODES))
-  if words[0] == 'completion':
-    from decoupled_gan import completion
-
-    _say(completion.script(words[1:], MODES, FLAGS))
-  if '--version' in words:
-    _say(f'decoupled_gan {decoupled_gan.__version__}')
-  if any(word in ('--help', '-h', '-help', '--helpshort') for word in words):
-    name, _ = _mode_of(argv, default='')
-    _say(guide.help_of(name, MODES[name], FLAGS) if name else guide.guide(MODES))
-
-
-def _say(text: str):
-  print(text)
-  sys.exit(0)
-
-
-def _mode_of(argv: list[str], default: str = 'train') -> tuple[str, list[str]]:
-  """The mode, by its flag or as the first word, and the rest of `argv`."""
-  program, *words = argv
-  chosen = [word.partition('=')[2] for word in words if word.startswith('--mode=')]
-  words = [word for word in words if not word.startswith('--mode=')]
-  if words and not words[0].startswith('-'):
-    if words[0] not in MODES:
-      raise UserError(f'{words[0]} is no mode, and else there is nothing but flags; {_modes()}')
-    chosen.append(words.pop(0))
-  for name in chosen:
-    if name not in MODES:
-      raise UserError(f'mode={name} is unknown; {_modes()}')
-  if len(set(chosen)) > 1:
-    raise UserError(f'{listing(chosen)}: name one mode.')
-  return (chosen or [default])[0], [program, *words]
-
-
-def _modes() -> str:
-  return f'there are {listing(MODES, 40)}.'
-
-
-def _with_config(name: str, words: list[str]) -> list[str]:
-  """`words` with --config as a path that there is: the recipe's, or the run's own config."""
-  mode = MODES[name]
-  given = [word for word in words if word.startswith('--config=')]
-  rest = [word for word in words if not word.startswith('--config=')]
-  workdir = [word.partition('=')[2] for word in rest if word.startswith('--workdir=')]
-  if len(given) > 1:
-    raise UserError(f'{listing(given)}: name one recipe.')
-  if given and mode.config != 'recipe':
-    takes = "the run's own config" + ('; --config.<field>=... changes it' if mode.config else '')
-    raise UserError(f'{name} does not read --config: it takes {takes}.')
-  if not mode.config and any(word.startswith('--config.') for word in rest):
-    raise UserError(f"{name} does not read --config.<field>: it takes the run's own config.")
-  if given:
-    return [f'--config={recipe_files.find(given[0].partition("=")[2])}', *rest]
-  if name == 'import':
-    arrays = any(word.startswith('--input=') and word.endswith('.npz') for word in rest)
-    return [f'--config={recipe_files.find("glead" if arrays else "nice")}', *rest]  # official defaults
-  scores_folders = any(word.startswith('--real=') for word in rest)
-  if mode.config and workdir and not scores_folders:
-    Workdir(workdir[-1]).load_config()  # tells here if there is none
-    own = Path(decoupled_gan.__file__).parent / 'run' / 'recipe.py'
-    return [f'--config={own}:{workdir[-1]}', *rest]
-  if name not in ('nrds', 'study', 'recipes') and not scores_folders and not workdir:
-    recipe = ' or --config=<recipe>' if mode.config == 'recipe' else ''
-    raise UserError(
-      f"--mode={name} needs --workdir=<the run's folder>{recipe}; the recipes here are "
-      f'{listing(recipe_files.names(), 80)}.'
-    )
-  return rest
-
-
-def _check_flags(name: str, argv: list[str]):
-  """Raises UserError for a flag that the mode does not read."""
-  for flag in sorted(OURS - {'mode', 'config'}):
-    if FLAGS[flag].present and flag not in MODES[name].flags:
-      others = [other for other, mode in MODES.items() if flag in mode.flags]
-      raise UserError(
-        f'{name} does not read --{flag} ({listing(others)} {"does" if len(others) == 1 else "do"}); '
-        f'it reads {listing([f"--{x}" for x in MODES[name].flags], 40)}.'
-      )
-
-
-def _message(error: Exception) -> str:
-  """The text of an error that wraps another, on one line."""
-  while error.args and isinstance(error.args[0], Exception):
-    error = error.args[0]
-  return ' '.join(str(error.args[0]).split())
-
-
-def _fail(sentence: str, code: int = 2):
-  print(f'error: {sentence}', file=sys.stderr, flush=True)
-  if distributed := sys.modules.get('decoupled_gan.machine.distributed'):
-    distributed.leave(code)
-  sys.exit(code)
-
-
 def _main(_):
   if FLAGS.verbosity <= 0:  # orbax tells the ordinary at WARNING, and again what we tell at ERROR
     absl_logging.set_verbosity(absl_logging.FATAL)
@@ -585,15 +434,15 @@ def _main(_):
   try:
     MODES[FLAGS.mode].function()
   except UserError as error:
-    _fail(str(error))
+    fail(str(error))
   except RunError as error:
-    _fail(str(error), error.code)
+    fail(str(error), error.code)
   except KeyboardInterrupt:
-    _fail('Interrupted.', 130)
+    fail('Interrupted.', 130)
   except Exception as error:
     if (told := of_environment(error) or defaults.lacking(error)) is None:
       raise
-    _fail(str(told))
+    fail(str(told))
 
 
 def run():
@@ -603,4 +452,4 @@ def run():
   os.environ['MPLBACKEND'] = 'agg'  # notebooks' own is not there for the programs that they start
   sys.path.insert(0, os.getcwd())
   recipe_files.make_importable()
-  app.run(_main, flags_parser=_parse)
+  app.run(_main, flags_parser=functools.partial(parse, MODES))

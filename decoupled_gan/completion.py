@@ -20,7 +20,7 @@ VALUES = {
   'noise': ('const', 'random', 'none'),
   'ability': ('translate', 'edit', 'draw', 'reconstruct'),
   'distance': ('lpips', 'mse'),
-  'sampler': ('truncation', 'rejection', 'mh', 'langevin', 'collaborative'),
+  'sampler': ('truncation', 'rejection', 'mh', 'langevin', 'collaborative', 's2m'),
   'calibration': ('logistic', 'isotonic', 'none'),
   'classifier': ('published', 'small'),
 }

@@ -20,7 +20,8 @@ FLOORS = [
   {'evaluation', 'sampling', 'studies', 'interop', 'exports', 'report'},
   {'modes'},
   {
-    'recipe_files', 'guide', 'catalogue', 'training', 'model', 'demo', 'completion', 'cli', '__main__',
+    'recipe_files', 'guide', 'catalogue', 'training', 'model', 'demo', 'completion', 'command_line',
+    'cli', '__main__',
     'configs',
   },
 ]
