@@ -13,6 +13,7 @@ PACKAGE = ROOT / 'decoupled_gan'
 KINDS = ('UserError', 'RunError', 'Diverged', 'LostProcess')
 PLACES = (  # (first part of a path, heading)
   ('cli.py', 'The command line'),
+  ('command_line.py', 'The command line'),
   ('errors.py', 'Paths, workdirs, devices, several processes'),
   ('recipe_files.py', 'Recipes and their fields'),
   ('training.py', 'Recipes and their fields'),
