@@ -58,8 +58,9 @@ def half(method):
 
 
 @pytest.mark.parametrize('method', methods.METHODS)
-def test_no_method_keeps_half_precision_when_the_one_field_says_float32(method):
+def test_the_one_field_reaches_every_method_and_none_keeps_half_precision_without_it(method):
   config = half(method)
+  assert 'bfloat16' in repr(methods.get(method).build(config))
   config.compute_dtype = 'float32'
   assert 'bfloat16' not in repr(methods.get(method).build(config))
 

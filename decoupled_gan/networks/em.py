@@ -13,22 +13,29 @@ for ever, and only its scale and shift are left. Ours has neither (`normed=False
 """
 
 import math
+from typing import Any
 
 import flax.linen as nn
+import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.layers.conv import SameConv
 from decoupled_gan.layers.norm import BatchNorm
+from decoupled_gan.losses import f32
 
 INIT = nn.initializers.normal(0.02)
 
 
-def dense(features: int, name: str) -> nn.Module:
-  return nn.Dense(features, kernel_init=INIT, name=name)
+def layers(dtype) -> tuple:
+  """(dense, conv), each of (features, name), that compute in `dtype`."""
 
+  def dense(features: int, name: str) -> nn.Module:
+    return nn.Dense(features, kernel_init=INIT, dtype=dtype, name=name)
 
-def conv(features: int, name: str, transposed: bool = False) -> nn.Module:
-  return SameConv(features, 4, 2, transposed, kernel_init=INIT, name=name)
+  def conv(features: int, name: str, transposed: bool = False) -> nn.Module:
+    return SameConv(features, 4, 2, transposed, kernel_init=INIT, dtype=dtype, name=name)
+
+  return dense, conv
 
 
 def norm(name: str) -> nn.Module:
@@ -42,9 +49,11 @@ class Generator(nn.Module):
   shape: tuple[int, ...]
   width: int
   channels: int
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, codes: Array) -> Array:
+    dense, conv = layers(self.dtype)
     x = nn.relu(norm('norm_0')(dense(self.width, 'dense_0')(codes)))
     if self.channels:
       height, width, channels = self.shape
@@ -55,7 +64,7 @@ class Generator(nn.Module):
     else:
       x = nn.relu(norm('norm_1')(dense(self.width, 'dense_1')(x)))
       x = dense(math.prod(self.shape), 'out')(x).reshape(-1, *self.shape)
-    return 2 * nn.sigmoid(x) - 1 if len(self.shape) > 1 else x
+    return 2 * nn.sigmoid(f32(x)) - 1 if len(self.shape) > 1 else f32(x)
 
 
 class Judge(nn.Module):
@@ -65,9 +74,12 @@ class Judge(nn.Module):
   width: int
   channels: int
   normed: bool
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
+    dense, conv = layers(self.dtype)
+
     def activated(name: str, x: Array) -> Array:
       return nn.leaky_relu(norm(name)(x) if self.normed else x, 0.2)
 
@@ -77,4 +89,4 @@ class Judge(nn.Module):
     x = x.reshape(len(x), -1)
     for i in range(1 if self.channels else 2):
       x = activated(f'norm_dense_{i}', dense(self.width, f'dense_{i}')(x))
-    return dense(self.outputs, 'out')(x)
+    return f32(dense(self.outputs, 'out')(x))

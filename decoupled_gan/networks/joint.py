@@ -9,8 +9,9 @@ of the latents, J of both features, and a score of each. Its published networks 
 residual perceptrons of 2,048 and 4,096 units) are not.
 """
 
+import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -18,12 +19,13 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.layers.norm import BatchNorm
+from decoupled_gan.losses import f32
 
 INIT = nn.initializers.normal(0.02)
 
 
-def dense(features: int, name: str, init=INIT) -> nn.Module:
-  return nn.Dense(features, use_bias=False, kernel_init=init, name=name)
+def dense(features: int, name: str, dtype, init=INIT) -> nn.Module:
+  return nn.Dense(features, use_bias=False, kernel_init=init, dtype=dtype, name=name)
 
 
 def norm(name: str) -> nn.Module:
@@ -45,12 +47,15 @@ class Generator(nn.Module):
 
   shape: tuple[int, ...]
   width: int
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, z: Array) -> Array:
-    x = nn.relu(norm('norm_0')(dense(self.width, 'dense_0')(z)))
-    x = dense(self.width, 'dense_1')(x) + dense(self.width, 'again')(z)
-    x = dense(math.prod(self.shape), 'out')(nn.relu(norm('norm_1')(x))).reshape(-1, *self.shape)
+    layer = functools.partial(dense, dtype=self.dtype)
+    x = nn.relu(norm('norm_0')(layer(self.width, 'dense_0')(z)))
+    x = layer(self.width, 'dense_1')(x) + layer(self.width, 'again')(z)
+    x = layer(math.prod(self.shape), 'out')(nn.relu(norm('norm_1')(x)))
+    x = f32(x).reshape(-1, *self.shape)
     return 2 * nn.sigmoid(x) - 1 if len(self.shape) > 1 else x
 
 
@@ -79,14 +84,16 @@ class Encoder(nn.Module):
   width: int
   bounded: bool = True
   stochastic: bool = False
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array) -> Code:
-    x = leaky(dense(self.width, 'dense_0')(flat(x)))
-    x = leaky(norm('norm_1')(dense(self.width, 'dense_1')(x)))
-    mean = dense(self.z_dim, 'out')(x)
+    layer = functools.partial(dense, dtype=self.dtype)
+    x = leaky(layer(self.width, 'dense_0')(flat(x)))
+    x = leaky(norm('norm_1')(layer(self.width, 'dense_1')(x)))
+    mean = f32(layer(self.z_dim, 'out')(x))
     mean = 2 * nn.sigmoid(mean) - 1 if self.bounded else mean
-    return Code(mean, nn.softplus(dense(self.z_dim, 'std')(x)) if self.stochastic else None)
+    return Code(mean, nn.softplus(f32(layer(self.z_dim, 'std')(x))) if self.stochastic else None)
 
 
 class Discriminator(nn.Module):
@@ -96,13 +103,15 @@ class Discriminator(nn.Module):
   """
 
   width: int
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array, z: Array, features: bool = False) -> Array:
-    x = leaky(dense(self.width, 'dense_0')(flat(x)))
-    x = dense(self.width, 'dense_1')(x) + dense(self.width, 'latents')(z)
+    layer = functools.partial(dense, dtype=self.dtype)
+    x = leaky(layer(self.width, 'dense_0')(flat(x)))
+    x = layer(self.width, 'dense_1')(x) + layer(self.width, 'latents')(z)
     x = leaky(norm('norm_1')(x))
-    return x if features else dense(1, 'out', nn.initializers.zeros)(x)
+    return f32(x if features else layer(1, 'out', init=nn.initializers.zeros)(x))
 
 
 class Scores(NamedTuple):
@@ -117,17 +126,19 @@ class ScoringDiscriminator(nn.Module):
   """(examples, latents) -> Scores; no norms, so that each pair is judged alone."""
 
   width: int
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array, z: Array) -> Scores:
-    f = _perceptron(self.width, 'f', flat(x))
-    h = _perceptron(self.width, 'h', z)
-    j = _perceptron(self.width, 'j', jnp.concatenate([f, h], -1))
-    return Scores(*(nn.Dense(1, name=f'score_{name}')(y) for name, y in (('f', f), ('h', h), ('j', j))))
+    f = self._perceptron('f', flat(x))
+    h = self._perceptron('h', z)
+    j = self._perceptron('j', jnp.concatenate([f, h], -1))
+    score = functools.partial(nn.Dense, 1, dtype=self.dtype)
+    return Scores(*(f32(score(name=f'score_{n}')(y)) for n, y in (('f', f), ('h', h), ('j', j))))
 
-
-def _perceptron(width: int, name: str, x: Array) -> Array:
-  """Two layers with biases, by He et al."""
-  for i in range(2):
-    x = leaky(nn.Dense(width, kernel_init=nn.initializers.he_normal(), name=f'{name}_{i}')(x))
-  return x
+  def _perceptron(self, name: str, x: Array) -> Array:
+    """Two layers with biases, by He et al."""
+    layer = functools.partial(nn.Dense, kernel_init=nn.initializers.he_normal(), dtype=self.dtype)
+    for i in range(2):
+      x = leaky(layer(self.width, name=f'{name}_{i}')(x))
+    return x

@@ -4,6 +4,7 @@ Five convolutions of 3 px without padding: each output sees a patch of 11 px, at
 """
 
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 from decoupled_gan.core.types import Array
 from decoupled_gan.layers.conv import Conv
 from decoupled_gan.layers.norm import TorchBatchNorm
+from decoupled_gan.losses import f32
 from decoupled_gan.networks.translate import INITS
 
 BORDER = 5  # px that five convolutions of 3 px take on each side
@@ -26,15 +28,16 @@ class Patches(nn.Module):
 
   width: int
   features: int = 1
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Array, track: bool = True) -> Array:
     around_1 = lambda key, shape: 1 + INITS['normal'](key, shape)  # noqa: E731
     for name in ('head', 'body_0', 'body_1', 'body_2'):
-      x = Conv(self.width, 3, kernel_init=INITS['normal'], name=name)(x)
+      x = Conv(self.width, 3, dtype=self.dtype, kernel_init=INITS['normal'], name=name)(x)
       x = TorchBatchNorm(scale_init=around_1, name=f'{name}_norm')(x, track)
       x = jnp.where(x > 0, x, SLOPE * x)
-    return Conv(self.features, 3, kernel_init=INITS['normal'], name='tail')(x)
+    return f32(Conv(self.features, 3, dtype=self.dtype, kernel_init=INITS['normal'], name='tail')(x))
 
 
 class Generator(nn.Module):
@@ -42,12 +45,14 @@ class Generator(nn.Module):
 
   width: int
   channels: int = 3
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, noise: Array, image: Array, track: bool = True) -> Array:
     sides = (BORDER, BORDER)
     given = jnp.pad(noise + image, ((0, 0), sides, sides, (0, 0)))
-    return jnp.tanh(Patches(self.width, self.channels, name='patches')(given, track)) + image
+    patches = Patches(self.width, self.channels, self.dtype, name='patches')
+    return jnp.tanh(patches(given, track)) + image
 
 
 def pyramid(

@@ -17,6 +17,7 @@ from collections import OrderedDict
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.method import Method
@@ -69,7 +70,7 @@ def fields(config: ConfigDict) -> dict:
   if model.prior not in PRIORS:
     raise UserError(f'model.prior={model.prior!r} is unknown; there are {listing(PRIORS)}.')
   return {
-    'generator': joint.Generator(example_shape(config), model.width),
+    'generator': joint.Generator(example_shape(config), model.width, jnp.dtype(config.compute_dtype)),
     'z_dim': model.z_dim,
     'prior_name': model.prior,
   }
@@ -77,11 +78,11 @@ def fields(config: ConfigDict) -> dict:
 
 def build(config: ConfigDict) -> BiGAN:
   """The module that `config` describes; raises UserError where its fields do not fit."""
-  model, bounded = config.model, config.model.prior == 'uniform'
+  model, dtype = config.model, jnp.dtype(config.compute_dtype)
   return BiGAN(
     **fields(config),
-    encoder=joint.Encoder(model.z_dim, model.width, bounded),
-    discriminator=joint.Discriminator(model.width),
+    encoder=joint.Encoder(model.z_dim, model.width, model.prior == 'uniform', dtype=dtype),
+    discriminator=joint.Discriminator(model.width, dtype),
   )
 
 

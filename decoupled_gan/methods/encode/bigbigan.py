@@ -19,6 +19,7 @@ out. The paper's ablations are rows that are not there. The encoder may be stoch
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from decoupled_gan.core.types import Array, Examples
@@ -68,11 +69,12 @@ def embed(gan: BigBiGAN, batch: Examples) -> dict:
 
 def build(config: ConfigDict) -> BigBiGAN:
   """The module that `config` describes; raises UserError where its fields do not fit."""
-  model = config.model
+  model, dtype = config.model, jnp.dtype(config.compute_dtype)
+  bounded = model.prior == 'uniform'
   return BigBiGAN(
     **bigan.fields(config),
-    encoder=joint.Encoder(model.z_dim, model.width, model.prior == 'uniform', model.stochastic),
-    discriminator=joint.ScoringDiscriminator(model.width),
+    encoder=joint.Encoder(model.z_dim, model.width, bounded, model.stochastic, dtype),
+    discriminator=joint.ScoringDiscriminator(model.width, dtype),
   )
 
 

@@ -91,22 +91,21 @@ def _apart(x: Array, y: Array) -> Array:
 
 def build(config: ConfigDict) -> DualBiGAN:
   """The module that `config` describes; raises UserError where its fields do not fit."""
-  model = config.model
+  model, dtype = config.model, jnp.dtype(config.compute_dtype)
   if model.score_extra not in EXTRAS:
     raise UserError(f'model.score_extra={model.score_extra!r} is unknown; there are {listing(EXTRAS)}.')
   if model.score_extra == 'latent' and 'latent' not in config.routes.contest:
     raise UserError("model.score_extra='latent' asks the second encoder, which no row latent trains.")
-  encoder = functools.partial(joint.Encoder, model.z_dim, model.width, model.prior == 'uniform')
+  bounded = model.prior == 'uniform'
+  encoder = functools.partial(joint.Encoder, model.z_dim, model.width, bounded, dtype=dtype)
   return DualBiGAN(
     **bigan.fields(config),
     encoder=encoder(),
-    discriminator=joint.Discriminator(model.width),
+    discriminator=joint.Discriminator(model.width, dtype),
     re_encoder=encoder(),
     extra=model.score_extra,
     share=model.score_share,
   )
 
 
-METHOD = dataclasses.replace(
-  bigan.METHOD, objectives={'contest': contest}, build=build, detect=detect
-)
+METHOD = dataclasses.replace(bigan.METHOD, objectives={'contest': contest}, build=build, detect=detect)

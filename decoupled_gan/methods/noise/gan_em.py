@@ -147,7 +147,8 @@ def build(config: ConfigDict) -> GANEM:
       'method=gan_em plays in rounds: round_steps and events.renew are their length, and window.assign '
       f'begins within it; they are {config.round_steps} and {renewed}, and it begins at {first}.'
     )
-  of_size = {'width': model.width, 'channels': model.channels}
+  dtype = jnp.dtype(config.compute_dtype)
+  of_size = {'width': model.width, 'channels': model.channels, 'dtype': dtype}
   return GANEM(
     generator=em.Generator(shape, **of_size),
     discriminator=em.Judge(model.clusters + 1, **of_size, normed=True),

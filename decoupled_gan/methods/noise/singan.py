@@ -24,6 +24,7 @@ before the cut, so that a level that float32 has slightly too low stays that lev
 
 import functools
 from collections import OrderedDict
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -62,14 +63,13 @@ class SinGAN(nn.Module):
   share: float
   drawn: Sizes
   start: int = 0
+  dtype: Any = jnp.float32
 
   def setup(self):
-    self.generator = [Generator(width, self.channels) for width in self.widths]
-    self.discriminator = [Patches(width) for width in self.widths]
+    self.generator = [Generator(width, self.channels, self.dtype) for width in self.widths]
+    self.discriminator = [Patches(width, dtype=self.dtype) for width in self.widths]
     shape = (1, *self.sizes[0], 1)
-    self.fixed = self.variable(
-      'fixed', 'z', lambda: jax.random.normal(self.make_rng('params'), shape)
-    )
+    self.fixed = self.variable('fixed', 'z', lambda: jax.random.normal(self.make_rng('params'), shape))
     self.amplitudes = self.variable('amplitudes', 'sigma', jnp.zeros, (len(self.sizes),))
 
   @property
@@ -189,8 +189,9 @@ def build(config: ConfigDict) -> SinGAN:
       f'by a word, as in --config=configs/singan.py:{shape[0]}x{shape[1]}, which makes the table.'
     )
   return SinGAN(
-    sizes, ratio, widths(model.width, len(sizes)), config.image_channels, model.noise_share, sizes
-  )
+    sizes, ratio, widths(model.width, len(sizes)), config.image_channels, model.noise_share, sizes,
+    dtype=jnp.dtype(config.compute_dtype),
+  )  # fmt: skip
 
 
 def sample(gan: SinGAN, batch: Examples) -> OrderedDict[str, Array]:
