@@ -68,7 +68,9 @@ def train(run, datasets):
     for own in fields:
       which = rng.integers(len(own['x']), size=(CALL, config.batch_size))
       parts.append({name: x[which] for name, x in own.items()})
-    batch = {name: np.stack([part[name] for part in parts], 1) for name in parts[0]}
+    batch = parts[0]  # of a single seed there is no axis of seeds
+    if config.seeds > 1:
+      batch = {name: np.stack([part[name] for part in parts], 1) for name in parts[0]}
     state, _ = call(state, Examples(**batch), step, CALL)
   return first, members.each(run, state)
 

@@ -51,6 +51,7 @@ def train(run, law: Mixture, state=None):
   shape = (CALL, config.seeds, config.batch_size)
   for step in range(0, config.num_steps, CALL):
     points = law.sample(int(np.prod(shape)), step).reshape(*shape, -1)
+    points = points if config.seeds > 1 else points[:, 0]
     state, _ = call(state, Examples(points), step, CALL)
   return members.each(run, state)
 

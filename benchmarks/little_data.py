@@ -115,7 +115,7 @@ def measure(run, train, held_out):
     apart = jnp.sqrt(jnp.square(features[:, None] - features[None]).sum(-1)).mean()
     numbers['shrink'] = apart / jnp.linalg.norm(features, axis=-1).mean()
     if mixing_rows:
-      order = jnp.roll(jnp.arange(len(train)), 1)
+      order = np.roll(np.arange(len(train)), 1)
       mixture = mixing.mix(lambda x: says(gan, x).features, train, 0.5, order)
       numbers['cosine'] = cosine(mixture.mixed, mixture.target)
     if config.augment.pipeline == 'diffaugment' and gan.predictor:
