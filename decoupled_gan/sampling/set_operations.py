@@ -24,9 +24,9 @@ Measured: benchmarks/set_operations.py --seeds=0 (digits7to3, an unconditional G
 images of each set): the share of images of the set, before and after. A 0.528, 0.965; A and B 0.223,
 0.685; all three 0.132, 0.450; A without B 0.305, 0.830; A alone 0.153, 0.780; A and B without C 0.092,
 0.710. Parts of a set do not come evenly: of A the digits 0, 3, 4, 6 in 0.505, 0.075, 0.180, 0.205.
-With --conditional, a GAN that is told the class (seed 0): A 0.970, 1.000; A and B 0.380, 0.855; all three
-0.125, 0.825; A without B 0.590, 0.745; A and B without C 0.255, 0.405; but A alone 0.385, 0.325. There
-parts of a set do not come evenly at all: what is of A and B was 0.130 threes and 0.725 sixes.
+With --conditional, a GAN that is told the class (seed 0): A 0.970, 1.000; A and B 0.380, 0.855; all
+three 0.125, 0.825; A without B 0.590, 0.745; A and B without C 0.255, 0.405; but A alone 0.385, 0.325.
+There parts of a set do not come evenly at all: what is of A and B was 0.130 threes and 0.725 sixes.
 """
 
 from collections.abc import Sequence
