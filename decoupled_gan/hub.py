@@ -202,7 +202,7 @@ def _telling(name: str):
   except UserError:
     raise
   except Exception as error:  # of the hub, of its client, of the client's own HTTP library
-    told = getattr(error, 'server_message', None) or paths.why(error)
+    told = (getattr(error, 'server_message', None) or paths.why(error)).rstrip('.')
     if isinstance(error, _hub().errors.RepositoryNotFoundError):  # said of what may not be seen, too
       told = f'{told}; a private one needs the token of somebody who may see it: `hf auth login`'
     raise UserError(f'--hub={name}: the hub did not take or give that ({told}).') from error

@@ -6,7 +6,7 @@ a hub reads, is written by huggingface_hub.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from decoupled_gan.report.page import command_of
@@ -44,7 +44,7 @@ def card(story: Story, model, step: int, name: str, licences: Licences, sample: 
     name: <owner>/<name>.
     sample: path of a grid beside the card.
   """
-  rows = [row for row in story.scores if row.get('checkpoint') == step and _number(row.get('value'))]
+  rows = _newest(row for row in story.scores if row.get('checkpoint') == step)
   parts = [
     _head(story, model, rows, name, licences),
     f'# {name.partition("/")[2]}',
@@ -56,6 +56,13 @@ def card(story: Story, model, step: int, name: str, licences: Licences, sample: 
     LIMITS,
   ]
   return '\n\n'.join(filter(None, parts)) + '\n'
+
+
+def _newest(rows: Iterable[Mapping]) -> list[Mapping]:
+  """Those with a number, and of what was measured again the last."""
+  same = ('task', 'images', 'metric', 'protocol')
+  found = {tuple(row.get(x) for x in same): row for row in rows if _number(row.get('value'))}
+  return list(found.values())
 
 
 def _head(story: Story, model, rows: Sequence[Mapping], name: str, licences: Licences) -> str:
