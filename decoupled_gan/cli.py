@@ -90,6 +90,11 @@ flags.DEFINE_string('temperatures', '', 's2m: what logits of D_r and log odds of
 flags.DEFINE_string('host', '127.0.0.1', 'where a page is served; 0.0.0.0 lets the whole network in')
 flags.DEFINE_integer('port', 7860, 'where a page is served')
 flags.DEFINE_bool('self_contained', False, 'the pictures inside the page')
+flags.DEFINE_string('hub', '', '<owner>/<name> of a hub; pull: with @<revision> if it is to be that one')
+flags.DEFINE_string('data_licence', '', 'what the data allow, in your words; it stands in the card')
+flags.DEFINE_string('licence', '', 'of the weights, as the hub calls it: mit, cc-by-4.0, ...')
+flags.DEFINE_bool('private', False, 'a repository that is made now is seen by its owner only')
+flags.DEFINE_bool('dry_run', False, 'only write what would be published')
 flags.DEFINE_string('coordinator', '', 'several processes: host:port of process 0')
 flags.DEFINE_integer('process_id', None, 'several processes: which this is, from 0')
 flags.DEFINE_integer('num_processes', None, 'several processes: how many there are')
@@ -381,6 +386,32 @@ def demo():
 
   demo.check_port(FLAGS.host, FLAGS.port)
   demo.serve(model.load(_workdir().path, _checkpoint(), _dtype()), FLAGS.host, FLAGS.port)
+
+
+@mode(
+  'push',
+  'publishes a run on a hub, with a card of its numbers',
+  reads='workdir hub data_licence licence private dry_run checkpoint',
+  example="push --workdir=runs/photos --hub=me/photos --data_licence='my own photos' --dry_run",
+)
+def push():
+  from decoupled_gan import hub, model
+
+  hub.check_push(FLAGS.hub, hub.Licences(FLAGS.data_licence, FLAGS.licence), FLAGS.dry_run)
+  how = FLAGS.data_licence, FLAGS.licence, FLAGS.private, FLAGS.dry_run
+  print(model.load(_workdir().path, _checkpoint()).push(FLAGS.hub, *how))
+
+
+@mode(
+  'pull',
+  'a published run as a workdir, for use',
+  reads='workdir hub',
+  example='pull --hub=somebody/photos --workdir=runs/theirs',
+)
+def pull():
+  from decoupled_gan import hub
+
+  hub.pull(FLAGS.hub, _workdir())
 
 
 @mode('recipes', 'lists what can be trained', example='recipes')

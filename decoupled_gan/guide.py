@@ -8,7 +8,8 @@ from decoupled_gan import recipe_files
 
 GROUPS = {
   'train': ('train', 'plan', 'routes'),
-  'use': ('translate', 'generate', 'inpaint', 'reconstruct', 'project', 'demo', 'export', 'import'),
+  'use': ('translate', 'generate', 'inpaint', 'reconstruct', 'project', 'demo'),
+  'share': ('export', 'import', 'push', 'pull'),
   'measure': ('evaluate', 'report', 'recover', 'nrds', 'study'),
 }
 

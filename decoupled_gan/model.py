@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from decoupled_gan import data
+from decoupled_gan import data, hub
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.method import ABILITIES
 from decoupled_gan.core.types import DIRECTIONS
@@ -41,13 +41,14 @@ def load(
 
   Args:
     path: a run's workdir, local or gs://; or a .safetensors file of `Model.save`, or a folder with one
-      called model.safetensors.
+      called model.safetensors; or hub:<owner>/<name>[@<revision>], downloaded once.
     checkpoint: of a workdir: a step, 'best', or the latest if None.
     dtype: what it computes in, float32 or bfloat16 (faster, and not the same).
 
   Raises UserError if there is none, or none that fits.
   """
-  released = safetensors_file.located(path)
+  on_hub = str(path).startswith(hub.PREFIX)
+  released = safetensors_file.located(hub.fetched(str(path)) if on_hub else path)
   if released is None:
     return Model(inference.load(Workdir(path), checkpoint, dtype=dtype), str(path))
   if checkpoint is not None:
@@ -192,6 +193,21 @@ class Model:
       options: ability, direction, truncation, see exports/writers.py.
     """
     return writers.export(self._trained, path, **options)
+
+  def push(
+    self, name: str, data_licence: str, licence: str = '', private: bool = False, dry_run: bool = False
+  ) -> str:
+    """Publishes the run on the hub with a card; the address of what was made.
+
+    Args:
+      name: <owner>/<name>.
+      data_licence: of the data that it was trained on, in your words; it stands in the card.
+      licence: of the weights, as the hub calls it (mit, cc-by-4.0, ...), if you give one.
+      private: of a repository that is made now.
+      dry_run: only write what would be published, into hub/ in the workdir.
+    """
+    licences, how = hub.Licences(data_licence, licence), {'private': private, 'dry_run': dry_run}
+    return hub.push(self, self._trained, Workdir(self._path), name, licences, **how)
 
   def _require(self, ability: str):
     run = self._trained.run

@@ -19,6 +19,7 @@ PLACES = (  # (first part of a path, heading)
   ('training.py', 'Recipes and their fields'),
   ('model.py', 'Python'),
   ('demo.py', 'The demo'),
+  ('hub.py', 'The hub'),
   ('completion.py', 'The command line'),
   ('exports/', 'Exports'),
   ('report/', 'Pages of runs'),
@@ -47,7 +48,7 @@ A command that cannot do what was asked ends with one sentence after `error:` an
 has changed anything; a run that began well and cannot go on (a full disk, a lost process) with exit code
 1, and one whose losses are no numbers any more with 3: starting it again would not help. A sentence says
 what was asked, what there is, and what to try. Search this page for a few words of yours; parts in
-<angle brackets> are filled in. What people ask more often stands in the [questions](faq.md).
+`<angle brackets>` are filled in. What people ask more often stands in the [questions](faq.md).
 
 Written by `python docs/list_errors.py`.
 """

@@ -4,9 +4,14 @@ import importlib
 import re
 import runpy
 import shlex
+import subprocess
+import sys
+from html.parser import HTMLParser
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 
 from decoupled_gan import recipe_files
 from decoupled_gan.cli import MODES
@@ -62,6 +67,68 @@ def test_every_page_can_be_reached_from_the_readme():
       if target.suffix == '.md' and target.exists() and target not in reached:
         todo.append(target)
   assert set(PAGES) == reached
+
+
+class Settings(yaml.SafeLoader):
+  """mkdocs.yml as data: its tags name Python objects, which are not made."""
+
+
+Settings.add_multi_constructor('', lambda loader, tag, node: None)
+
+
+def test_the_navigation_names_every_page_once_and_no_other():
+  def leaves(entry):
+    if isinstance(entry, str):
+      return [entry]
+    return [leaf for x in (entry.values() if isinstance(entry, dict) else entry) for leaf in leaves(x)]
+
+  site = yaml.load((ROOT / 'mkdocs.yml').read_text(), Settings)
+  pages = {str(page.relative_to(ROOT / 'docs')) for page in PAGES[1:]}
+  assert sorted(leaves(site['nav'])) == sorted({'index.md', *pages})
+  assert site['strict']
+
+
+def test_pages_read_on_the_site_as_on_github():
+  """Python-Markdown wants a blank line before a list or a table; <words> vanish as tags of HTML."""
+  for page in PAGES:
+    text = re.sub(r'^```.*?^```', '', page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert not re.findall(r'^(?![-*|#\s]|\d+\.).+\n(?:[-*] |1\. |\|).*', text, flags=re.MULTILINE), page
+    assert not re.findall(r'<[a-z]+[ >][^<]*', re.sub(r'``.*?``|`[^`]*`', '', text)), page
+
+
+class Site(HTMLParser):
+  """What a page loads without being asked."""
+
+  def __init__(self, html):
+    super().__init__()
+    self.loads = []
+    self.feed(html)
+
+  def handle_starttag(self, tag, attrs):
+    attrs = dict(attrs)
+    if tag != 'link':
+      self.loads.append(attrs.get('src') or '')
+    elif attrs.get('rel') in ('stylesheet', 'preconnect', 'icon'):
+      self.loads.append(attrs['href'])
+
+
+@pytest.mark.skipif(
+  not (find_spec('material') and find_spec('mkdocstrings')), reason="pip install -e '.[docs]' builds it"
+)
+def test_the_site_is_built_strictly_and_asks_nothing_of_other_hosts(tmp_path):
+  command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '--quiet', f'--site-dir={tmp_path}']
+  done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
+  first = (tmp_path / 'index.html').read_text()
+  assert 'First steps' in first
+  assert 'href="quickstart/"' in first
+  catalogue = (tmp_path / 'catalogue/index.html').read_text()
+  assert 'terms/penalties.py' in catalogue
+  assert 'href="../decoupled_gan' not in catalogue  # it lies outside the site
+  assert 'id="decoupled_gan.model.Model.translate"' in (tmp_path / 'api/index.html').read_text()
+  loads = {x for page in tmp_path.rglob('*.html') for x in Site(page.read_text()).loads}
+  assert any(x.endswith('.css') for x in loads)
+  assert not {x for x in loads if '//' in x}
 
 
 def commands() -> list[tuple[str, list[str]]]:

@@ -222,6 +222,10 @@ def test_a_damaged_or_foreign_file_is_told(pairs, tmp_path):
   save_file({'x': np.zeros(3)}, tmp_path / 'stranger.safetensors', stranger)
   fitting = stranger | {'config': pairs.run.config.to_json_best_effort()}
   save_file({'x': np.zeros(3)}, tmp_path / 'unfit.safetensors', fitting)
+  config = pairs.run.config.copy_and_resolve_references()
+  config.model.width = -4
+  absurd = fitting | {'config': config.to_json_best_effort()}
+  save_file({'x': np.zeros(3)}, tmp_path / 'absurd.safetensors', absurd)
   save_file({'x': np.zeros(3)}, tmp_path / 'bare.safetensors', {'program': 'decoupled_gan'})
   for name, sentence in {
     'cut': 'is cut off, or no .safetensors file',
@@ -229,6 +233,7 @@ def test_a_damaged_or_foreign_file_is_told(pairs, tmp_path):
     'other': 'is a file of another program: it has no config',
     'stranger': r"method='os.path', which is not among",
     'unfit': 'does not fit its own config: .* are missing',
+    'absurd': 'no networks can be made by its config',
     'bare': 'no readable config and step',
     'nowhere': 'there is no file',
   }.items():

@@ -20,9 +20,8 @@ FLOORS = [
   {'evaluation', 'sampling', 'studies', 'interop', 'exports', 'report'},
   {'modes'},
   {
-    'recipe_files', 'guide', 'catalogue', 'training', 'model', 'demo', 'completion', 'command_line',
-    'cli', '__main__',
-    'configs',
+    'recipe_files', 'guide', 'catalogue', 'training', 'model', 'demo', 'hub', 'completion',
+    'command_line', 'cli', '__main__', 'configs',
   },
 ]
 """Rooms from the ground up: each may import its own floor's single modules never, and those below."""

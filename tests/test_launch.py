@@ -82,6 +82,7 @@ def test_launch_files_hold_no_hyper_parameters(path):
     ('tpu_vm.sh', ('start', *TPU, RUN[0]), "needs --workdir=gs://.* disks go with them; found ''"),
     ('tpu_vm.sh', ('start', *TPU, RUN[0], '--workdir=runs/x'), "found 'runs/x'"),
     ('tpu_vm.sh', ('data', *TPU, '--data=photos'), "data needs --data=gs://.*found 'photos'"),
+    ('docs.sh', ('publish',), "'publish' is unknown; there are build and serve"),
     ('slurm.sh', (), 'needs --config='),
     ('slurm.sh', ('--config=configs/x.py',), r'no recipe configs/x\.py; .* configs/avatars\.py'),
     ('slurm.sh', (RUN[0],), 'needs --workdir='),

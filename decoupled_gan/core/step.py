@@ -26,7 +26,9 @@ def streams(key: Array, position: int) -> dict[str, Array]:
   return {'noise': jax.random.fold_in(key, position), 'step': jax.random.fold_in(key, SHARED)}
 
 
-def forward(phase: Phase, gan, state: TrainState, groups, batch: Batch, key):
+def forward(
+  phase: Phase, gan, state: TrainState, groups, batch: Batch, key: Array | Mapping[str, Array]
+):
   """(losses, pullback, stats) of a phase: the pullback takes {loss: weight} to {group: gradient}.
 
   The losses' weighted sum is differentiated with respect to the parameters of `groups`; all others

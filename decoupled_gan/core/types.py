@@ -21,7 +21,7 @@ Losses = dict[str, Array]
 """Loss name -> scalar, float32, unweighted: weights live in the routes."""
 
 Routes = Mapping[str, Mapping[str, Mapping[str, float]]]
-"""routes[phase][loss][group] = weight. A missing cell is no gradient and no optimizer call."""
+"""`routes[phase][loss][group] = weight`. A missing cell is no gradient and no optimizer call."""
 
 
 class Image:

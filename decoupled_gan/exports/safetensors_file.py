@@ -29,40 +29,50 @@ PROGRAM = 'decoupled_gan'
 
 
 def located(path: str | os.PathLike) -> Path | None:
-  """The file that `path` names or, as a folder without a run, holds; None if it is a workdir's path."""
+  """The file that `path` names or, as a folder without checkpoints, holds; None if it is a workdir's."""
   if str(path).endswith(ENDING):
     return paths.local(path, 'the model')
   folder = paths.get(path)
   held = folder / NAME
-  if not paths.is_remote(folder) and held.is_file() and not (folder / 'config.json').is_file():
+  if not paths.is_remote(folder) and held.is_file() and not Workdir(folder).has_checkpoint:
     return held
   return None
 
 
 def write(trained: inference.Trained, path: str | os.PathLike) -> Path:
   """Writes the file, whose name must end in .safetensors; its path."""
-  from safetensors.numpy import save
-
   target = paths.get(path)
   if target.suffix != ENDING:
     raise UserError(f'{path}: the name of such a file ends in {ENDING}.')
+  paths.write(target, content(trained, trained.run.config))
+  return target
+
+
+def content(trained: inference.Trained, config: ConfigDict) -> bytes:
+  """The bytes of the file, which is to say `config` of itself."""
+  from safetensors.numpy import save
+
   arrays = {name: np.asarray(x) for name, x in flatten_dict(trained.variables, sep='/').items()}
   metadata = {
     'program': PROGRAM,
     'version': decoupled_gan.__version__,
-    'config': trained.run.config.to_json_best_effort(sort_keys=True),
+    'config': config.to_json_best_effort(sort_keys=True),
     'step': str(trained.step),
   }
-  paths.write(target, save(arrays, metadata))
-  return target
+  return save(arrays, metadata)
 
 
 def read(path: Path, dtype: str = 'float32') -> inference.Trained:
   """What `write` wrote; raises UserError for a file that is none of ours, cut off, or does not fit."""
   config, step, arrays = _content(path)
   config.compilation_cache = ''  # nothing is written beside a file that may be anybody's
-  run = inference.open_run(Workdir(path.with_suffix('')), config, dtype=dtype)
-  expected = jax.eval_shape(state.inference_variables, run.abstract_state())
+  try:
+    run = inference.open_run(Workdir(path.with_suffix('')), config, dtype=dtype)
+    expected = jax.eval_shape(state.inference_variables, run.abstract_state())
+  except UserError:
+    raise
+  except Exception as error:  # whatever fields of no sense lead to, in somebody else's code
+    raise UserError(f'{path}: no networks can be made by its config ({paths.why(error)}).') from error
   wanted = {name: x.shape for name, x in flatten_dict(expected, sep='/').items()}
   found = {name: x.shape for name, x in arrays.items()}
   wrong = [name for name in {*wanted, *found} if wanted.get(name) != found.get(name)]
@@ -73,6 +83,11 @@ def read(path: Path, dtype: str = 'float32') -> inference.Trained:
     )
   variables = unflatten_dict({tuple(name.split('/')): x for name, x in arrays.items()})
   return inference.Trained(run, sharding.replicate(run.mesh, variables), step)
+
+
+def config_of(path: Path) -> ConfigDict:
+  """The config that the file says of itself."""
+  return _content(path)[0]
 
 
 def _content(path: Path) -> tuple[ConfigDict, int, dict[str, np.ndarray]]:

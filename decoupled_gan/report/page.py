@@ -103,7 +103,7 @@ def _shown(found: Story, folder: Path, self_contained: bool) -> dict:
     'parameters': {
       str(group): f'{count:,}' for group, count in _items(latest, 'parameters') if isinstance(count, int)
     },
-    'command': _command(latest),
+    'command': command_of(latest),
     'changed': found.changed_fields(),
     'seconds': found.seconds_per_step(),
     'best': found.best,
@@ -183,7 +183,7 @@ def _items(start, field: str):
   return found.items() if isinstance(found, dict) else ()
 
 
-def _command(start) -> str:
+def command_of(start) -> str:
   """What was typed, as a shell takes it."""
   arguments = start.get('arguments') or []
   words = [os.path.basename(str(x)) if i == 0 else str(x) for i, x in enumerate(arguments)]

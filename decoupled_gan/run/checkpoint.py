@@ -96,11 +96,19 @@ class Checkpoints:
           self._scores[step] = meta.get('score', {})
     return _best({step: self._scores.get(step, {}) for step in steps})
 
-  def save(self, step: int, state: TrainState, config: ConfigDict, score: Mapping | None = None):
+  def save(
+    self,
+    step: int,
+    state: TrainState,
+    config: ConfigDict,
+    score: Mapping | None = None,
+    optimizers: bool = True,
+  ):
     """Begins to write `state`; raises RunError if this or the previous write cannot be done.
 
     Args:
       score: {'metric': name, 'value': number, 'better': 'lower' or 'higher'}, if it was evaluated.
+      optimizers: without them it is for use only, and `restore` says so.
     """
     if step == self.latest:
       return
@@ -117,8 +125,8 @@ class Checkpoints:
         step,
         args=ocp.args.Composite(
           networks=ocp.args.StandardSave(_networks(state)),
-          optimizers=ocp.args.StandardSave(state.opt),
           meta=ocp.args.JsonSave(meta),
+          **({'optimizers': ocp.args.StandardSave(state.opt)} if optimizers else {}),
           **({'memory': ocp.args.StandardSave(state.memory)} if state.memory else {}),
         ),
       )
@@ -137,6 +145,12 @@ class Checkpoints:
       remembered: the memory of events is what there is, whatever `abstract` has.
     """
     step = self._chosen(step)
+    if not (self.folder / str(step) / 'optimizers').exists():
+      raise UserError(
+        f'the checkpoint of step {step} in {self.folder} has no optimizers: it is for use, and cannot '
+        f'be trained further. Another run begins with its networks by '
+        f'--config.start.workdir={self.folder.parent}.'
+      )
     if remembered:
       abstract = abstract.replace(memory=self._remembered(step, abstract.step.sharding))
     restored = self._read(
