@@ -9,10 +9,10 @@ published (kimg 20 and 4), since the run is as much shorter.
 
 Expected: less learning by heart.
 
-Measured: `python benchmarks/little_data.py`, 6,000 steps, three seeds: FD of a digit classifier 33.9, and
-27.1 with ada, 28.3 with mixed, 28.8 with diffaugment, 31.0 with apa; 37.4 with diffusion and 43.8 with
-augself, which are worse than nothing here. D gives held-out digits a mean sign of -0.93, with diffaugment
-0.23. docs/little_data.md has the table and the curves.
+Measured: `python benchmarks/little_data.py`, 6,000 steps, three seeds: FD of a digit classifier 33.9,
+and 27.1 with ada, 28.3 with mixed, 28.8 with diffaugment, 31.0 with apa; 37.4 with diffusion and 43.8
+with augself, which are worse than nothing here. D gives held-out digits a mean sign of -0.93, and 0.23
+with diffaugment. docs/little_data.md has the table and the curves.
 """
 
 from configs import adaptive_mix, base, gan
