@@ -19,14 +19,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from sklearn.linear_model import LogisticRegression  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
 
 from configs import datasets  # noqa: E402
 from decoupled_gan import data  # noqa: E402
 from decoupled_gan.core import state  # noqa: E402
 from decoupled_gan.core.types import Examples  # noqa: E402
+from decoupled_gan.evaluation import probes  # noqa: E402
 from decoupled_gan.run import inference  # noqa: E402
 from decoupled_gan.run.workdir import Workdir  # noqa: E402
 
@@ -59,12 +57,11 @@ def measure(run, variables, halves) -> tuple[float, float]:
   (train, train_labels), (test, test_labels) = halves
   codes = np.asarray(look(variables, train)[0])
   own, rebuilt, given = map(np.asarray, look(variables, test))
-  # An encoder that nobody trained gives codes near 0, which the probe's decay would take for none.
-  probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(codes, train_labels)
+  probe = probes.linear(codes, train_labels, 10)
   other = np.random.default_rng(0).permutation(len(given))
   differences = [(rebuilt - x).reshape(len(x), -1) for x in (given, given[other])]
   away = [np.linalg.norm(x, axis=1).mean() for x in differences]
-  return probe.score(own, test_labels), away[0] / away[1]
+  return (probe(own).argmax(1) == test_labels).mean(), away[0] / away[1]
 
 
 def main():

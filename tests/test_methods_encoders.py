@@ -9,12 +9,16 @@ import pytest
 
 from configs import bigan as bigan_recipe
 from configs import bigbigan as bigbigan_recipe
+from configs import datasets
 from configs import glo as glo_recipe
-from decoupled_gan.core import optim, routing
+from decoupled_gan import data
+from decoupled_gan.core import optim, routing, state
 from decoupled_gan.core.images import to_float
 from decoupled_gan.core.step import forward
 from decoupled_gan.core.types import Examples
 from decoupled_gan.errors import UserError
+from decoupled_gan.evaluation import probes
+from decoupled_gan.evaluation.tasks import tasks_of
 from decoupled_gan.losses import pyramid
 from decoupled_gan.methods.encode import bigan, bigbigan, glo
 from decoupled_gan.networks import joint
@@ -237,3 +241,45 @@ def test_of_their_own_domain_scores_are_constants():
   assert size(found['unary_image']['encoder']) == 0
   assert size(found['unary_latent']['generator']) == 0
   assert min(size(found['joint'][group]) for group in ('encoder', 'generator')) > 0
+
+
+# Linear probes.
+
+
+def test_a_probe_tells_what_codes_know_however_small_they_are_and_no_class_that_it_never_saw():
+  rng = np.random.default_rng(0)
+  labels = rng.integers(3, size=90)
+  codes = 1e-4 * (np.eye(3)[labels] + 0.1 * rng.standard_normal((90, 3)))
+  told = probes.linear(codes[:60], labels[:60], 4)(codes[60:])
+  assert (told.argmax(1) == labels[60:]).all()
+  assert (told[:, 3] == -np.inf).all()
+  np.testing.assert_allclose(np.exp(told).sum(1), 1, rtol=1e-5)
+  with pytest.raises(UserError, match='codes that are not finite: the run went astray'):
+    probes.linear(codes * np.nan, labels, 4)
+
+
+@pytest.mark.row(85)
+def test_a_run_with_labels_is_scored_by_a_probe_of_its_own_codes_of_training_examples():
+  config = bigan_recipe.get_config('labelled_digits,tiny')
+  config.update_from_flattened_dict(datasets.DATASETS['labelled_digits'])
+  run = experiment.build(config)
+  dataset = data.load(config, Examples)
+  task = {task.name: task for task in tasks_of(run, dataset)}['digit probe']
+  variables = state.inference_variables(run.create_state())
+  which = np.arange(64)
+  found = task.generate(variables, which)
+  encode = run.compiled(run.method.encode)
+  train, test = (
+    np.asarray(encode(variables, data.test_images(x.x, range(len(x.x)), config)))
+    for x in (dataset.train, dataset.test)
+  )
+  probe = probes.linear(train, dataset.train.labels[:, 0], 10)
+  np.testing.assert_allclose([row.logits for row in found], probe(test[:64]), atol=1e-3)
+  assert [row.label for row in found] == dataset.test.labels[:64, 0].tolist()
+  config.seed += 1
+  other = state.inference_variables(experiment.build(config).create_state())
+  assert not np.allclose(task.generate(other, which)[0].logits, found[0].logits, atol=1e-3)
+  raw = task.baselines['its own numbers'](which)
+  assert np.mean([row.logits.argmax() == row.label for row in raw]) > 0.9
+  config.data.normal = '0'
+  assert 'digit probe' not in [task.name for task in tasks_of(experiment.build(config), dataset)]

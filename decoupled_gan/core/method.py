@@ -17,6 +17,7 @@ ABILITIES = {
   'complete': 'fills holes of an image (--mode=inpaint)',
   'classify': 'tells classes apart (--mode=evaluate)',
   'attack': 'makes adversarial examples for itself (--mode=evaluate)',
+  'encode': 'gives examples codes (--mode=evaluate, by a linear probe of them)',
   'assign': 'tells the clusters that it found apart (--mode=evaluate)',
   'detect': 'tells how unlike its training examples others are (--mode=evaluate, --mode=reconstruct)',
   'judge': 'tells how real examples look (--mode=generate --sampler=...)',
@@ -67,6 +68,7 @@ class Method:
     complete: (gan, images, holes [B, H, W, 1]) -> images whose holes are filled.
     classify: (gan, examples) -> {attribute: (features [B, F], logits [B, K] or None)}.
     attack: (gan, examples, labels [B, K], steps) -> examples that it tells apart worst.
+    encode: (gan, examples) -> codes [B, D], which know nothing of labels.
     assign: (gan, examples) -> logits [B, K] of clusters that it found itself.
     detect: (gan, examples) -> [B], how unlike the training examples they are.
     judge: (gan, examples, labels) -> logits [B, 1]: how real they look to its discriminator.
@@ -92,6 +94,7 @@ class Method:
   complete: Callable | None = None
   classify: Callable | None = None
   attack: Callable | None = None
+  encode: Callable | None = None
   assign: Callable | None = None
   detect: Callable | None = None
   judge: Callable | None = None

@@ -16,11 +16,13 @@ from decoupled_gan.data import Images
 from decoupled_gan.data.dataset import Law
 from decoupled_gan.data.views import Some, normal_examples
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.evaluation import probes
 from decoupled_gan.evaluation.metrics import paired
 from decoupled_gan.evaluation.metrics.classification import Response
 from decoupled_gan.evaluation.metrics.path_length import EPSILON
 from decoupled_gan.machine import sharding
 
+PROBED = 256  # examples in a call, of those that a probe learns from
 MATCHED_IMAGES = 500  # of each domain, for the means and variances of the matching baseline
 
 
@@ -75,6 +77,7 @@ def tasks_of(run, dataset) -> list[Task]:
     'classify': of_classifier,
     'attack': of_attacked,
     'detect': of_detector,
+    'encode': of_probe,
     'assign': of_assigner,
   }
   if run.method.batch is Examples:  # images that are translated have no counterparts there
@@ -273,6 +276,51 @@ def _told(run, dataset, suffix: str, prepared: Callable) -> list[Task]:
     kind = 'classes' if run.gan.loss.has_classes else 'features'
     made.append(Task(f'{name}{suffix}', generate, len(labels), {}, answers=kind))
   return made
+
+
+def of_probe(run, dataset) -> list[Task]:
+  """Test examples, as a linear probe of a method's `encode` tells their first attribute; see probes.py.
+
+  The probe learns from the codes of all training examples. The baseline is one of the examples' own
+  numbers. No task where examples have no labels, or only those of data.normal.
+  """
+  config, train, test = run.config, dataset.train, dataset.test
+  if config.data.normal or getattr(test, 'labels', None) is None:
+    return []
+  name, (known, labels) = min(config.attributes), (np.asarray(x.labels)[:, 0] for x in (train, test))
+  forward, size = run.compiled(run.method.encode), -(-PROBED // run.mesh.size) * run.mesh.size
+  learned = functools.partial(probes.linear, labels=known, classes=len(config.attributes[name]))
+
+  def encoded(variables, x):
+    return np.asarray(forward(variables, sharding.shard_whole(run.mesh, x)), np.float64)
+
+  def raw(x):
+    return np.asarray(to_float(x), np.float64).reshape(len(x), -1)
+
+  def answers(codes, probe, indices):
+    return [Response(*row) for row in zip(codes, probe(codes), labels[indices], strict=True)]
+
+  last: dict = {}
+
+  def probe_of(variables):
+    if last.get('variables') is not variables:
+      codes = [encoded(variables, x) for x in run.examples(train.x, size)]
+      last.update(variables=variables, probe=learned(np.concatenate(codes)[: len(known)]))
+    return last['probe']
+
+  @functools.cache
+  def probe_of_raw():
+    return learned(np.concatenate([raw(x) for x in run.examples(train.x, size)])[: len(known)])
+
+  def generate(variables, indices):
+    codes = encoded(variables, data.test_examples(test.x, indices, config))
+    return answers(codes, probe_of(variables), indices)
+
+  def of_raw(indices):
+    return answers(raw(data.test_examples(test.x, indices, config)), probe_of_raw(), indices)
+
+  baselines = {'its own numbers': of_raw}
+  return [Task(f'{name} probe', generate, len(labels), {}, baselines=baselines, answers='classes')]
 
 
 def of_assigner(run, dataset) -> list[Task]:

@@ -105,7 +105,12 @@ def draw(gan: BiGAN, codes: Array, noise: str) -> Array:
 
 def reconstruct(gan: BiGAN, images: Array) -> Array:
   """What the generator makes of the encoder's means."""
-  return gan.generator(gan.encoder(images).mean)
+  return gan.generator(encode(gan, images))
+
+
+def encode(gan: BiGAN, examples: Array) -> Array:
+  """The encoder's means."""
+  return gan.encoder(examples).mean
 
 
 METHOD = Method(
@@ -116,4 +121,5 @@ METHOD = Method(
   style=style,
   draw=draw,
   reconstruct=reconstruct,
+  encode=encode,
 )
