@@ -11,6 +11,11 @@ Expected (paper): better FID than StyleGAN2 on FFHQ-5k and AFHQ-Cat; its tables 
 by us at this size.
 
 Cost: two passes of the blocks for each batch rather than one, and two of the epilogue.
+
+Measured: `python benchmarks/little_data.py`, 200 digits of 8 px (configs/few_digits.py), perceptrons,
+6,000 steps, three seeds: FD of a digit classifier 33.9 (32.9 to 35.0) without, 28.3 (26.4 to 31.5) with
+it, 25.8 at best; features of mixed digits have a cosine of 0.99 with mixed features. At the published
+size nothing.
 """
 
 from configs import base, glead

@@ -13,6 +13,10 @@ Differs from the official code: the fakes that stand in are drawn afresh (there:
 Expected (README, with ADA): FFHQ 5k FID 13.2, AFHQ-Cat 4.9, FFHQ 70k 3.7; not run by us at this size.
 
 Cost: one pass of the generator more in `discriminate` and `regularise`.
+
+Measured: `python benchmarks/little_data.py`, 200 digits of 8 px (configs/few_digits.py), perceptrons,
+6,000 steps, three seeds: FD of a digit classifier 33.9 (32.9 to 35.0) without, 31.0 (28.3 to 33.2) with
+APA. At the published size nothing.
 """
 
 from configs import base, glead, stylegan2_ada

@@ -11,6 +11,11 @@ is to make fakes of which it says +w. The predictor is a group of its own.
 Expected: the paper's tables were not at hand. Not run by us at this size.
 
 Cost: the discriminator runs on the images as they are too, twice the work in both phases.
+
+Measured: `python benchmarks/little_data.py`, 200 digits of 8 px (configs/few_digits.py), perceptrons,
+6,000 steps, three seeds: FD of a digit classifier 33.9 (32.9 to 35.0) without, 43.8 (38.8 to 50.0) with
+AugSelf: worse. The draws are predicted with a mean squared error of 0.17 (colours), 0.20 and 0.26,
+where a constant has 1/12 for colours. At the published size nothing.
 """
 
 from configs import base, diffaugment, glead

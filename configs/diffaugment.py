@@ -8,6 +8,10 @@ the discriminator sees recoloured, shifted and cut, in all phases; mirrored data
 
 Expected (README, BigGAN on CIFAR-10 from 100, 20, 10 %): FID of 9.59, 21.58, 39.78 without become 8.70,
 14.04, 22.40. Not run by us at this size.
+
+Measured: `python benchmarks/little_data.py`, 200 digits of 8 px (configs/few_digits.py), perceptrons,
+6,000 steps, three seeds: FD of a digit classifier 33.9 (32.9 to 35.0) without, 28.8 (24.5 to 31.9) with
+it; D gives held-out digits a mean sign of 0.23, and of -0.93 without. At the published size nothing.
 """
 
 from configs import base, glead

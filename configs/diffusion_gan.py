@@ -11,6 +11,10 @@ Differs from the official code: times are drawn for each image, not from a table
 
 Expected (README): CIFAR-10 FID 3.19, LSUN-Bedroom 3.65, Church 3.17, FFHQ 1024 px 2.83. Not run by us at
 this size.
+
+Measured: `python benchmarks/little_data.py`, 200 digits of 8 px (configs/few_digits.py), perceptrons,
+6,000 steps, three seeds: FD of a digit classifier 33.9 (32.9 to 35.0) without, 37.4 (35.8 to 39.6) with
+diffusion: worse. At the published size nothing.
 """
 
 from configs import base, glead, stylegan2_ada

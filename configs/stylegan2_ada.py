@@ -13,6 +13,11 @@ Differs from the paper: r counts D's outputs in `discriminate` only; the discrim
 Expected (paper): FFHQ 256 px with 1k, 5k, 10k images: FID 21.3, 11.0, 7.3; not run by us at this size.
 
 Cost: benchmarks/augment_cost.py tells the view's share of a step.
+
+Measured: `python benchmarks/little_data.py`, 200 digits of 8 px (configs/few_digits.py), perceptrons,
+6,000 steps, three seeds: FD of a digit classifier 33.9 (32.9 to 35.0) without, 27.1 (26.0 to 28.1) with
+ADA, whose strength stays at 0.02; D learns the 200 by heart all the same. At the published size
+nothing.
 """
 
 from configs import base, glead
