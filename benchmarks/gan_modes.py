@@ -7,7 +7,8 @@
 
 Each setting is a recipe with its words for points: the same networks (64 units, 3 layers), batch and
 number of the discriminator's updates for all; rates and weights are the recipe's. `tempering` is the
-third party's comparison of PTGAN: two layers, a rate of 1e-4, as many updates of one as of the other.
+third party's comparison of PTGAN: two layers, a rate of 1e-4, as many updates of one as of the other;
+`entropy` is MEE with its entropy and without.
 Prints a table of the last evaluation: mean and range over seeds of 2,500 points each. Runs stay in
 --output, and what is there already is not run again; so does the picture, if --figure names no other
 place.
@@ -59,7 +60,9 @@ TEMPERING = {  # and fields
   'WGAN-GP': ('wgan_gp', '', SLOWLY | GP),
   'WGAN-GP at 1e-3': ('wgan_gp', '', SLOWLY | GP | {'optimizer.learning_rate': 1e-3}),
 }
-STUDIES = {'losses': LOSSES, 'tempering': TEMPERING}
+NONE = {'routes.discriminate.entropy.discriminator': 0.0, 'routes.generate.entropy.generator': 0.0}
+ENTROPY = {'MEE': ('mee', '', {}), 'MEE without entropy': ('mee', '', NONE)}
+STUDIES = {'losses': LOSSES, 'tempering': TEMPERING, 'entropy': ENTROPY}
 SHOWN = (
   'non-saturating', 'least squares', 'hinge', 'relativistic', 'non-saturating + R1',
   'relativistic + R1 + R2', 'WGAN, clipped', 'WGAN-GP', 'MMD (rq + dot)',

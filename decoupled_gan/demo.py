@@ -23,6 +23,7 @@ INSTALL = "pip install 'decoupled_gan[demo]' (in a clone: pip install -e '.[demo
 def serve(model, host: str, port: int):
   """Serves the page of a Model until it is interrupted; raises UserError if it cannot be."""
   check_port(host, port)
+  os.environ.setdefault('HF_HUB_OFFLINE', '1')  # this process is the page's, which asks nothing of hubs
   page = build(model)
   warm(model)  # compiling takes seconds, and the first visitor should not wait for it
   print(f'{model!r}\nhttp://{host}:{port} (Ctrl-C ends it)', flush=True)
@@ -83,7 +84,6 @@ def check_port(host: str, port: int):
 
 def _gradio():
   os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
-  os.environ.setdefault('HF_HUB_OFFLINE', '1')
   try:
     import gradio
   except ImportError:

@@ -65,7 +65,8 @@ class BAGAN(nn.Module):
 
   def codes(self, normal: Array, classes: Array) -> Array:
     """Codes [B, Z] of classes int [B], of standard normal numbers [B, Z]."""
-    return self.means.value[classes] + jnp.einsum('bij,bj->bi', self.factors.value[classes], normal)
+    means, factors = (jnp.asarray(x.value)[classes] for x in (self.means, self.factors))
+    return means + jnp.einsum('bij,bj->bi', factors, normal)
 
   def drawn(self, count: int) -> tuple[Array, Array]:
     """(codes [count, Z], their classes int [count])."""
