@@ -87,9 +87,9 @@ def train(name: str, options) -> list[dict]:
     row = json.loads(line)
     names = {m: f'evaluate/generated/{m}_{COUNT}' for m in METRICS}
     if names['modes'] in row:
-      seeds = range(options.seeds)
+      seeds = [f'#{seed}' for seed in range(options.seeds)] if options.seeds > 1 else ['']
       found.append(
-        {'step': row['step']} | {m: [row[f'{key}#{seed}'] for seed in seeds] for m, key in names.items()}
+        {'step': row['step']} | {m: [row[f'{key}{seed}'] for seed in seeds] for m, key in names.items()}
       )
   return found
 

@@ -113,8 +113,8 @@ def test_a_description_is_not_drowned_by_the_noise_of_its_condition(count):
 # the official code, two scales of 64 and 128 px
 
 TREE = (
-  ('h_net1.fc.0', 'root/dense'), ('h_net1.fc.1', 'root/norm'),
-  *((f'h_net1.upsample{i + 1}.{k}', f'root/up_{i}/{own}') for i in range(4)
+  ('h_net1.fc.0', 'stem/dense'), ('h_net1.fc.1', 'stem/norm'),
+  *((f'h_net1.upsample{i + 1}.{k}', f'stem/up_{i}/{own}') for i in range(4)
     for k, own in ((1, 'conv'), (2, 'norm'))),
   ('img_net1.img.0', 'image_0'), ('img_net2.img.0', 'image_1'),
   ('h_net2.jointConv.0', 'branch_1/joint/conv'), ('h_net2.jointConv.1', 'branch_1/joint/norm'),
@@ -157,7 +157,7 @@ def ours(name, x):
   else:
     named = 'kernel'
   x = x.transpose(2, 3, 1, 0) if x.ndim == 4 else x.T
-  if name.startswith(('generator/root/dense', 'generator/root/norm')):
+  if name.startswith(('generator/stem/dense', 'generator/stem/norm')):
     x = by_pixel(x)
   return f'{name.rsplit("/", 1)[0]}/{named}', jnp.float32(x)
 
@@ -264,7 +264,7 @@ def test_the_generators_gradient_is_official_and_reaches_the_condition_through_d
     ('ca_net.fc.bias', 'conditioner/dense/bias'),
     ('img_net1.img.0.weight', 'generator/image_0/kernel'),
     ('h_net2.jointConv.1.weight', 'generator/branch_1/joint/norm/gamma'),
-    ('h_net1.upsample4.1.weight', 'generator/root/up_3/conv/kernel'),
+    ('h_net1.upsample4.1.weight', 'generator/stem/up_3/conv/kernel'),
   ):
     wanted = arrays[f'grad/{theirs}']
     wanted = wanted.transpose(2, 3, 1, 0) if wanted.ndim == 4 else wanted
@@ -275,7 +275,7 @@ def test_the_generators_gradient_is_official_and_reaches_the_condition_through_d
 @pytest.mark.row(79)
 def test_running_statistics_of_the_generator_are_official(played):
   arrays, *_, after = played
-  found = flatten_dict(after['batch_stats'], sep='/')['generator/root/up_3/norm/var']
+  found = flatten_dict(after['batch_stats'], sep='/')['generator/stem/up_3/norm/var']
   np.testing.assert_allclose(found, arrays['running'], rtol=1e-5)
 
 
@@ -313,7 +313,7 @@ def test_colours_teach_neither_the_coarsest_image_nor_a_discriminator_and_kl_no_
     slope = slopes[name]
     assert largest(slope['generator']['image_0']) == 0
     assert largest([slope['discriminator_0'], slope['discriminator_1']]) == 0
-    for part in ('root', 'branch_1', 'image_1'):
+    for part in ('stem', 'branch_1', 'image_1'):
       assert largest(slope['generator'][part]) > 0, part
   assert largest({n: x for n, x in slopes['kl'].items() if n != 'conditioner'}) == 0
   assert largest(slopes['kl']['conditioner']) > 0

@@ -14,10 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
-from decoupled_gan.layers.conv import Conv
+from decoupled_gan.layers.conv import Conv, SameConv
 from decoupled_gan.layers.linear import Linear
 from decoupled_gan.layers.norm import TorchBatchNorm
-from decoupled_gan.layers.resample import nearest_double
 
 START = 4  # px of the first maps, and of the discriminators' last ones
 ORTHOGONAL = nn.initializers.orthogonal()
@@ -73,9 +72,10 @@ class Gated(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array, track: bool = True) -> Array:
-    if self.enlarged:
-      x = nearest_double(x)
-    x = conv(2 * self.features, 3, 1, self.dtype, 'conv')(x)
+    x = SameConv(
+      2 * self.features, 3, 1, use_bias=False, kernel_init=ORTHOGONAL, dtype=self.dtype, name='conv',
+      resized='doubled' if self.enlarged else '',
+    )(x)  # fmt: skip
     return nn.glu(TorchBatchNorm(scale_init=around_one, name='norm')(x, track))
 
 
@@ -148,7 +148,7 @@ class Tree(nn.Module):
     images = []
     for i in range(self.scales):
       if i == 0:
-        x = Root(self.size, self.width, self.dtype, name='root')(codes, track)
+        x = Root(self.size, self.width, self.dtype, name='stem')(codes, track)
       else:
         x = Branch(self.blocks, self.dtype, name=f'branch_{i}')(x, condition, track)
       image = conv(self.channels, 3, 1, self.dtype, f'image_{i}')(x)
