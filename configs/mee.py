@@ -15,10 +15,10 @@ it rises over 100 epochs); CIFAR-10's test images are not trained on; networks a
 
 Expected (paper): CelebA FID 9.13 against 12.43 without; not run by us at this size.
 
-Measured: `python benchmarks/gan_modes.py --study=entropy --seeds=3 --call=1`, :grid25, 10,000 steps:
-15.3 (14 to 18) of 25 modes, and without entropy 20.0 (17 to 22). It did not show; but 0.02 of the points
-are within 3 std of a mode in both, so that neither had learned the law, and modes are met by chance. With
-50 steps a call the program did not compile within five minutes.
+Measured: `python benchmarks/gan_modes.py --study=entropy --seeds=3 --call=1`, :grid25, 10,000
+steps: 15.3 (14 to 18) of 25 modes, and without entropy 20.0 (17 to 22). It did not show; but 0.02
+of the points are within 3 std of a mode in both, so that neither had learned the law, and modes are
+met by chance. With 50 steps a call the program did not compile within five minutes.
 """
 
 from configs import base, gan
