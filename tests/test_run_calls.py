@@ -3,11 +3,13 @@
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from configs import wgan_gp
 from decoupled_gan import data
+from decoupled_gan.core.step import make_call
 from decoupled_gan.errors import Diverged, UserError
 from decoupled_gan.modes import train
 from decoupled_gan.modes.export import take_out
@@ -46,11 +48,32 @@ def close(x, y, rtol=1e-4):
 
 
 def test_ten_steps_a_call_are_ten_calls_and_log_each_step(tmp_path):
-  one = trained(config_of(), tmp_path / 'one')
-  ten = trained(config_of(steps_per_call=10), tmp_path / 'ten')
+  third = {'every.generate': 3}  # the tenth step is left over
+  one = trained(config_of(**third), tmp_path / 'one')
+  ten = trained(config_of(**third, steps_per_call=10), tmp_path / 'ten')
   close(one, ten)
   for a, b in zip(lines(tmp_path / 'one'), lines(tmp_path / 'ten'), strict=True):
     assert b == pytest.approx(a, rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize('every', (1, 3, 5, 7, 10))
+def test_a_call_plays_its_steps_and_writes_out_a_pattern_once_and_what_is_left_over(every):
+  traced = []
+
+  def train_step(state, batch, active):
+    traced.append(active)
+    state = 2 * state + batch if active else state - batch
+    return state, {'state': state} | ({'batch': batch} if active else {})
+
+  actives = tuple(i % every == 0 for i in range(10))
+  state, batches = jnp.float32(1), jnp.arange(10.0)
+  last, (repeated, left_over) = make_call(train_step)(state, batches, actives)
+  assert len(traced) == every + 10 % every
+  logs = [{k: v[i] for k, v in one.items()} for i in range(10 // every) for one in repeated] + left_over
+  for batch, active, log in zip(batches, actives, logs, strict=True):
+    state, losses = train_step(state, batch, active)
+    assert log == losses
+  assert last == state
 
 
 def test_a_run_of_calls_resumes_to_the_bit_also_from_a_checkpoint_that_was_made_between(tmp_path):
@@ -69,7 +92,7 @@ def test_calls_never_cross_their_multiples_and_do_single_steps_where_a_window_op
   config = config_of(steps_per_call=200, sample_every_steps=200, checkpoint_every_steps=200)
   config.window.generate = (100, 0)
   run = experiment.build(config)
-  assert [count for _, count in calls.spans(run, 0, 400)] == [1] * 100 + [100, 200]
+  assert [count for _, count in calls.spans(run, 0, 400)] == [1] * 96 + [104, 200]  # every fifth
 
 
 @pytest.mark.parametrize('field', calls.BETWEEN)

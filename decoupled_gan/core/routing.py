@@ -178,9 +178,8 @@ def played(phases: Iterable[Phase], active: Active) -> list[tuple[int, Phase]]:
 
 
 def cycle(actives: tuple[Active, ...]) -> int:
-  """The length of the shortest pattern that `actives` repeats a whole number of times."""
-  count = len(actives)
-  return next(p for p in range(1, count + 1) if actives[:p] * (count // p) == actives)
+  """The length of the shortest pattern that `actives` repeats; the last time it may be cut short."""
+  return next(p for p in range(1, len(actives) + 1) if actives[p:] == actives[:-p])
 
 
 def lazy_updates(phases: Iterable[Phase]) -> dict[str, float]:

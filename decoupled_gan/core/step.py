@@ -102,22 +102,26 @@ def make_call(train_step: Callable) -> Callable:
   """call(state, batches, actives) -> (state, losses): several steps as one program; to be jitted.
 
   `batches` has them along its first axis; `actives`, what each step plays, is static. The shortest
-  pattern that `actives` repeats is the body of a loop. `losses` has a dict for each step of the
-  pattern, of arrays [repetitions].
+  pattern that `actives` repeats is the body of a loop; steps that are left over follow it. `losses` has
+  a dict for each step of the pattern, of arrays [repetitions], and a dict for each that was left over.
   """
 
   def call(state: TrainState, batches: Batch, actives: Sequence[Active]):
     length = cycle(actives)
+    looped = len(actives) - len(actives) % length
 
-    def body(state, batches):
+    def several(state, batches, actives):
       logs = []
-      for i, active in enumerate(actives[:length]):
+      for i, active in enumerate(actives):
         state, losses = train_step(state, jax.tree.map(lambda x, i=i: x[i], batches), active)
         logs.append(losses)
-      return state, tuple(logs)
+      return state, logs
 
-    turns = jax.tree.map(lambda x: x.reshape(-1, length, *x.shape[1:]), batches)
-    return jax.lax.scan(body, state, turns)
+    turns = jax.tree.map(lambda x: x[:looped].reshape(-1, length, *x.shape[1:]), batches)
+    state, repeated = jax.lax.scan(lambda *carry: several(*carry, actives[:length]), state, turns)
+    rest = jax.tree.map(lambda x: x[looped:], batches)
+    state, left_over = several(state, rest, actives[looped:])
+    return state, (repeated, left_over)
 
   return call
 

@@ -38,7 +38,8 @@ def spans(run, first: int, last: int) -> Iterator[tuple[int, int]]:
   k, step = run.config.steps_per_call, first
   while step < last:
     count = min(k - step % k, last - step)
-    if count > 1 and routing.cycle(_actives(run.phases, step, count)) > UNROLLED:
+    length = routing.cycle(_actives(run.phases, step, count))
+    if length + count % length > UNROLLED:
       count = 1  # where a window opens within the call
     yield step, count
     step += count
@@ -62,9 +63,10 @@ class Calls:
       self._several = self._run.train_step(make_call)
     actives = _actives(phases, step, count)
     state, found = self._several(state, batch, actives)
-    found = jax.device_get(found)  # a scalar of each would be as many calls of the device
-    cycle = len(found)
-    return state, [jax.tree.map(lambda x, i=i: x[i // cycle], found[i % cycle]) for i in range(count)]
+    repeated, left_over = jax.device_get(found)  # a scalar of each would be as many calls of the device
+    turns = (count - len(left_over)) // len(repeated)
+    looped = [jax.tree.map(lambda x, i=i: x[i], one) for i in range(turns) for one in repeated]
+    return state, looped + left_over
 
 
 def _actives(phases, step: int, count: int) -> tuple[routing.Active, ...]:
