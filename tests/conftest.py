@@ -23,6 +23,7 @@ import pytest
 
 from configs import nice
 from decoupled_gan import methods
+from decoupled_gan.machine import cache
 
 for ignored, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
   if signal.getsignal(ignored) == signal.SIG_IGN:  # as in a shell's background jobs, and below nohup
@@ -31,9 +32,15 @@ ROOT = Path(__file__).parent.parent
 BUDGET = 60  # CPU seconds of a test that is not `slow`, on a machine that others may use
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 gc.set_threshold(50_000, 20, 100)  # traces are millions of objects that live as long as the session
-# Compiling is what most tests cost: what was compiled once is kept between runs.
-jax.config.update('jax_compilation_cache_dir', str(ROOT / '.pytest_cache/xla'))
-jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.2)
+# Compiling is what most tests cost, also that of single operations: what was compiled once is kept
+# between runs and between checkouts, for a month.
+PROGRAMS = cache.cache_dir() / 'programs-of-tests'
+for program in PROGRAMS.glob('*'):
+  if program.stat().st_mtime < time.time() - 30 * 24 * 3600:
+    program.unlink(missing_ok=True)
+jax.config.update('jax_compilation_cache_dir', str(PROGRAMS))
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
+jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,5 +1,6 @@
 """Many steps a call, many seeds a run: nothing changes but speed."""
 
+import functools
 import json
 
 import jax
@@ -35,6 +36,18 @@ def trained(config, folder):
   run = experiment.build(config)
   with Checkpoints(folder / 'checkpoints', read_only=True) as checkpoints:
     return checkpoints.restore(run.abstract_state())
+
+
+@pytest.fixture(scope='module')
+def once(tmp_path_factory):
+  """f(**fields) -> (the state after a run, its folder), trained when it is first asked for."""
+
+  @functools.cache
+  def found(fields):
+    folder = tmp_path_factory.mktemp('run')
+    return trained(config_of(**dict(fields)), folder), folder
+
+  return lambda **fields: found(tuple(fields.items()))
 
 
 def lines(folder):
@@ -104,30 +117,29 @@ def test_what_happens_between_calls_must_be_a_multiple(field):
 # Seeds.
 
 
-def test_each_member_is_the_run_of_its_seed_to_rounding(tmp_path):
-  many = trained(config_of(seeds=3), tmp_path / 'many')
-  logged = lines(tmp_path / 'many')
-  for number in range(3):
-    one = trained(config_of(seed=number), tmp_path / f'{number}')
+def test_each_member_is_the_run_of_its_seed_to_rounding(once):
+  many, folder = once(seeds=2)
+  for number in range(2):
+    one, own_folder = once(seed=number)
     close(members.member(many, number), one)
-    for row, own in zip(logged, lines(tmp_path / f'{number}'), strict=True):
+    for row, own in zip(lines(folder), lines(own_folder), strict=True):
       for name in own.keys() - {'step'}:
         assert row[f'{name}#{number}'] == pytest.approx(own[name], rel=1e-3, abs=1e-5)
-  assert (tmp_path / 'many/samples/00000020-seed2.png').exists()
+  assert (folder / 'samples/00000020-seed1.png').exists()
 
 
-def test_seeds_and_calls_go_together_and_resume(tmp_path):
-  many = trained(config_of(seeds=2, steps_per_call=10), tmp_path / 'many')
-  close(many, trained(config_of(seeds=2), tmp_path / 'single'))
+def test_seeds_and_calls_go_together_and_resume(once, tmp_path):
+  many, _ = once(seeds=2, steps_per_call=10)
+  close(many, once(seeds=2)[0])
   trained(config_of(seeds=2, steps_per_call=10, num_steps=10), tmp_path / 'resumed')
   close(many, trained(config_of(seeds=2, steps_per_call=10), tmp_path / 'resumed'), rtol=1e-6)
 
 
-def test_a_member_goes_on_as_an_ordinary_run(tmp_path, capsys):
+def test_a_member_goes_on_as_an_ordinary_run(once, tmp_path, capsys):
   trained(config_of(seeds=2, num_steps=10), tmp_path / 'many')
   take_out(Workdir(tmp_path / 'many'), 1, str(tmp_path / 'own'))
   assert 'seed 1, step 10' in capsys.readouterr().out
-  close(trained(config_of(seed=1), tmp_path / 'own'), trained(config_of(seed=1), tmp_path / 'one'))
+  close(trained(config_of(seed=1), tmp_path / 'own'), once(seed=1)[0])
 
 
 def test_a_seed_that_is_lost_is_named_and_the_others_are_trained_and_saved(
