@@ -8,7 +8,7 @@
 Each setting is a recipe with its words for points: the same networks (64 units, 3 layers), batch and
 number of the discriminator's updates for all; rates and weights are the recipe's. `tempering` is the
 third party's comparison of PTGAN: two layers, a rate of 1e-4, as many updates of one as of the other;
-`entropy` is MEE with its entropy and without; add --call=1, more steps a call compile for minutes.
+`entropy` is MEE with its entropy and without.
 Prints a table of the last evaluation: mean and range over seeds of 2,500 points each. Runs stay in
 --output, and what is there already is not run again; so does the picture, if --figure names no other
 place.
