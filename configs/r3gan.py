@@ -17,10 +17,10 @@ and a p that stays), where the code brings it in along the same cosine (to 0.55 
 
 Expected: paper (FID): CIFAR-10 1.96, FFHQ-256 2.75, ImageNet-32 1.27.
 
-Measured: `python benchmarks/gan_digits.py backbones --only=r3gan:digits`, 3,000 steps, seeds 0 to 2: KID
-0.005, 0.001, 0.003, each with a standard error of 0.004 to 0.006, so that it is not told from 0 (SNGAN's
-0.043 to 0.057 after 5,000 steps, DCGAN's 0.21 to 0.25 after 2,000); the rarest digit is 0.069 to 0.079 of
-what is drawn. About 25 minutes a seed on two cores. Only at 8 px: the published sizes were not trained.
+Measured: `python benchmarks/gan_digits.py backbones --only=r3gan:digits`, 3,000 steps, seeds 0 to 2. KID
+0.005, 0.001, 0.003, each with a standard error of 0.004 to 0.006: not told from 0 (SNGAN's is 0.043 to
+0.057 after 5,000 steps, DCGAN's 0.21 to 0.25 after 2,000). The rarest digit is 0.069 to 0.079 of what is
+drawn. About 25 minutes a seed on two cores. At 8 px only: the published sizes were not trained.
 """
 
 from configs import base, gan
