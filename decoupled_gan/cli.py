@@ -26,7 +26,13 @@ config_flags.DEFINE_config_file('config', None, 'the recipe')
 flags.DEFINE_string('mode', 'train', 'what to do; or as the first word')
 flags.DEFINE_string('workdir', '', "the run's folder, local or gs://...; runs/<recipe> when left out")
 flags.DEFINE_string('input', '', 'an image or a film, a folder or a zip of images; import: a checkpoint')
-flags.DEFINE_string('mask', '', 'an image that is white where the hole is, or a folder of them')
+flags.DEFINE_string(
+  'mask', '', 'an image, or a folder of one for each: white where the hole is, or what is translated'
+)
+flags.DEFINE_string(
+  'output_depth', 'auto', 'bits a channel: 8, 16 (png and tif), or auto, 16 of inputs with more than 8'
+)
+flags.DEFINE_string('alpha', 'white', 'what was transparent: white, or keep, as transparent as it was')
 flags.DEFINE_string('output', '', 'where the results go')
 flags.DEFINE_string(
   'format',
@@ -136,21 +142,26 @@ def train():
 @mode(
   'translate',
   'images or a film of one domain into the other, by a trained run',
-  reads='workdir input output format direction resize split codec compare checkpoint dtype',
+  reads='workdir input output format direction resize split mask alpha output_depth codec compare '
+  'checkpoint dtype',
   example='translate --workdir=runs/quickstart --input=photos --output=out',
 )
 def translate():
   from decoupled_gan.data import video
   from decoupled_gan.modes import translate
+  from decoupled_gan.modes.translate import film, kept
 
   what = FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize
   if video.is_video(FLAGS.input):
     _refuse('a film goes by the ending of --output', 'format')
+    _refuse('a film is opaque, of 8 bits, and translated whole', 'mask', 'alpha', 'output_depth')
     how = FLAGS.codec, FLAGS.compare, _dtype(), FLAGS.split
-    translate.translate_film(_workdir(), *what, _checkpoint(), *how)
+    film.translate_film(_workdir(), *what, _checkpoint(), *how)
   else:
     _refuse('--input is no film', 'codec', 'compare')
-    translate.translate(_workdir(), *what, _checkpoint(), FLAGS.format, _dtype(), FLAGS.split)
+    asked = kept.Asked(FLAGS.output_depth, FLAGS.alpha, FLAGS.mask)
+    how = FLAGS.format, _dtype(), FLAGS.split, asked
+    translate.translate(_workdir(), *what, _checkpoint(), *how)
 
 
 @mode(
