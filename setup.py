@@ -54,6 +54,8 @@ setup(
     'hub': ['huggingface_hub>=1'],
     'video': ['av>=14'],  # its wheels have x264 inside, which is GPL
     'images': ['tifffile', 'imagecodecs'],  # 16-bit colour
+    'wandb': ['wandb>=0.31'],
+    'mlflow': ['mlflow-skinny', 'sqlalchemy', 'alembic'],  # the latter for runs without a server
     'onnx': ['onnx>=1.17', 'onnxruntime'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
     'docs': DOCS,
