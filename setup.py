@@ -17,7 +17,7 @@ setup(
   packages=[
     *find_packages(include=['decoupled_gan*']), 'decoupled_gan.configs', 'decoupled_gan.configs.studies',
   ],
-  package_data={'decoupled_gan.report': ['page.html']},
+  package_data={'decoupled_gan.report': ['page.html'], 'decoupled_gan.exports': ['web_page.html']},
   package_dir={'decoupled_gan.configs': 'configs'},  # the recipes ship with the wheel
   install_requires=[
     'absl-py',

@@ -211,8 +211,11 @@ class Model:
     """Writes a file for another runtime, by its ending; what was found when it was checked.
 
     Args:
-      options: ability, direction, truncation, see exports/writers.py.
+      path: ends in .safetensors, .stablehlo or .onnx; or in /, a folder with a page for browsers.
+      options: ability, direction, truncation, see exports/writers.py; of a page also ort.
     """
+    if str(path).endswith('/'):
+      return writers.export_page(self._trained, str(path), **options)
     return writers.export(self._trained, path, **options)
 
   def push(

@@ -72,6 +72,12 @@ def test_films_are_opaque_and_translated_whole():
   assert err.startswith('error: --alpha: a film is opaque, of 8 bits, and translated whole, which does')
 
 
+def test_only_a_page_has_a_runtime():
+  code, _, err = typed('export', '--workdir=x', '--output=dog.onnx', '--ort=ort')
+  assert code == 2
+  assert err.startswith('error: --ort: --format=onnx is no page, which does not read that')
+
+
 def test_recipes_lists_each_with_its_first_line():
   _, out, _ = typed('recipes')
   for name, title in recipe_files.titles():
