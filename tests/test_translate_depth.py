@@ -1,6 +1,7 @@
 """What a translation keeps of its input: 16 bits, transparency, and what a mask spares."""
 
 import io
+import shutil
 import sys
 
 import jax
@@ -87,6 +88,16 @@ def test_8_bits_are_written_of_16_where_asked_or_where_the_format_has_no_more(co
     assert tuple(found) == bits, folder
   command(tmp_path / 'in', tmp_path / 'jpg', form='jpg')
   assert Image.open(tmp_path / 'jpg' / 'a.jpg').mode == 'RGB'
+
+
+def test_a_zip_is_read_as_its_files_are(command, tmp_path):
+  for name in ('a.png', 'b.tif'):
+    written(tmp_path / 'in' / name, COLOUR)
+  shutil.make_archive(tmp_path / 'all', 'zip', tmp_path / 'in')
+  command(tmp_path / 'in', tmp_path / 'out')
+  command(tmp_path / 'all.zip', tmp_path / 'unzipped')
+  for name in ('a.png', 'b.tif'):
+    assert (tmp_path / 'out' / name).read_bytes() == (tmp_path / 'unzipped' / name).read_bytes()
 
 
 def test_what_is_written_of_8_bits_does_not_depend_on_deep_neighbours(command, tmp_path):
