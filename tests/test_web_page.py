@@ -185,7 +185,7 @@ def test_what_cannot_be_a_page_is_told(drawer, tmp_path, ort, monkeypatch):
     with pytest.raises(UserError, match=sentence):
       writers.export_page(drawer, str(folder), **options)
   points = untrained.trained(untrained.config_of('gan:grid25,tiny'))
-  with pytest.raises(UserError, match='makes points, and the page shows pictures: export .onnx'):
+  with pytest.raises(UserError, match=r'makes points, and the page shows pictures: export \.onnx'):
     writers.export_page(points, str(tmp_path / 'new'))
   assert not (tmp_path / 'new').exists()
 
@@ -198,7 +198,7 @@ class Site(http.server.SimpleHTTPRequestHandler):
 
   extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {'.mjs': 'text/javascript'}
 
-  def do_POST(self):  # noqa: N802
+  def do_POST(self):
     self.server.found = json.loads(self.rfile.read(int(self.headers['Content-Length'])))
     self.send_response(204)
     self.end_headers()
