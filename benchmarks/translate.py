@@ -42,12 +42,11 @@ def ours(options, source: Path, output: Path):
   with jax.set_mesh(run.mesh):
     initial = run.create_state()
   trained = inference.Trained(run, state.inference_variables(initial), 0)
-  function = trained.translator('a_to_b')
 
   def run():
     images = input_images(str(source), config)
     files = destinations(images, str(source), str(output), '', config)
-    translate.translate_images(trained, function, images, files)
+    translate.translate_images(trained, 'a_to_b', images, files)
 
   return run
 

@@ -26,17 +26,24 @@ config_flags.DEFINE_config_file('config', None, 'the recipe')
 flags.DEFINE_string('mode', 'train', 'what to do; or as the first word')
 flags.DEFINE_string('workdir', '', "the run's folder, local or gs://...; runs/<recipe> when left out")
 flags.DEFINE_string('input', '', 'an image or a film, a folder or a zip of images; import: a checkpoint')
-flags.DEFINE_string('mask', '', 'an image that is white where the hole is, or a folder of them')
+flags.DEFINE_string(
+  'mask', '', 'an image, or a folder of one for each: white where the hole is, or what is translated'
+)
+flags.DEFINE_string(
+  'output_depth', 'auto', 'bits a channel: 8, 16 (png and tif), or auto, 16 of inputs with more than 8'
+)
+flags.DEFINE_string('alpha', 'white', 'what was transparent: white, or keep, as transparent as it was')
 flags.DEFINE_string('output', '', 'where the results go')
 flags.DEFINE_string(
   'format',
   '',
   "png, jpg, ... (the inputs' own when left out); export: safetensors, stablehlo, onnx, pytorch (the "
-  "official code's) or run; the output's ending says which when left out",
+  "official code's), run or web (a page); the output's ending says which when left out",
 )
 flags.DEFINE_string('dtype', 'float32', 'what networks compute in: float32 or bfloat16')
 flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')
 flags.DEFINE_string('ability', '', 'translate, edit, draw or reconstruct; the first when left out')
+flags.DEFINE_string('ort', '', "a page's runtime: the folder that launch/web_runtime.sh fetches")
 flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
 flags.DEFINE_string(
   'resize', '', "square (the size of training) or keep (the image's own, as after data.fit=crop)"
@@ -136,21 +143,26 @@ def train():
 @mode(
   'translate',
   'images or a film of one domain into the other, by a trained run',
-  reads='workdir input output format direction resize split codec compare checkpoint dtype',
+  reads='workdir input output format direction resize split mask alpha output_depth codec compare '
+  'checkpoint dtype',
   example='translate --workdir=runs/quickstart --input=photos --output=out',
 )
 def translate():
   from decoupled_gan.data import video
   from decoupled_gan.modes import translate
+  from decoupled_gan.modes.translate import film, kept
 
   what = FLAGS.input, FLAGS.output, FLAGS.direction, FLAGS.resize
   if video.is_video(FLAGS.input):
     _refuse('a film goes by the ending of --output', 'format')
+    _refuse('a film is opaque, of 8 bits, and translated whole', 'mask', 'alpha', 'output_depth')
     how = FLAGS.codec, FLAGS.compare, _dtype(), FLAGS.split
-    translate.translate_film(_workdir(), *what, _checkpoint(), *how)
+    film.translate_film(_workdir(), *what, _checkpoint(), *how)
   else:
     _refuse('--input is no film', 'codec', 'compare')
-    translate.translate(_workdir(), *what, _checkpoint(), FLAGS.format, _dtype(), FLAGS.split)
+    asked = kept.Asked(FLAGS.output_depth, FLAGS.alpha, FLAGS.mask)
+    how = FLAGS.format, _dtype(), FLAGS.split, asked
+    translate.translate(_workdir(), *what, _checkpoint(), *how)
 
 
 @mode(
@@ -347,19 +359,21 @@ def import_():
 
 @mode(
   'export',
-  'a run for other programs: safetensors, StableHLO, ONNX, official checkpoints',
-  reads='workdir output format ability direction truncation member checkpoint',
+  'a run for other programs: safetensors, StableHLO, ONNX, a page, official checkpoints',
+  reads='workdir output format ability direction truncation ort member checkpoint',
   example='export --workdir=runs/photos --output=dog.onnx --direction=a_to_b',
 )
 def export():
   from decoupled_gan.modes import export
 
   layout, what = export.layout_of(FLAGS.output, FLAGS.format), {}
-  if layout in export.FILES:
+  if layout in (*export.FILES, 'web'):
     _refuse(f'--format={layout} takes a run of one seed', 'member')
-    what = {n: FLAGS[n].value for n in ('ability', 'direction', 'truncation') if FLAGS[n].present}
+    what = {n: FLAGS[n].value for n in ('ability', 'direction', 'truncation', 'ort') if FLAGS[n].present}
   else:
     _refuse(f'--format={layout} writes all networks', 'ability', 'direction', 'truncation')
+  if layout != 'web':
+    _refuse(f'--format={layout} is no page', 'ort')
   export.export(_workdir(), FLAGS.output, layout, FLAGS.member, _checkpoint(), **what)
 
 

@@ -16,6 +16,8 @@ VALUES = {
   'dtype': ('float32', 'bfloat16'),
   'direction': ('a_to_b', 'b_to_a'),
   'resize': ('square', 'keep'),
+  'alpha': ('white', 'keep'),
+  'output_depth': ('auto', '8', '16'),
   'codec': ('libx264', 'libx265', 'libvpx-vp9', 'ffv1'),
   'noise': ('const', 'random', 'none'),
   'ability': ('translate', 'edit', 'draw', 'reconstruct'),

@@ -31,6 +31,7 @@ def get_config() -> ConfigDict:
   config.attributes = ConfigDict()
 
   config.log_every_steps = 100
+  config.trackers = ('tensorboard',)  # beside metrics.jsonl: tensorboard, wandb, mlflow
   config.sample_every_steps = 1000
   config.sample_count = 4  # test images of each domain in a sample grid
   config.checkpoint_every_steps = 1000

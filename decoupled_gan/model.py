@@ -14,19 +14,18 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from decoupled_gan import data, hub
+from decoupled_gan import hub
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.method import ABILITIES
 from decoupled_gan.core.types import DIRECTIONS
-from decoupled_gan.data import given
+from decoupled_gan.data import given, masks
 from decoupled_gan.data.label_files import number_of
 from decoupled_gan.data.results import BATCH
 from decoupled_gan.data.sources.labelled import sorted_attributes
-from decoupled_gan.data.views import as_trained
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.exports import safetensors_file, writers
 from decoupled_gan.modes.generate import draw, edit
-from decoupled_gan.modes.translate import resized, unframed
+from decoupled_gan.modes.translate import forward, kept, resized
 from decoupled_gan.run import inference
 from decoupled_gan.run.workdir import Workdir
 
@@ -100,23 +99,45 @@ class Model:
     return self.config.routes.to_dict()
 
   def translate(
-    self, images: Any, direction: str = 'a_to_b', size: str = '', batch_size: int = BATCH
+    self,
+    images: Any,
+    direction: str = 'a_to_b',
+    size: str = '',
+    batch_size: int = BATCH,
+    alpha: str = 'white',
+    mask: Any = None,
   ) -> Any:
     """Images of one domain as images of the other.
 
+    Files are read with all their bits; pictures that come back have 8, since Pillow has no more in
+    colour: for 16 hand over arrays.
+
     Args:
       size: 'square', the size of training (the papers' protocol); or 'keep', the images' own, which
-        networks never saw in training; '' as of the command, see modes/translate.py.
+        networks never saw in training; '' as of the command, see modes/translate.
+      alpha: of files and pictures, what was transparent: 'white', or 'keep', as transparent as it was.
+      mask: white is translated, black stays: a path, a picture or an array [H, W] for all, or a list
+        with one for each.
     """
     self._require('translate')
-    trained, size = self._trained, resized(size, self.config, 'size')
-    if size == 'keep':
+    self._check_batch(batch_size)
+    kept.check_alpha(alpha, 'alpha')
+    trained, config, size = self._trained, self.config, resized(size, self.config, 'size')
+    found, own_size = self._read(images, whole=True), size == 'keep'
+    covers = masks.given_for(mask, found.images)
+    if own_size:
       own = self._once(('keep', direction), lambda: trained.any_size(direction, (), 1))
-      found = self._read(images)
       signed = [x if x.dtype == np.uint8 else given.unit(x) * 2 - 1 for x in found.images]
-      return found.back([own.to_float(image) for image in signed])
-    made = self._once(('translate', direction), lambda: trained.to_float(direction))
-    return self._through(made, images, batch_size, frame_off=True)
+      made = [own.to_float(image) for image in signed]
+    else:
+      function = self._once(('translate', direction), lambda: trained.to_float(direction))
+      made = forward(function, found.images, config, batch_size)
+    for i, (image, cover, clear) in enumerate(zip(found.images, covers, found.alphas, strict=True)):
+      if cover is not None:
+        made[i] = kept.masked(made[i], image, cover, config, own_size)
+      if alpha == 'keep' and clear is not None:
+        made[i] = kept.with_alpha(made[i], clear, config, own_size)
+    return found.back(made)
 
   def reconstruct(self, images: Any, batch_size: int = BATCH) -> Any:
     """Images as the run gives them back, at the size of training."""
@@ -190,8 +211,11 @@ class Model:
     """Writes a file for another runtime, by its ending; what was found when it was checked.
 
     Args:
-      options: ability, direction, truncation, see exports/writers.py.
+      path: ends in .safetensors, .stablehlo or .onnx; or in /, a folder with a page for browsers.
+      options: ability, direction, truncation, see exports/writers.py; of a page also ort.
     """
+    if str(path).endswith('/'):
+      return writers.export_page(self._trained, str(path), **options)
     return writers.export(self._trained, path, **options)
 
   def push(
@@ -237,26 +261,19 @@ class Model:
         self._compiled[key] = make()
       return self._compiled[key]
 
-  def _read(self, images) -> given.Given:
-    return given.read(images, self.config.image_channels, tuple(self.config.data.range))
+  def _read(self, images, whole: bool = False) -> given.Given:
+    return given.read(images, self.config.image_channels, tuple(self.config.data.range), whole)
 
-  def _through(
-    self,
-    function,
-    images,
-    batch_size: int,
-    eight_bit: bool = False,
-    frame_off: bool = False,
-  ) -> Any:
-    """`images` through a function of batches [N, H, W, C], uint8 or in [-1, 1], to [-1, 1]."""
+  @staticmethod
+  def _check_batch(batch_size: int):
     if batch_size < 1:
       raise UserError(f'batch_size={batch_size} must be at least 1.')
-    config, found = self.config, self._read(images)
-    own = list(as_trained(found.images, config))
-    if eight_bit or all(image.dtype == np.uint8 for image in own):
-      eight = [x if x.dtype == np.uint8 else np.rint(given.unit(x) * 255).astype(np.uint8) for x in own]
-      batch = data.test_images(eight, None, config)
-    else:
-      batch = np.stack([given.brought(image, config) for image in own])
-    made = list(inference.batched(function, batch, batch_size))
-    return found.back(unframed(made, [x.shape[:2] for x in own], config) if frame_off else made)
+
+  def _through(self, function, images, batch_size: int, eight_bit: bool = False) -> Any:
+    """`images` through a function of batches [N, H, W, C], uint8 or in [-1, 1], to [-1, 1]."""
+    self._check_batch(batch_size)
+    found = self._read(images)
+    own = found.images
+    if eight_bit:
+      own = [x if x.dtype == np.uint8 else np.rint(given.unit(x) * 255).astype(np.uint8) for x in own]
+    return found.back(forward(function, own, self.config, batch_size))

@@ -66,6 +66,18 @@ def test_fields_are_refused_where_a_mode_reads_no_data_this_time(tmp_path):
   assert err.startswith('error: --config.data.path=photos: without --sampler no data are read')
 
 
+def test_films_are_opaque_and_translated_whole():
+  code, _, err = typed('translate', '--workdir=x', '--input=a.mp4', '--output=b.mp4', '--alpha=keep')
+  assert code == 2
+  assert err.startswith('error: --alpha: a film is opaque, of 8 bits, and translated whole, which does')
+
+
+def test_only_a_page_has_a_runtime():
+  code, _, err = typed('export', '--workdir=x', '--output=dog.onnx', '--ort=ort')
+  assert code == 2
+  assert err.startswith('error: --ort: --format=onnx is no page, which does not read that')
+
+
 def test_recipes_lists_each_with_its_first_line():
   _, out, _ = typed('recipes')
   for name, title in recipe_files.titles():

@@ -43,6 +43,21 @@ def linter(name: str) -> str:
   return str(Path(sys.executable).parent / name)
 
 
+def web_runtime(tmp_path, package):
+  """web_runtime.sh with an npm that packs `package`."""
+  (tmp_path / 'package.tgz').write_bytes(package)
+  npm = f'#!/usr/bin/env bash\ncp {tmp_path}/package.tgz ./o.tgz\necho o.tgz\n'
+  executable(tmp_path / 'bin' / 'npm', npm)
+  return script('web_runtime.sh', str(tmp_path / 'ort'), path=tmp_path / 'bin')
+
+
+def test_a_runtime_that_is_not_the_file_that_it_was_is_not_kept(tmp_path):
+  done = web_runtime(tmp_path, b'something else')
+  assert done.returncode == 1
+  assert 'is not the file that it was; nothing was kept' in done.stderr
+  assert not (tmp_path / 'ort').exists()
+
+
 # All scripts.
 
 

@@ -10,7 +10,7 @@ import pytest
 from decoupled_gan.data import video
 from decoupled_gan.errors import RunError, UserError
 from decoupled_gan.modes import train
-from decoupled_gan.modes import translate as mode
+from decoupled_gan.modes.translate import film as mode
 from decoupled_gan.run.workdir import Workdir
 
 COUNT = 21

@@ -37,12 +37,16 @@ class Look:
     size: (height, width) in pixels, by its EXIF orientation if its header has one.
     deep: it has more than 8 bits a channel.
     frames: it has more than one, as an animation has.
+    grey: it has no colours.
+    alpha: it has transparency.
   """
 
   problem: str
   size: tuple[int, int] = (0, 0)
   deep: bool = False
   frames: bool = False
+  grey: bool = False
+  alpha: bool = False
 
   @property
   def side(self) -> int:
@@ -65,10 +69,18 @@ def decode(file, channels: int, name, values: tuple = ()) -> np.ndarray:
   Raises:
     UserError: it cannot be decoded; names the file.
   """
+  with decoding(name), opened(file) as image:
+    check_size(image)
+    return to_array(image, channels, values)
+
+
+@contextlib.contextmanager
+def decoding(name):
+  """What goes wrong with a file inside, as a UserError that calls it `name`."""
   try:
-    with opened(file) as image:
-      _check_size(image)
-      return to_array(image, channels, values)
+    yield
+  except UserError:
+    raise
   except FileNotFoundError:
     raise UserError(f'the image {str(name)!r} is not there any more') from None
   except _TooLarge as error:
@@ -122,8 +134,8 @@ def look(path: Path | Member, floats: bool = False) -> Look:
 def values_of(path: Path | Member) -> tuple[float, float, int]:
   """(least, largest, the largest that the format has room for) of an image's values."""
   with opened(path) as image:
-    _check_size(image)
-    deep = _is_deep(image)
+    check_size(image)
+    deep = is_deep(image)
     raw = np.asarray(image if deep and image.mode[0] in 'IF' else image.convert('RGB'))
     factor = DEEP // 255 if deep and raw.dtype == np.uint8 else 1
     return float(raw.min()) * factor, float(raw.max()) * factor, DEEP if deep else 255
@@ -142,7 +154,8 @@ class _TooLarge(Exception):
   """More pixels than are read."""
 
 
-def _check_size(image: Image.Image):
+def check_size(image: Image.Image):
+  """Raises, for `decoding` to tell, where there are more pixels than are read."""
   megapixels = image.width * image.height / 1e6
   if megapixels > MEGAPIXELS:
     raise _TooLarge(f'{megapixels:,.0f} megapixels, more than the {MEGAPIXELS:,} that are read')
@@ -164,11 +177,12 @@ def _seen(image: Image.Image, floats: bool) -> Look:
       'floating-point pixels: give their range, data.range=low,high, or convert them to 8 bits'
     )
   try:
-    _check_size(image)
+    check_size(image)
   except _TooLarge as error:
     return Look(f'{error}: make it smaller')
   frames = image.format != 'MPO' and getattr(image, 'is_animated', False)
-  return Look('', _size_of(image), _is_deep(image), frames)
+  alpha = image.has_transparency_data
+  return Look('', _size_of(image), is_deep(image), frames, is_grey(image), alpha)
 
 
 def _size_of(image: Image.Image) -> tuple[int, int]:
@@ -179,11 +193,19 @@ def _size_of(image: Image.Image) -> tuple[int, int]:
   return image.size if lying else image.size[::-1]
 
 
-def _is_deep(image: Image.Image) -> bool:
+def is_deep(image: Image.Image) -> bool:
   """Whether an opened image, not yet loaded, has more than 8 bits a channel."""
   if image.mode[0] in 'IF':  # 'I', 'I;16', 'I;16B', 'F'
     return True
-  return any(';16' in str(tile[3]) for tile in getattr(image, 'tile', ()))
+  if any(';16' in str(tile[3]) for tile in getattr(image, 'tile', ())):
+    return True
+  bits = getattr(image, 'tag_v2', {}).get(258, ())  # a TIFF's BitsPerSample, of planes that lie apart
+  return max(bits, default=8) > 8 if isinstance(bits, tuple) else bits > 8
+
+
+def is_grey(image: Image.Image) -> bool:
+  """Whether an image has no colours; of 16 bits with transparency Pillow does not tell."""
+  return image.mode[0] in '1LIF' and image.mode != 'LAB'
 
 
 def _ends_well(path: Path, kind: str, size: int) -> bool:
@@ -199,7 +221,7 @@ def _ends_well(path: Path, kind: str, size: int) -> bool:
 
 def to_array(image: Image.Image, channels: int, values: tuple = ()) -> np.ndarray:
   """A picture as `decode` gives it; it is turned upright in place."""
-  deep = _is_deep(image)
+  deep = is_deep(image)
   ImageOps.exif_transpose(image, in_place=True)
   if image.mode[0] in 'IF':  # grey of 16 bits or floats, in PNG, TIFF and PGM
     image = Image.fromarray(_scaled(np.asarray(image), values or (0, DEEP)))

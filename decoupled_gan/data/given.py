@@ -14,6 +14,7 @@ from PIL import Image
 
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.types import image_shape
+from decoupled_gan.data import deep
 from decoupled_gan.data.decode import decode, to_array
 from decoupled_gan.data.transforms import fitted
 from decoupled_gan.errors import UserError
@@ -24,38 +25,52 @@ WANTED = 'an image is a path, a PIL image, or an array [H, W, {c}] (several: [N,
 
 @dataclass(frozen=True)
 class Given:
-  """`images`: [H, W, C] each, uint8, uint16 or floats in 0..1; `back`: results in [-1, 1] -> theirs."""
+  """Images that somebody gave, and how results become what is given back.
+
+  Attributes:
+    images: [H, W, C] each, uint8, uint16 or floats in 0..1.
+    back: results in [-1, 1] -> theirs; a picture with one channel more has it as its alpha.
+    alphas: of each what was transparent, float32 [H, W, 1] in 0..1, or None.
+  """
 
   images: Sequence[np.ndarray]
   back: Callable[[Sequence[np.ndarray]], Any]
+  alphas: Sequence[np.ndarray | None]
 
 
-def read(images, channels: int, values: tuple = ()) -> Given:
+def read(images, channels: int, values: tuple = (), whole: bool = False) -> Given:
   """What somebody gave, as arrays of `channels`; raises UserError if it is no image.
 
-  `values` as of decode.
+  Args:
+    values: as of decode.
+    whole: whether files and pictures are read with all their bits, and their transparency.
   """
   if isinstance(images, list | tuple):
-    each = [read(image, channels, values) for image in images]
+    each = [read(image, channels, values, whole) for image in images]
     if not each or any(len(x.images) != 1 for x in each):
       raise UserError(f'a list holds single images, and at least one: {WANTED.format(c=channels)}.')
     return Given(
       [x.images[0] for x in each],
       lambda made: [x.back([image]) for x, image in zip(each, made, strict=True)],
+      [x.alphas[0] for x in each],
     )
   if isinstance(images, str | os.PathLike):
     path = paths.local(images, 'the image')
     if not path.is_file():
       raise UserError(f'the image {str(images)!r} is not there, or is a folder: name one file.')
-    return Given([decode(path, channels, images, values)], lambda made: picture(to_uint8(made[0])))
+    return _pictured((deep.read if whole else decode)(path, channels, images, values))
   if isinstance(images, Image.Image):
-    array = to_array(images.copy(), channels, values)
-    return Given([array], lambda made: picture(to_uint8(made[0])))
+    return _pictured((deep.of_picture if whole else to_array)(images.copy(), channels, values))
   return _of_array(np.asarray(images), channels)
 
 
+def _pictured(found: np.ndarray | deep.Whole) -> Given:
+  found = found if isinstance(found, deep.Whole) else deep.Whole(found)
+  return Given([found.image], lambda made: picture(to_uint8(made[0])), [found.alpha])
+
+
 def picture(image: np.ndarray) -> Image.Image:
-  """uint8 [H, W, 1 or 3] as Pillow has it."""
+  """uint8 [H, W, C] as Pillow has it: grey, grey with alpha, RGB or RGBA."""
   return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
@@ -79,17 +94,18 @@ def unit(image: np.ndarray) -> np.ndarray:
 
 
 def _of_array(array: np.ndarray, channels: int) -> Given:
-  _check(array, channels)
+  check(array, channels)
   single = array.ndim == 3
 
   def back(made):
-    typed = [_typed(image, array.dtype) for image in made]
-    return typed[0] if single else np.stack(typed)
+    own = [typed(image, array.dtype) for image in made]
+    return own[0] if single else np.stack(own)
 
-  return Given([array] if single else list(array), back)
+  images = [array] if single else list(array)
+  return Given(images, back, [None] * len(images))
 
 
-def _typed(image: np.ndarray, dtype) -> np.ndarray:
+def typed(image: np.ndarray, dtype) -> np.ndarray:
   """An image in [-1, 1] as values of `dtype`: 0..255, 0..65535, or 0..1."""
   if dtype == np.uint8:
     return to_uint8(image)
@@ -97,7 +113,7 @@ def _typed(image: np.ndarray, dtype) -> np.ndarray:
   return np.rint(share * 65535).astype(dtype) if dtype == np.uint16 else share.astype(dtype)
 
 
-def _check(array: np.ndarray, channels: int):
+def check(array: np.ndarray, channels: int):
   """Raises UserError for shapes, types and ranges that are no images."""
   wanted = WANTED.format(c=channels)
   if array.ndim not in (3, 4) or array.shape[-1] != channels or not array.size:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from decoupled_gan.data import deep
 from decoupled_gan.data.files import EXTENSIONS, LAYOUTS, FileImages, left_out, tree, verify
 from decoupled_gan.errors import RunError, UserError, listing
 from decoupled_gan.machine import paths
@@ -175,9 +176,16 @@ def _made(function: Callable, chosen: list[int], unread: list[str]) -> list[tupl
 
 
 def write_image(image: np.ndarray, path: Path):
-  """uint8 [H, W, 1 or 3] as the file `path`, in the format of its ending; may raise RunError."""
-  picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+  """Writes the file `path` in the format of its ending; may raise RunError.
+
+  Args:
+    image: uint8 [H, W, C], grey, grey with alpha, RGB or RGBA; or uint16 for PNG and TIFF.
+  """
   buffer, form = io.BytesIO(), format_of(path.name)
+  if image.dtype == np.uint16:
+    paths.write(path, deep.encoded(image, form))
+    return
+  picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
   options = {'quality': 95} | ({'subsampling': 0} if form == 'JPEG' else {})
   try:
     picture.save(buffer, format=form, **options)

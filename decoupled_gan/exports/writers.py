@@ -17,7 +17,7 @@ from flax.traverse_util import flatten_dict
 
 import decoupled_gan
 from decoupled_gan.errors import RunError, UserError, listing
-from decoupled_gan.exports import onnx_file, safetensors_file, signature, stablehlo_file
+from decoupled_gan.exports import onnx_file, safetensors_file, signature, stablehlo_file, web_page
 from decoupled_gan.machine import paths
 
 ENDINGS = ('.safetensors', '.stablehlo', '.onnx')
@@ -45,7 +45,9 @@ def export(
   """
   target = paths.get(path)
   if target.suffix not in ENDINGS:
-    raise UserError(f'{path}: what is written goes by the ending; there are {listing(ENDINGS)}.')
+    raise UserError(
+      f'{path}: what is written goes by the ending; there are {listing((*ENDINGS, "<folder>/"))}.'
+    )
   if target.suffix == '.safetensors':
     if ability or direction or truncation != 1:
       raise UserError(f'{path} holds all of the networks: leave ability, direction and truncation out.')
@@ -62,6 +64,29 @@ def export(
   if target.suffix == '.stablehlo':
     paths.write(target.with_name(f'{target.name}.json'), json.dumps(facts, indent=2) + '\n')
   return f'{target}: {what.title}, {_size(target)}, step {trained.step}; {told}'
+
+
+def export_page(
+  trained, folder: str, ort: str = '', ability: str = '', direction: str = '', truncation: float = 1.0
+) -> str:
+  """Writes a page that runs in a browser into `folder`; what it is, how far from JAX, how to see it.
+
+  Args:
+    ort: the folder of onnxruntime-web's files, see web_page.RUNTIME; '' leaves them out.
+    ability, direction, truncation: what the page is to compute, see signature.of.
+
+  Raises as `export`, and UserError where the page cannot show what the run makes.
+  """
+  web_page.check(folder, ort)
+  what = signature.of(trained, ability, direction, truncation)
+  web_page.check_signature(what)
+  facts = facts_of(trained, what)
+  public = {name: fact for name, fact in facts.items() if name != 'config'}  # it names the data's paths
+  content = onnx_file.made(what, public)
+  told = _compared(what, content, onnx_file.answers)
+  how = web_page.write(folder, trained.run.config, what, content, public, ort)
+  size = f'{len(content) / 1e6:.2f} MB'
+  return f'{paths.get(folder)}: a page, {what.title}, {size}, step {trained.step}; {told}\n{how}'
 
 
 def facts_of(trained, what: signature.Signature) -> dict[str, str]:

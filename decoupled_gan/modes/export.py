@@ -3,14 +3,14 @@
 import os
 
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.exports import writers
+from decoupled_gan.exports import web_page, writers
 from decoupled_gan.interop import nice_checkpoint, translators
 from decoupled_gan.run import experiment, inference, members
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
 FILES = {ending.removeprefix('.'): ending for ending in writers.ENDINGS}
-FORMATS = ('pytorch', 'run', *FILES)
+FORMATS = ('pytorch', 'run', *FILES, 'web')
 
 
 def layout_of(output: str, asked: str) -> str:
@@ -28,9 +28,9 @@ def export(
   """Writes `output`.
 
   Args:
-    layout: 'pytorch', the official code's; 'run', a workdir of the seed number `member`; or one of
-      FILES, checked at once by the runtime that will read it.
-    what: of FILES: ability, direction, truncation, see exports/writers.py.
+    layout: 'pytorch', the official code's; 'run', a workdir of the seed number `member`; one of FILES,
+      checked at once by the runtime that will read it; or 'web', a page around such a file.
+    what: of FILES and 'web': ability, direction, truncation, see exports/writers.py; of 'web' also ort.
   """
   if layout == 'run':
     take_out(workdir, member, output, step)
@@ -38,6 +38,9 @@ def export(
     if not output.endswith(FILES[layout]):
       raise UserError(f'--output={output}: a file of --format={layout} ends in {FILES[layout]}.')
     print(writers.export(inference.load(workdir, step), output, **what))
+  elif layout == 'web':
+    web_page.check(output, what.get('ort', ''))
+    print(writers.export_page(inference.load(workdir, step), output, **what))
   else:
     known = workdir.load_config().method in translators.FORMATS
     (translators if known else nice_checkpoint).export_checkpoint(workdir, output, step)

@@ -1,6 +1,6 @@
 """--mode=inpaint: holes of images filled by a trained run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from rich.progress import track
@@ -8,10 +8,8 @@ from rich.progress import track
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.data import results
 from decoupled_gan.data.decode import white_of
-from decoupled_gan.data.files import EXTENSIONS, FileImages, by_stem, looks, stem_of
+from decoupled_gan.data.masks import masks_for
 from decoupled_gan.data.results import BATCH, input_images
-from decoupled_gan.errors import UserError, listing
-from decoupled_gan.machine import paths
 from decoupled_gan.run import inference
 from decoupled_gan.run.workdir import Workdir
 
@@ -39,7 +37,6 @@ def inpaint(
   images = input_images(source, run.config)
   masks = masks_for(mask, images)
   files = results.destinations(images, source, output, form, run.config, mask)
-  check_sizes(images, masks)
   trained = inference.restore(run, workdir, step)
   fill = trained.compiled(run.method.complete)
 
@@ -61,34 +58,3 @@ def filled(fill: Callable, image: np.ndarray, holes: np.ndarray) -> np.ndarray:
   asked = np.pad(holes, border).astype(np.float32)[..., None]
   made = to_uint8(fill(given[None], asked[None]))[0, :height, :width]
   return np.where(holes[..., None], made, image)
-
-
-def masks_for(mask: str, images: FileImages) -> list:
-  """The mask's file of each image; raises UserError if one is missing."""
-  path = paths.local(mask, '--mask')
-  if not mask or not path.exists():
-    raise UserError(f'--mask={mask!r} is neither an image nor a folder of images: white is the hole.')
-  if path.is_file():
-    return [path] * len(images)
-  found = FileImages.below(path)
-  if not len(found):
-    raise UserError(f'--mask={mask} holds no images ({", ".join(EXTENSIONS)}).')
-  known = by_stem(found)
-  if missing := [name for name in images.names if stem_of(name) not in known]:
-    raise UserError(
-      f'{len(missing)} of {len(images)} images have no mask of the same name below --mask={mask}: '
-      f'{listing(missing)}.'
-    )
-  return [path / known[stem_of(name)] for name in images.names]
-
-
-def check_sizes(images: FileImages, masks: Sequence):
-  """Raises UserError unless every mask has the size of its image."""
-  sizes = {path: look.size for path, look in zip(masks, looks(masks), strict=True)}
-  wrong = [
-    f'{name} ({look.size[1]} x {look.size[0]} px, its mask {sizes[path][1]} x {sizes[path][0]})'
-    for name, look, path in zip(images.names, looks(images.paths), masks, strict=True)
-    if look.size != sizes[path]
-  ]
-  if wrong:
-    raise UserError(f'{len(wrong)} masks have another size than their image: {listing(wrong)}.')

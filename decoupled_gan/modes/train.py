@@ -14,11 +14,12 @@ from decoupled_gan.data.results import check_not_data
 from decoupled_gan.errors import Diverged, LostProcess, RunError, UserError, listing
 from decoupled_gan.machine import distributed, sharding
 from decoupled_gan.report.diary import Closed, Diary
-from decoupled_gan.run import calls, events, experiment, members, start
+from decoupled_gan.run import calls, events, experiment, members, start, trackers
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.metrics_file import Metrics
 from decoupled_gan.run.progress import Progress, Silent
 from decoupled_gan.run.sampler import Sampler
+from decoupled_gan.run.trackers import Following
 from decoupled_gan.run.watch import Health, Interruption, kept
 from decoupled_gan.run.workdir import Workdir, flatten
 
@@ -43,6 +44,7 @@ def train(config: ConfigDict, workdir: Workdir, on_sample: Callable | None = Non
       if main:
         workdir.create()
         until_done.enter_context(workdir.only_writer())
+        trackers.check(config.trackers)
       changes = workdir.changes(config, trained=workdir.has_checkpoint)
       dataset = data.load(config, run.method.batch)
       run = dataclasses.replace(run, memory=events.memory(run, dataset))
@@ -112,7 +114,8 @@ def _loop(
     evaluator = _evaluator(run, dataset, workdir)
     record.begin()
     diary.begin()
-    metrics = Metrics(workdir.metrics_file, first) if main else Silent()
+    followed = Following(config.trackers, flatten(config), diary.run_id, resume=first > 0)
+    metrics = Metrics(workdir.metrics_file, first, followed) if main else Silent()
   health, vote = _health(run, checkpoints), distributed.Vote(run.mesh)
   # what events made of the data is for training only: what watches sees it as a run that begins does
   recalled = events.recall(run, current, dataset) if first else dataset
@@ -134,7 +137,7 @@ def _loop(
       score = None
       try:
         if last or step % config.sample_every_steps == 0:
-          made = sampler.save(step, current)
+          made = sampler.save(step, current, metrics.image)
           diary.sampled()
           if main and on_sample:
             on_sample(step, made)

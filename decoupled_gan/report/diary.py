@@ -7,6 +7,7 @@ import logging
 import platform
 import subprocess
 import sys
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,6 +27,9 @@ class Diary:
   """Keeps run.json and report.html of a run while it trains; a context around the training.
 
   Nothing is written before `begin`. What goes wrong with the page is told once and ends no run.
+
+  Attributes:
+    run_id: by which trackers know the run: that of its starts before, until it begins at step 0 again.
   """
 
   def __init__(self, run, dataset, workdir: Workdir, step: int, counts: Mapping, changes: Mapping):
@@ -52,6 +56,9 @@ class Diary:
     """To be called before the first step, when nothing can be found wrong any more."""
     self._begun = True
     self._earlier = starts_of(self._workdir)
+    known = [x['run_id'] for x in self._earlier if isinstance(x.get('run_id'), str)]
+    goes_on = known and self._entry['from_step'] > 0
+    self.run_id = self._entry['run_id'] = known[-1] if goes_on else uuid.uuid4().hex[:12]
     self._write()
 
   def sampled(self):
@@ -88,7 +95,7 @@ class Diary:
 class Closed:
   """The diary of the processes that keep none."""
 
-  how = ''
+  how = run_id = ''
 
   def __enter__(self):
     return self

@@ -105,9 +105,9 @@ class AnySize:
     numbers = range(len(self._sizes))
     return sorted(numbers, key=lambda i: (places[self._program[self._sizes[i]]], i))
 
-  def memory(self, program: tuple[int, int]) -> int | None:
+  def memory(self, program: tuple[int, int], dtype=np.uint8) -> int | None:
     """Bytes that a program takes of a device beside the networks; None where no compiler tells."""
-    analysis = self._of(program, np.uint8).memory_analysis()
+    analysis = self._of(program, dtype).memory_analysis()
     parts = ('temp_size_in_bytes', 'output_size_in_bytes')
     return sum(getattr(analysis, part) for part in parts) if analysis else None
 

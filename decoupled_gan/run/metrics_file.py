@@ -1,4 +1,4 @@
-"""metrics.jsonl and TensorBoard events: the numbers of a run."""
+"""metrics.jsonl: the numbers of a run; and who else is shown them."""
 
 import contextlib
 import json
@@ -6,28 +6,34 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine import paths
+from decoupled_gan.run.trackers import Following, Places, Trackers
 
+TENSORBOARD = Following()
 SCORES = 'evaluate/'
 """What names of scores begin with: evaluate/<task>/<metric>, of runs side by side with #<seed>."""
 
 
 class Metrics:
-  """metrics.jsonl (one JSON object a line, full float precision) and TensorBoard events.
+  """metrics.jsonl (one JSON object a line, full float precision), and trackers, see trackers.py.
 
   On resuming at `start_step`, lines of later steps, written by a run that was killed, are removed:
-  the file reads as if the run had never stopped. In a remote folder both are written locally and
-  copied there: once a minute, and by `flush` and `close`.
+  the file reads as if the run had never stopped. In a remote folder it and TensorBoard's events are
+  written locally and copied there: once a minute, and by `flush` and `close`.
   """
 
-  def __init__(self, path: Path, start_step: int):
+  def __init__(self, path: Path, start_step: int, following: Following = TENSORBOARD):
     self._mirror = paths.Mirror(path.parent) if paths.is_remote(path) else None
     self._path = self._mirror.fetch(path.name) if self._mirror else path
     with paths.telling(path):
       self._forget_after(start_step)
       self._file = self._path.open('a', encoding='utf-8')
-    self._events, self._close_events = _event_writer(self._path.parent)
+    folder = self._path.parent
+    self._trackers = Trackers(following, Places(folder, None if self._mirror else folder))
 
   def __enter__(self):
     return self
@@ -40,9 +46,13 @@ class Metrics:
     with paths.telling(self._path):
       self._file.write(json.dumps({'step': step, **scalars}) + '\n')
       self._file.flush()
-      self._events(step, scalars)
+    self._trackers.scalars(step, scalars)
     if self._mirror:
       self._mirror.copy(now=False)
+
+  def image(self, step: int, name: str, picture: Image.Image):
+    """Shows trackers a sample grid."""
+    self._trackers.image(step, name, np.asarray(picture))
 
   def flush(self):
     """Until all that was written lies in the run's folder. Call it before a checkpoint is saved."""
@@ -52,8 +62,7 @@ class Metrics:
   def close(self):
     with contextlib.suppress(OSError):  # what cannot be written was told by `write`
       self._file.close()
-    with contextlib.suppress(OSError):
-      self._close_events()
+    self._trackers.close()
     if self._mirror:
       self._mirror.close()
 
@@ -76,30 +85,3 @@ class Metrics:
         f'line {number} of {self._path} is damaged: {line.strip()[:60]!r} is no JSON object with a '
         'step. Mend or remove that line, or move the file away, and run again.'
       ) from error
-
-
-def _event_writer(folder: Path):
-  """(write(step, scalars), close()) of TensorBoard events: by clu where it imports, or tensorboardX.
-
-  clu needs TensorFlow and tensorboard to be installed, which the core does not.
-  """
-  try:
-    from clu import metric_writers
-  except ImportError:
-    from tensorboardX import SummaryWriter
-
-    writer = SummaryWriter(str(folder))
-
-    def write(step, scalars):
-      for name, value in scalars.items():
-        writer.add_scalar(name, value, step)
-      writer.flush()
-
-    return write, writer.close
-  writer = metric_writers.SummaryWriter(str(folder))
-
-  def write(step, scalars):
-    writer.write_scalars(step, scalars)
-    writer.flush()
-
-  return write, writer.close

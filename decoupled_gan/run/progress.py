@@ -20,6 +20,9 @@ class Silent:
   def write(self, step: int, scalars: Mapping[str, float]):
     pass
 
+  def image(self, step: int, name: str, picture):
+    pass
+
   def flush(self):
     pass
 

@@ -1,5 +1,6 @@
 """The sample grid that a run shows of itself."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from decoupled_gan import data
@@ -23,8 +24,14 @@ class Sampler:
     self._sample = run.exact().sampler()  # what translate and generate will make
     self._workdir = workdir
 
-  def save(self, step: int, current: state.TrainState) -> Path:
-    """<step>.png, or of several seeds <step>-seed<n>.png for each; the path of the first."""
+  def save(
+    self, step: int, current: state.TrainState, shown: Callable = lambda step, name, picture: None
+  ) -> Path:
+    """<step>.png, or of several seeds <step>-seed<n>.png for each; the path of the first.
+
+    Args:
+      shown: called in the first process with (step, 'samples' or 'samples/seed<n>', picture).
+    """
     files = []
     for seed, own in zip(members.seeds(self._config), members.each(self._run, current), strict=True):
       columns = self._sample(state.inference_variables(own), self._batch)
@@ -32,9 +39,11 @@ class Sampler:
         continue
       if self._aligned:
         columns['truth'] = self._test.swapped
-      name = f'{step:08d}-seed{seed}.png' if self._config.seeds > 1 else f'{step:08d}.png'
+      several, picture = self._config.seeds > 1, grid(columns)
+      name = f'{step:08d}-seed{seed}.png' if several else f'{step:08d}.png'
       files.append(self._workdir.samples / name)
-      save_image(grid(columns), files[-1])
+      save_image(picture, files[-1])
+      shown(step, f'samples/seed{seed}' if several else 'samples', picture)
     return files[0] if files else self._workdir.samples
 
 

@@ -1,0 +1,41 @@
+"""TensorBoard's events."""
+
+import functools
+
+from decoupled_gan.run.trackers.protocol import Places
+
+
+class TensorBoard:
+  """Events beside metrics.jsonl: by clu where it imports, or tensorboardX.
+
+  clu needs TensorFlow and tensorboard to be installed, which the core does not.
+  """
+
+  def __init__(self, places: Places):
+    self._folder = places.events
+
+  def start(self, config, run_id, resume):
+    try:
+      from clu import metric_writers
+    except ImportError:
+      from tensorboardX import SummaryWriter
+
+      self._writer = SummaryWriter(str(self._folder))
+      self._scalar = self._writer.add_scalar
+      self._image = functools.partial(self._writer.add_image, dataformats='HWC')
+      return
+    self._writer = writer = metric_writers.SummaryWriter(str(self._folder))
+    self._scalar = lambda name, value, step: writer.write_scalars(step, {name: value})
+    self._image = lambda name, image, step: writer.write_images(step, {name: image[None]})
+
+  def scalars(self, step, values):
+    for name, value in values.items():
+      self._scalar(name, value, step)
+    self._writer.flush()
+
+  def image(self, step, name, image):
+    self._image(name, image, step)
+    self._writer.flush()
+
+  def close(self):
+    self._writer.close()
