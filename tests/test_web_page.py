@@ -1,6 +1,7 @@
 """The page of a run: its arithmetic is ours to the bit, it asks nobody else, and a browser runs it."""
 
 import functools
+import hashlib
 import http.server
 import json
 import re
@@ -25,7 +26,8 @@ from decoupled_gan.modes import export as mode
 from decoupled_gan.modes.generate.draw import to_official_uint8
 
 PAGE = web_page.PAGE.read_text()
-ORT = web_page.PAGE.parents[2] / 'ort'
+ROOT = web_page.PAGE.parents[2]
+ORT, TERRAIN = ROOT / 'ort', ROOT / 'docs/terrain'
 DRAW = np.random.default_rng(0)
 needs_node = pytest.mark.skipif(
   not shutil.which('node'), reason='there is no node: apt-get install nodejs'
@@ -282,6 +284,32 @@ def test_a_browser_computes_what_jax_does_and_asks_nobody_else(translator, tmp_p
   loaded = {name.removeprefix(own) for name in found['loaded']}
   assert {'manifest.json', 'model.onnx', *(f'ort/{name}' for name in web_page.RUNTIME)} <= loaded
   assert found['elsewhere'] == 'refused'
+
+
+def test_the_page_in_the_docs_is_todays_and_its_model_makes_the_picture_beside_it():
+  import onnxruntime
+
+  manifest = json.loads((TERRAIN / 'manifest.json').read_text())
+  model = (TERRAIN / 'model.onnx').read_bytes()
+  assert (TERRAIN / 'index.html').read_text() == PAGE, 'copy exports/web_page.html there'
+  assert manifest['sha256_of_model'] == hashlib.sha256(model).hexdigest()
+  heights, relief = (np.asarray(Image.open(TERRAIN / f'{x}.png')) for x in ('heights', 'relief'))
+  session = onnxruntime.InferenceSession(model)
+  (made,) = session.run(None, {'image': np.asarray(to_float(heights[None]))})
+  assert np.abs(to_uint8(made)[0].astype(int) - relief).max() <= 1
+
+
+@needs_a_browser
+def test_in_a_browser_the_page_in_the_docs_makes_the_picture_beside_it(tmp_path):
+  site = shutil.copytree(TERRAIN, tmp_path / 'site', ignore=shutil.ignore_patterns('ort'))
+  shutil.copytree(ORT, site / 'ort')
+  heights = np.asarray(to_float(np.asarray(Image.open(site / 'heights.png'))))
+  (site / 'input.json').write_text(json.dumps(heights.ravel().tolist()))
+  (site / 'heights.png').rename(site / 'photo.png')
+  found = in_a_browser(site, tmp_path / 'profile')
+  assert (found['errors'], found['problem']) == ([], '')
+  relief = np.asarray(Image.open(site / 'relief.png')).astype(int)
+  assert np.abs(levels(found['chosen'], relief.shape[:2]) - relief).max() <= 1
 
 
 @needs_a_browser
