@@ -10,6 +10,11 @@ a constant rate (it falls tenfold three times there). The weight of 50 is the he
 official code; its recipe for VGGFace2 says 10.
 
 Expected: faces that were never seen are told apart as well as by a margin softmax or better.
+
+Measured: `python benchmarks/classification_losses.py --checks=sphereface2`, digits of which two are
+held out, other ones for each of 5 seeds; differences at equal seeds, +- the half width of a 95 %
+interval. Verification AUC -0.038 +- 0.078 from cross-entropy, five shots -0.025 +- 0.056: it did
+not show (nor did CosFace, -0.016 +- 0.053). Which digits are held out matters more than the loss.
 """
 
 from configs import base, classifier

@@ -9,6 +9,12 @@ are two halves of the digits: `a` labels 0 to 6, and `b`, whose images have a wh
 7, 8, 9 and '5 or 6'.
 
 Expected: classes that only `a` labels are still told in images of `b`, where softmax has unlearnt them.
+
+Measured: `python benchmarks/classification_losses.py --checks=uniseg`, 5 seeds, +- the half width
+of a 95 % interval. Digits that only `a` labels, in images of `b`: 0.968 +- 0.018, softmax 0.649 +-
+0.099; those of `b` in images of `a`: 0.974 +- 0.014, softmax 0.559 +- 0.144. Relations change
+nothing that shows (0.968, 0.967). In images of their own data set softmax is better by 0.009 to
+0.017 (of `b` by 0.017 +- 0.016, of `a` within the interval): what the joined space costs.
 """
 
 from configs import base, classifier

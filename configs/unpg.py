@@ -7,6 +7,11 @@
 Differs from the published setting: ResNet-18 at 112 px, a constant rate, no warm-up of three epochs.
 
 Expected: faces that were never seen are told apart a little better than without the pairs.
+
+Measured: `python benchmarks/classification_losses.py --checks=unpg`, digits of which two are held
+out, others for each of 5 seeds; differences at equal seeds from CosFace alone, +- the half width of
+a 95 % interval. Verification AUC -0.021 +- 0.024, five shots -0.022 +- 0.021: it did not show.
+Distance of the two kinds of negatives 0.060 against 0.065, -0.005 +- 0.013.
 """
 
 from configs import base, classifier
