@@ -9,6 +9,13 @@ has it; the code raises squared distances to it. In modular addition the centres
 there.
 
 Expected: a centre looks like the mean of its class; less data is needed to see through addition.
+
+Measured: `python benchmarks/classification_losses.py
+--checks=harmonic_centres,harmonic_addition,harmonic_half`, 5 seeds, +- the half width of a 95 %
+interval. A centre looks like its class's mean image: cosine 0.970, of cross-entropy's rows 0.377;
+but accuracy is 0.948 against 0.963 (-0.016 +- 0.003) and probabilities are worse calibrated (0.170,
+0.028). Addition modulo 31 is seen through by all seeds (1.000; cross-entropy 0.937 +- 0.104), also
+from half of the pairs, where cross-entropy has 0.094 +- 0.131.
 """
 
 from configs import base, classifier

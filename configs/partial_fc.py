@@ -11,6 +11,10 @@ Differs from the published setting: ResNet-18 at 112 px, a constant rate; centre
 devices, so that the softmax is cheaper here and memory is not.
 
 Expected: a tenth of the classes in each softmax is nearly as good as all of them.
+
+Measured: `python benchmarks/classification_losses.py --checks=partial_fc`, :sphere200, 5 seeds, +-
+the half width of a 95 % interval. A tenth of the classes in each softmax: 0.858 right, all of them
+0.849 (+0.009 +- 0.007); one of five 0.972 and 0.970 (+0.003 +- 0.001). As good, and here better.
 """
 
 from configs import base, classifier

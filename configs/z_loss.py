@@ -7,6 +7,12 @@ The paper tunes a and b for each task and each k of top-k; it has no defaults, a
 a standardised logit can reach. Its way of updating huge layers in O(d^2) is not built.
 
 Expected: b moves the balance between the first answer and the first five.
+
+Measured: `python benchmarks/classification_losses.py --checks=z_loss`, :sphere200, 5 seeds, +- the
+half width of a 95 % interval. First answers right 0.842, 0.852, 0.848 with b of 2, 9.9, 28, by
+cross-entropy 0.846; one of five 0.969, 0.970, 0.969, by cross-entropy 0.974. A small b is worse at
+the first answer (-0.005 +- 0.004) and 9.9 better (+0.005 +- 0.005); that b trades the first for the
+first five did not show.
 """
 
 from configs import base, classifier
