@@ -11,6 +11,12 @@ Differs from it: no halving of the rate every 20 epochs.
 
 Expected: classes that were never seen are told by five examples as well as by prototypical networks or
 better.
+
+Measured: `python benchmarks/classification_losses.py --checks=proto_triplet`, :few_shot_digits,
+five digits that were never seen, 5 seeds, +- the half width of a 95 % interval; differences at
+equal seeds from prototypical networks (0.687 of five shots right). Proto-Triplet -0.039 +- 0.071:
+as well, not better; ICNN alone -0.178 +- 0.098, both -0.160 +- 0.130: worse. By the ICNN score and
+by verification it is the same order.
 """
 
 from configs import base, classifier
