@@ -9,9 +9,9 @@ fakes, and the generator works against it: the row classify_fake, negative where
 
 Differs from the paper: networks and constants are StudioGAN's, see configs/studiogan.py.
 
-Measured: `python benchmarks/conditioning.py spread`, seeds 0 and 1: three overlapping classes of
-standard deviations 1, 2, 3; made of 0.98, 1.95, 2.93 and 1.01, 2.02, 3.01, at a mean W1 of 0.18 and
-0.10 from the classes, where AC-GAN is at 1.49 and 1.20.
+Measured: `python benchmarks/conditioning.py spread --seeds=5`: three overlapping classes of
+standard deviations 1, 2, 3; made of 0.98 to 1.01, 1.95 to 2.10 and 2.91 to 3.13, at a mean W1 of
+0.11 (0.08 to 0.18) from the classes, where AC-GAN is at 1.39.
 
 Expected: spreads of overlapping classes as in the data.
 """
