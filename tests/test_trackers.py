@@ -200,6 +200,13 @@ def test_a_run_goes_on_under_its_id_and_one_that_begins_again_has_another(
   assert json.loads((tmp_path / 'run.json').read_text())[-1]['run_id'] != run_id
 
 
+def test_two_starts_within_a_second_write_two_files_of_events(tmp_path):
+  for step in range(1, 6):
+    with Metrics(tmp_path / 'metrics.jsonl', step - 1) as metrics:
+      metrics.image(step, 'samples', Image.new('RGB', (2, 2)))
+  assert sorted(step for step, _, kind in events(tmp_path) if kind == 'image') == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize('method', ['start', 'scalars', 'image', 'close'])
 def test_a_tracker_that_fails_is_told_once_and_dropped(tmp_path, monkeypatch, caplog, method):
   class Broken:

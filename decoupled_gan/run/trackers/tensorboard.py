@@ -1,6 +1,7 @@
 """TensorBoard's events."""
 
 import functools
+import time
 
 from decoupled_gan.run.trackers.protocol import Places
 
@@ -20,7 +21,8 @@ class TensorBoard:
     except ImportError:
       from tensorboardX import SummaryWriter
 
-      self._writer = SummaryWriter(str(self._folder))
+      # A file is named by its second: two starts within one would be one file, the first lost.
+      self._writer = SummaryWriter(str(self._folder), filename_suffix=f'.{time.time_ns()}')
       self._scalar = self._writer.add_scalar
       self._image = functools.partial(self._writer.add_image, dataformats='HWC')
       return
