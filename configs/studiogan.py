@@ -18,12 +18,12 @@ Measured projection: `python benchmarks/conditioning.py spread --seeds=5`: three
 of standard deviations 1, 2, 3; made of 0.97 to 1.03, 1.76 to 2.09 and 2.65 to 3.75, at a mean W1 of
 0.18 (0.09 to 0.33) from the classes. Words that have recipes of their own are told there.
 
-Measured digits: `python benchmarks/conditioning.py digits`, seeds 0 and 1: share of what is drawn
-that a classifier takes for the digit that was asked for; KID, whose standard error is 0.002 to
-0.005. Projection 0.988, 0.993; multi_discriminator 0.997, 0.993; AC 0.999, 0.999; TAC 0.995, 0.993;
-ADC 0.992, 0.992; AM 1.000, 1.000; d2dce 0.997, 0.998; with adc 0.936, 0.974; multi_hinge 0.995,
-0.998: KID of at most 0.006 for all of them. Contrastive (2C) 0.715, 0.563 at a KID of 0.044, 0.075:
-it does not learn them.
+Measured: `python benchmarks/conditioning.py digits`, :labelled_digits, seeds 0 and 1: share of what
+is drawn that a classifier takes for the digit that was asked for; KID, whose standard error is
+0.002 to 0.005. Projection 0.988, 0.993; multi_discriminator 0.997, 0.993; AC 0.999, 0.999; TAC
+0.995, 0.993; ADC 0.992, 0.992; AM 1.000, 1.000; d2dce 0.997, 0.998; with adc 0.936, 0.974;
+multi_hinge 0.995, 0.998: KID of at most 0.006 for all of them. Contrastive (2C) 0.715, 0.563 at a
+KID of 0.044, 0.075: it does not learn them.
 """
 
 from configs import base, gan
