@@ -208,7 +208,7 @@ def backbones(seeds: int, only: str = ''):
   """
   for recipe in only.split(';') if only else BACKBONES:
     for seed in range(seeds):
-      images = of_backbone(recipe, members.config_of(config_of(recipe, seeds), seed))
+      images = of_backbone(recipe, config_of(recipe, 1, seed=seed))
     path = Path('runs/gan_digits') / f'{recipe.replace(":", "-")}.png'
     path.parent.mkdir(parents=True, exist_ok=True)
     tiles = images[:100, ..., 0].reshape(10, 10, 8, 8).transpose(0, 2, 1, 3).reshape(80, 80)
@@ -224,10 +224,9 @@ def of_backbone(recipe: str, config) -> np.ndarray:
   before, images = (eight(generated(run, x, labels=asked)) for x in states)
   digits = told_digits(images)
   right = '' if asked is None else f'   as asked {(digits == asked[:, 0]).mean():.3f}'
-  shares = np.bincount(digits, minlength=10) / GENERATED
   print(
     f'{recipe:22s} seed {config.seed}   KID at first {told(before)}   after {config.num_steps} steps '
-    f'{told(images)}   rarest digit {shares.min():.3f}{right}   ({spent:.0f} s)',
+    f'{told(images)}   rarest digit {shares_of(digits).min():.3f}{right}   ({spent:.0f} s)',
     flush=True,
   )
   return images
@@ -239,15 +238,20 @@ def entropy(seeds: int):
   for name, fields in (('MEE', {}), ('without entropy', without)):
     for seed in range(seeds):
       config = config_of('mee:digits', 1, seed=seed, num_steps=4500, **{'model.width': 32, **fields})
-      run, start = experiment.build(config), time.monotonic()
+      run = experiment.build(config)
       _, (last,) = train(run, [data.load(config, Examples)])
       images = generated(run, last)
-      shares = np.bincount(told_digits(images), minlength=10) / GENERATED
+      shares = shares_of(told_digits(images))
       print(
-        f'{name:15s} seed {seed}   KID {told(images)}   rarest digit {shares.min():.3f}   entropy of '
-        f'digits {-(shares * np.log(shares + 1e-9)).sum():.3f}   ({time.monotonic() - start:.0f} s)',
+        f'{name:15s} seed {seed}   KID {told(images)}   rarest digit {shares.min():.3f}   '
+        f'entropy of digits {-(shares * np.log(shares + 1e-9)).sum():.3f}',
         flush=True,
       )
+
+
+def shares_of(digits: np.ndarray) -> np.ndarray:
+  """[10], how much of all each digit is."""
+  return np.bincount(digits, minlength=10) / len(digits)
 
 
 def eight(images: np.ndarray) -> np.ndarray:

@@ -60,8 +60,8 @@ TEMPERING = {  # and fields
   'WGAN-GP': ('wgan_gp', '', SLOWLY | GP),
   'WGAN-GP at 1e-3': ('wgan_gp', '', SLOWLY | GP | {'optimizer.learning_rate': 1e-3}),
 }
-NONE = {'routes.discriminate.entropy.discriminator': 0.0, 'routes.generate.entropy.generator': 0.0}
-ENTROPY = {'MEE': ('mee', '', {}), 'MEE without entropy': ('mee', '', NONE)}
+WITHOUT = {f'routes.{phase}.entropy': {} for phase in ('discriminate', 'generate')}
+ENTROPY = {'MEE': ('mee', '', {}), 'MEE without entropy': ('mee', '', WITHOUT)}
 STUDIES = {'losses': LOSSES, 'tempering': TEMPERING, 'entropy': ENTROPY}
 SHOWN = (
   'non-saturating', 'least squares', 'hinge', 'relativistic', 'non-saturating + R1',

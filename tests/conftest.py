@@ -1,5 +1,6 @@
 """Shared by all tests: strict JAX, a cache of compiled programs, a budget of time, small configs."""
 
+import contextlib
 import gc
 import os
 import signal
@@ -36,8 +37,9 @@ gc.set_threshold(50_000, 20, 100)  # traces are millions of objects that live as
 # between runs and between checkouts, for a month.
 PROGRAMS = cache.cache_dir() / 'programs-of-tests'
 for program in PROGRAMS.glob('*'):
-  if program.stat().st_mtime < time.time() - 30 * 24 * 3600:
-    program.unlink(missing_ok=True)
+  with contextlib.suppress(FileNotFoundError):  # workers start at once, and each forgets
+    if program.stat().st_mtime < time.time() - 30 * 24 * 3600:
+      program.unlink()
 jax.config.update('jax_compilation_cache_dir', str(PROGRAMS))
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
 jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)

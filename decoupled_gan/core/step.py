@@ -5,6 +5,7 @@ concept.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -118,7 +119,8 @@ def make_call(train_step: Callable) -> Callable:
       return state, logs
 
     turns = jax.tree.map(lambda x: x[:looped].reshape(-1, length, *x.shape[1:]), batches)
-    state, repeated = jax.lax.scan(lambda *carry: several(*carry, actives[:length]), state, turns)
+    pattern = functools.partial(several, actives=actives[:length])
+    state, repeated = jax.lax.scan(pattern, state, turns)
     rest = jax.tree.map(lambda x: x[looped:], batches)
     state, left_over = several(state, rest, actives[looped:])
     return state, (repeated, left_over)
