@@ -13,9 +13,12 @@ import argparse
 import itertools
 import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without installation
 
 
 def ours(steps: int, per_call: int, seeds: int) -> float:

@@ -59,6 +59,19 @@ def test_what_a_benchmark_asks_of_us_is_there(name):
   assert missing(SCRIPTS[name]) == []
 
 
+@pytest.mark.parametrize('name', SCRIPTS)
+def test_a_benchmark_finds_the_recipes_from_any_folder(name):
+  modules = {
+    getattr(node, 'module', None) or alias.name
+    for node in ast.walk(ast.parse(SCRIPTS[name].read_text()))
+    if isinstance(node, ast.Import | ast.ImportFrom)
+    for alias in node.names
+  }
+  if any(module.partition('.')[0] in ('configs', 'decoupled_gan') for module in modules):
+    before = SCRIPTS[name].read_text().partition('sys.path')
+    assert before[1] and '\n  from configs' not in before[0] and '\nfrom configs' not in before[0]
+
+
 def test_a_benchmark_that_asks_for_what_is_gone_is_told(tmp_path):
   path = tmp_path / 'script.py'
   path.write_text(
