@@ -57,6 +57,7 @@ setup(
     'wandb': ['wandb>=0.31'],
     'mlflow': ['mlflow-skinny', 'sqlalchemy', 'alembic'],  # the latter for runs without a server
     'onnx': ['onnx>=1.17', 'onnxruntime'],
+    'tflite': ['tensorflow-cpu', 'ai-edge-litert'],  # 1.3 GB
     'avatars': ['dicebear-core==10.7.0', 'dicebear-styles==10.6.0', 'resvg-py==0.5.0'],
     'docs': DOCS,
     'dev': [

@@ -37,12 +37,13 @@ flags.DEFINE_string('output', '', 'where the results go')
 flags.DEFINE_string(
   'format',
   '',
-  "png, jpg, ... (the inputs' own when left out); export: safetensors, stablehlo, onnx, pytorch (the "
-  "official code's), run or web (a page); the output's ending says which when left out",
+  "png, jpg, ... (the inputs' own when left out); export: safetensors, stablehlo, onnx, tflite, pytorch "
+  "(the official code's), run or web (a page); the output's ending says which when left out",
 )
 flags.DEFINE_string('dtype', 'float32', 'what networks compute in: float32 or bfloat16')
 flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')
 flags.DEFINE_string('ability', '', 'translate, edit, draw or reconstruct; the first when left out')
+flags.DEFINE_string('quantize', '', 'of .tflite: float16 or int8, smaller files and coarser images')
 flags.DEFINE_string('ort', '', "a page's runtime: the folder that launch/web_runtime.sh fetches")
 flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
 flags.DEFINE_string(
@@ -359,8 +360,8 @@ def import_():
 
 @mode(
   'export',
-  'a run for other programs: safetensors, StableHLO, ONNX, a page, official checkpoints',
-  reads='workdir output format ability direction truncation ort member checkpoint',
+  'a run for other programs: safetensors, StableHLO, ONNX, TFLite, a page, official checkpoints',
+  reads='workdir output format ability direction truncation quantize ort member checkpoint',
   example='export --workdir=runs/photos --output=dog.onnx --direction=a_to_b',
 )
 def export():
@@ -369,9 +370,12 @@ def export():
   layout, what = export.layout_of(FLAGS.output, FLAGS.format), {}
   if layout in (*export.FILES, 'web'):
     _refuse(f'--format={layout} takes a run of one seed', 'member')
-    what = {n: FLAGS[n].value for n in ('ability', 'direction', 'truncation', 'ort') if FLAGS[n].present}
+    names = 'ability', 'direction', 'truncation', 'quantize', 'ort'
+    what = {name: FLAGS[name].value for name in names if FLAGS[name].present}
   else:
     _refuse(f'--format={layout} writes all networks', 'ability', 'direction', 'truncation')
+  if layout != 'tflite':
+    _refuse(f'--format={layout} is no .tflite', 'quantize')
   if layout != 'web':
     _refuse(f'--format={layout} is no page', 'ort')
   export.export(_workdir(), FLAGS.output, layout, FLAGS.member, _checkpoint(), **what)

@@ -211,8 +211,9 @@ class Model:
     """Writes a file for another runtime, by its ending; what was found when it was checked.
 
     Args:
-      path: ends in .safetensors, .stablehlo or .onnx; or in /, a folder with a page for browsers.
-      options: ability, direction, truncation, see exports/writers.py; of a page also ort.
+      path: ends in .safetensors, .stablehlo, .onnx or .tflite; or in /, a folder with a page.
+      options: ability, direction, truncation, see exports/writers.py; of .tflite also quantize, of a
+        page ort.
     """
     if str(path).endswith('/'):
       return writers.export_page(self._trained, str(path), **options)

@@ -40,9 +40,14 @@ for program in PROGRAMS.glob('*'):
   with contextlib.suppress(FileNotFoundError):  # workers start at once, and each forgets
     if program.stat().st_mtime < time.time() - 30 * 24 * 3600:
       program.unlink()
-jax.config.update('jax_compilation_cache_dir', str(PROGRAMS))
-jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
-jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
+KEPT = {
+  'jax_compilation_cache_dir': str(PROGRAMS),
+  'jax_persistent_cache_min_compile_time_secs': '0',
+  'jax_persistent_cache_min_entry_size_bytes': '-1',
+}
+for option, value in KEPT.items():
+  os.environ[option.upper()] = value  # of the commands that tests start
+  jax.config.update(option, value if option.endswith('dir') else int(value))
 
 
 @pytest.hookimpl(wrapper=True)

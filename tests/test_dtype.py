@@ -118,7 +118,6 @@ def test_the_documented_command_imports_official_weights_that_draw_the_official_
   generator = official_tensors(config, 'generator')
   save(tmp_path / 'weights.npz', {'G_ema': generator})
   environment = os.environ | {'PYTHONPATH': str(ROOT), 'JAX_PLATFORMS': 'cpu'}
-  environment['JAX_COMPILATION_CACHE_DIR'] = str(jax.config.jax_compilation_cache_dir)
   commands = documented()
   assert [words[0] for words in commands] == ['import', 'generate']
   recipe = next(word for word in commands[0] if word.startswith('--config=')).partition('=')[2]

@@ -1,7 +1,6 @@
 """The commands as a user types them: real processes, real files, small networks."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -43,7 +42,7 @@ def name(request):
 
 @pytest.fixture(scope='module')
 def home(tmp_path_factory, name):
-  """A folder with a recipe, and one compilation cache for all processes."""
+  """A folder with a recipe."""
   folder = tmp_path_factory.mktemp('home')
   recipe = RECIPE.format(name=name, steps=STEPS)
   (folder / 'tiny.py').write_text(recipe)
@@ -52,10 +51,9 @@ def home(tmp_path_factory, name):
 
 def command(home, *arguments, **options):
   """The started process of `python main.py <arguments>`."""
-  environment = os.environ | {'JAX_COMPILATION_CACHE_DIR': str(home / 'xla')}
   return subprocess.Popen(
     [sys.executable, 'main.py', *arguments],
-    cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
+    cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
   )  # fmt: skip
 
 

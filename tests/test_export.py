@@ -1,5 +1,6 @@
 """Exports: what a file computes is what JAX does, in the runtime that will read it."""
 
+import importlib.util
 import json
 import sys
 
@@ -11,7 +12,14 @@ import untrained
 
 from decoupled_gan import model as model_module
 from decoupled_gan.errors import RunError, UserError
-from decoupled_gan.exports import onnx_file, safetensors_file, signature, stablehlo_file, writers
+from decoupled_gan.exports import (
+  onnx_file,
+  safetensors_file,
+  signature,
+  stablehlo_file,
+  tflite_file,
+  writers,
+)
 from decoupled_gan.methods import METHODS
 from decoupled_gan.modes import export as mode
 from decoupled_gan.modes import train as train_mode
@@ -175,6 +183,55 @@ def test_a_file_that_differs_is_not_written(pairs, tmp_path, monkeypatch):
   assert not list(tmp_path.iterdir())
 
 
+with_tensorflow = pytest.mark.skipif(
+  not importlib.util.find_spec('tensorflow'), reason="1.3 GB: pip install -e '.[tflite]'"
+)
+
+
+WITHOUT_TFLITE = {
+  **dict.fromkeys(['bigan', 'bigbigan', 'dual_bigan', 'gan_em'], 'no operator for erf, which draw'),
+  'glo': 'no operator for cholesky, which draw computes: export .onnx or',
+}
+"""Methods that have an .onnx file and no .tflite file, and why."""
+
+
+@with_tensorflow
+@pytest.mark.parametrize('method', sorted(METHODS.keys() - WITHOUT.keys() - {'classifier'}))
+def test_every_method_that_has_an_onnx_file_has_a_tflite_file_or_says_why_not(method):
+  trained = untrained.trained(untrained.config_of(untrained.RECIPES[method]))
+  if method in WITHOUT_TFLITE:
+    with pytest.raises(UserError, match=WITHOUT_TFLITE[method]):
+      tflite_file.made(signature.of(trained, 'draw'))
+    return
+  for ability in [name for name in signature.ABILITIES if trained.run.able(name)]:
+    what = signature.of(trained, ability)
+    inputs = what.examples(2)
+    found, _ = tflite_file.answers(tflite_file.made(what), what, inputs)
+    wanted = np.asarray(jax.jit(what.function)(*inputs))
+    assert np.abs(found - wanted).max() <= 1e-4 * max(1, np.abs(wanted).max())
+
+
+@with_tensorflow
+def test_a_tflite_file_of_fewer_bits_is_smaller_coarser_and_checked(pairs, tmp_path):
+  sizes, apart = [], []
+  for quantize in tflite_file.QUANTIZED:
+    told = writers.export(pairs, tmp_path / 'dog.tflite', quantize=quantize)
+    sizes.append((tmp_path / 'dog.tflite').stat().st_size)
+    apart.append(float(told.partition('differs from JAX by ')[2].split()[0]))
+  assert sizes[0] > sizes[1] > sizes[2]
+  assert apart[0] < 1e-4 and apart[0] < apart[1] < 5e-3
+  assert json.loads((tmp_path / 'dog.tflite.json').read_text())['computes'] == 'translate a_to_b'
+
+
+def test_a_tflite_file_without_tensorflow_is_told_with_what_to_install(pairs, tmp_path, monkeypatch):
+  found = importlib.util.find_spec
+  monkeypatch.setattr(
+    'importlib.util.find_spec', lambda name: None if name == 'tensorflow' else found(name)
+  )
+  with pytest.raises(UserError, match=r"\.tflite file needs tensorflow, .* 'decoupled_gan\[tflite\]'"):
+    writers.export(pairs, tmp_path / 'dog.tflite')
+
+
 def test_stablehlo_takes_any_number_of_images_in_a_process_that_knows_jax_only(pairs, tmp_path):
   from jax import export
 
@@ -244,11 +301,13 @@ def test_a_damaged_or_foreign_file_is_told(pairs, tmp_path):
 @pytest.mark.parametrize(
   ('name', 'what', 'sentence'),
   [
-    ('dog.tflite', {}, r'goes by the ending; there are .safetensors, .stablehlo, .onnx'),
+    ('dog.mlmodel', {}, r'goes by the ending; there are .safetensors, .stablehlo, .onnx, .tflite'),
     ('dog.onnx', {'direction': 'b_to_a'}, r'translates one way only'),
     ('dog.onnx', {'ability': 'paint'}, r"ability='paint' is unknown; there are translate"),
     ('dog.onnx', {'ability': 'edit'}, r'This one turns images of one domain'),
     ('dog.safetensors', {'direction': 'a_to_b'}, r'holds all of the networks: leave'),
+    ('dog.onnx', {'quantize': 'int8'}, r'quantize=int8 is of .tflite; weights in .onnx stay float32'),
+    ('dog.tflite', {'quantize': 'int4'}, r'quantize=int4 is unknown; there are float16, int8'),
   ],
 )
 def test_what_cannot_be_exported_is_told(pairs, tmp_path, name, what, sentence):
@@ -276,9 +335,9 @@ def test_the_mode_chooses_by_the_ending_and_by_the_word(tmp_path, capsys):
   assert mode.layout_of('dog.onnx', '') == 'onnx'
   assert (mode.layout_of('dog.pt', ''), mode.layout_of('dog', 'run')) == ('pytorch', 'run')
   with pytest.raises(
-    UserError, match=r'--format=tflite is unknown; there are pytorch, run, safetensors'
+    UserError, match=r'--format=coreml is unknown; there are pytorch, run, safetensors'
   ):
-    mode.layout_of('dog.tflite', 'tflite')
+    mode.layout_of('dog.mlmodel', 'coreml')
   mode.export(Workdir(tmp_path / 'run'), str(tmp_path / 'z.onnx'), 'onnx', 0, None, truncation=0.7)
   assert 'z.onnx: draw' in capsys.readouterr().out
   with pytest.raises(UserError, match=r'a file of --format=onnx ends in .onnx'):

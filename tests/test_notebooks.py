@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import jupytext
 import nbclient
 import nbformat
@@ -48,7 +47,6 @@ def executed(stem, folder, **parameters):
   folder.mkdir(exist_ok=True)
   environment = {
     'PYTHONPATH': str(ROOT), 'JAX_PLATFORMS': 'cpu', 'IPYTHONDIR': str(folder / '.ipython'),
-    'JAX_COMPILATION_CACHE_DIR': str(jax.config.jax_compilation_cache_dir),
   }  # fmt: skip
   client = nbclient.NotebookClient(notebook, timeout=1200, resources={'metadata': {'path': str(folder)}})
   return client.execute(env=os.environ | environment)

@@ -17,12 +17,21 @@ from flax.traverse_util import flatten_dict
 
 import decoupled_gan
 from decoupled_gan.errors import RunError, UserError, listing
-from decoupled_gan.exports import onnx_file, safetensors_file, signature, stablehlo_file, web_page
+from decoupled_gan.exports import (
+  onnx_file,
+  safetensors_file,
+  signature,
+  stablehlo_file,
+  tflite_file,
+  web_page,
+)
 from decoupled_gan.machine import paths
 
-ENDINGS = ('.safetensors', '.stablehlo', '.onnx')
+ENDINGS = ('.safetensors', '.stablehlo', '.onnx', '.tflite')
 LIMIT = 1e-4
 """The most that an image in -1..1 may differ, in float32."""
+RUNTIMES = {'.stablehlo': 'jax', '.onnx': 'onnxruntime', '.tflite': 'ai-edge-litert'}
+"""What reads a file of an ending, as pip calls it."""
 CHECKED = 3
 
 
@@ -32,12 +41,14 @@ def export(
   ability: str = '',
   direction: str = '',
   truncation: float = 1.0,
+  quantize: str = '',
 ) -> str:
   """Writes `path`; a sentence on what it is and how far from JAX.
 
   Args:
-    path: ends in .safetensors (opened by `load` again), .stablehlo or .onnx.
+    path: ends in .safetensors (opened by `load` again), .stablehlo, .onnx or .tflite.
     ability, direction, truncation: what the file is to compute, see signature.of.
+    quantize: of .tflite: what weights are stored in, see tflite_file.QUANTIZED.
 
   Raises:
     UserError: another ending, something that the run cannot do, a package that is missing.
@@ -48,22 +59,34 @@ def export(
     raise UserError(
       f'{path}: what is written goes by the ending; there are {listing((*ENDINGS, "<folder>/"))}.'
     )
+  _check_quantize(quantize, target.suffix)
   if target.suffix == '.safetensors':
     if ability or direction or truncation != 1:
       raise UserError(f'{path} holds all of the networks: leave ability, direction and truncation out.')
     safetensors_file.write(trained, target)
     return f'{target}: {_size(target)}, step {trained.step}; {_reopened(trained, target)}'
   what = signature.of(trained, ability, direction, truncation)
-  facts = facts_of(trained, what)
+  facts, limit = facts_of(trained, what), LIMIT
   if target.suffix == '.stablehlo':
-    content, checked = stablehlo_file.made(what), stablehlo_file.answers
+    content, answers = stablehlo_file.made(what), stablehlo_file.answers
+  elif target.suffix == '.onnx':
+    content, answers = onnx_file.made(what, facts), onnx_file.answers
   else:
-    content, checked = onnx_file.made(what, facts), onnx_file.answers
-  told = _compared(what, content, checked)
+    content, answers = tflite_file.made(what, quantize), tflite_file.answers
+    limit = tflite_file.QUANTIZED[quantize]
+  told = _compared(what, content, answers, RUNTIMES[target.suffix], limit)
   paths.write(target, content)
-  if target.suffix == '.stablehlo':
+  if target.suffix != '.onnx':  # which has its facts inside
     paths.write(target.with_name(f'{target.name}.json'), json.dumps(facts, indent=2) + '\n')
   return f'{target}: {what.title}, {_size(target)}, step {trained.step}; {told}'
+
+
+def _check_quantize(quantize: str, suffix: str):
+  known = [name for name in tflite_file.QUANTIZED if name]
+  if quantize and suffix != '.tflite':
+    raise UserError(f'quantize={quantize} is of .tflite; weights in {suffix} stay float32.')
+  if quantize not in tflite_file.QUANTIZED:
+    raise UserError(f'quantize={quantize} is unknown; there are {listing(known)}.')
 
 
 def export_page(
@@ -83,7 +106,7 @@ def export_page(
   facts = facts_of(trained, what)
   public = {name: fact for name, fact in facts.items() if name != 'config'}  # it names the data's paths
   content = onnx_file.made(what, public)
-  told = _compared(what, content, onnx_file.answers)
+  told = _compared(what, content, onnx_file.answers, RUNTIMES['.onnx'], LIMIT)
   how = web_page.write(folder, trained.run.config, what, content, public, ort)
   size = f'{len(content) / 1e6:.2f} MB'
   return f'{paths.get(folder)}: a page, {what.title}, {size}, step {trained.step}; {told}\n{how}'
@@ -113,21 +136,23 @@ def need(package: str, extra: str, what: str):
     )
 
 
-def _compared(what: signature.Signature, content: bytes, answers: Callable) -> str:
+def _compared(
+  what: signature.Signature, content: bytes, answers: Callable, runtime: str, limit: float
+) -> str:
   """How far the file's answers are from JAX's; raises RunError where that is too far."""
   inputs = what.examples(CHECKED)
   found = answers(content, what, inputs)
   if found is None:
-    return 'not checked: pip install onnxruntime to have it compared with JAX'
-  outputs, runtime = found
+    return f'not checked: pip install {runtime} to have it compared with JAX'
+  outputs, name = found
   wanted = np.asarray(jax.jit(what.function)(*inputs))
   difference = float(np.abs(outputs - wanted).max())
-  if not difference <= LIMIT:
+  if not difference <= limit:
     raise RunError(
-      f'{runtime} makes of the file what differs from JAX by {difference:.2g} (at most {LIMIT:g} on a '
+      f'{name} makes of the file what differs from JAX by {difference:.2g} (at most {limit:g} on a '
       'scale of -1 to 1): nothing was written. Please report the config.'
     )
-  return f'{runtime} differs from JAX by {difference:.1e} at most (images are -1 to 1)'
+  return f'{name} differs from JAX by {difference:.1e} at most (images are -1 to 1)'
 
 
 def _reopened(trained, path: Path) -> str:
