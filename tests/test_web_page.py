@@ -221,6 +221,7 @@ def in_a_browser(site, profile) -> dict:
   browser = subprocess.Popen(
     [
       'chromium', '--headless', '--no-sandbox', '--disable-gpu', f'--user-data-dir={profile}',
+      '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
       f'http://127.0.0.1:{server.server_port}/probe.html',
     ],
     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -279,6 +280,12 @@ def test_a_browser_computes_what_jax_does_and_asks_nobody_else(translator, tmp_p
   saved = np.asarray(Image.open(tmp_path / 'saved.png').convert('RGB'))
   np.testing.assert_array_equal(saved, levels(found['pasted'], (size, size)))
   assert found['text'] == 'hello.txt is no picture that this browser can read.'
+  words = ['Use the camera', 'Take the picture', 'Use the camera', 'ended']
+  assert found['camera'] == [*words, 'The camera cannot be used: Permission denied']
+  seen = levels(found['seen'], (size, size)).astype(np.uint8)
+  assert seen.std() > 5, 'the camera of tests shows a pattern that moves'
+  made = Model(translator, 'x').translate(seen).astype(int)
+  assert np.abs(levels(found['taken'], (size, size)) - made).max() <= 1
   own = f'http://127.0.0.1:{found["port"]}/'
   assert all(name.startswith(own) for name in found['loaded']), found['loaded']
   loaded = {name.removeprefix(own) for name in found['loaded']}
