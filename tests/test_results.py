@@ -231,6 +231,7 @@ def test_what_cannot_be_written_so_is_told_before_any_work(trained, photos, tmp_
   (tmp_path / 'file').write_text('')
   with pytest.raises(UserError, match=told):
     run(trained, photos / '0.png', tmp_path / name if name else '', form)
+  assert not (tmp_path / 'out').exists()
 
 
 def test_a_gif_is_translated_by_its_first_frame_into_a_png(trained, tmp_path, capsys):

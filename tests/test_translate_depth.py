@@ -291,6 +291,7 @@ def test_what_cannot_be_kept_is_told_before_any_work(command, tmp_path, asked, f
   Image.fromarray(image).save(tmp_path / 'in/a.png')
   with pytest.raises(UserError, match=sentence):
     command(tmp_path / 'in', tmp_path / 'out', form=form, **asked)
+  assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize(

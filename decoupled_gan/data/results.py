@@ -43,7 +43,7 @@ def input_images(source: str, config) -> FileImages:
 def destinations(
   images: FileImages, source: str, output: str, form: str, config, *others: str
 ) -> list[Path]:
-  """The file that each image's result goes to; the folder is made.
+  """The file that each image's result goes to; make_folder is for when nothing can be refused any more.
 
   Args:
     source: --input, which `images` are of.
@@ -54,7 +54,7 @@ def destinations(
 
   Raises:
     UserError: a result would lie among the inputs or the run's data, over an input, or over another
-      result; an unknown format; a folder that cannot be made.
+      result; an unknown format.
   """
   if not output:
     raise UserError('--output=<folder> is missing: where are the images to go?')
@@ -75,7 +75,6 @@ def destinations(
   read = [paths.local(place, '--input') for place in (source, *others)]
   _check_apart(images, folder, found, output, read)
   check_not_data(folder, config, f'--output={output}')
-  make_folder(folder, output)
   return found
 
 
@@ -107,7 +106,7 @@ def _read(root: Path, labelled: bool) -> list[Path]:
 
 
 def make_folder(folder: Path, output: str):
-  """Makes a folder for results; raises UserError if it cannot be."""
+  """Makes a folder for results, which --output named; raises UserError if it cannot be."""
   try:
     if not paths.is_remote(folder):
       folder.mkdir(parents=True, exist_ok=True)

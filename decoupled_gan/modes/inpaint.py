@@ -38,6 +38,7 @@ def inpaint(
   masks = masks_for(mask, images)
   files = results.destinations(images, source, output, form, run.config, mask)
   trained = inference.restore(run, workdir, step)
+  results.make_folder(files[0].parent, output)
   fill = trained.compiled(run.method.complete)
 
   def made(chosen):

@@ -67,6 +67,7 @@ def project(
   files = results.destinations(found, source, output, form, config, *others)
   trained = inference.restore(run, workdir, step)
   seeker = seeker_of(trained, asked, phi)
+  results.make_folder(files[0].parent, output)
   images = as_trained(found, config)
   settings = f'{asked} step={trained.step}'
   todo = [i for i, file in enumerate(files) if not _is_done(file, settings)]

@@ -44,6 +44,7 @@ def reconstruct(
   found = results.input_images(source, config)
   files = results.destinations(found, source, output, form, config)
   trained = inference.restore(run, workdir, step)
+  results.make_folder(files[0].parent, output)
   images = as_trained(found, config)
   function = trained.compiled(run.method.reconstruct)
   shown, scores = [], {}

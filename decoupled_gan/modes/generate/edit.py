@@ -55,6 +55,7 @@ def edit(
   trained = inference.load(workdir, step, dtype=dtype)
   apply = editor(trained)
   labels = own_labels(apply, image, wanted, attributes)
+  results.make_folder(file.parent, output)
   named = [f'{a}={values[n]}' for (a, values), n in zip(attributes.items(), labels, strict=True)]
   print(f'step {trained.step}: {", ".join(named)}' + (f', and all of {strip}' if strip else ''))
   if strip:

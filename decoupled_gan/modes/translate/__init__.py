@@ -61,6 +61,7 @@ def translate(
   files = results.destinations(images, source, output, form, config, *others)
   plans = kept.plans(asked, images, files, covers)
   trained = inference.load(workdir, step, dtype=dtype)
+  results.make_folder(files[0].parent, output)
   if resize == 'keep':
     count = translate_at_own_size(trained, direction, images, files, split, plans)
   else:
