@@ -187,7 +187,7 @@ def tables(rows: list[dict], steps: int, seeds: list[int], speed: dict) -> str:
 def _scores(found: list[dict[str, float]]) -> str:
   mean = {metric: float(np.mean([x[metric] for x in found])) for metric in found[0]}
   errors = ', '.join(f'{x["mae"]:.4f}' for x in found)
-  return f'{errors} | {mean["mae"]:.4f} | {mean["psnr"]:.2f} dB | {100 * mean["kid"]:.1f}'
+  return f'{errors} | {mean["mae"]:.4f} | {mean["psnr"]:.2f} dB | {mean["kid"]:.1f}'
 
 
 def pictures(output: Path, steps: int, seed: int):

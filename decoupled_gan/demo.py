@@ -104,8 +104,9 @@ def _told(gr, function):
   return run
 
 
-def _given(gr):
-  return gr.Image(type='filepath', label='picture', sources=['upload', 'clipboard'])
+def _given(gr, label: str = 'picture'):
+  """A field for a picture, which comes as the file that it is: what it holds is read by us."""
+  return gr.Image(type='filepath', image_mode=None, label=label, sources=['upload', 'clipboard'])
 
 
 def _path(file: str | None) -> str:
@@ -115,7 +116,7 @@ def _path(file: str | None) -> str:
 
 
 def _on_click(gr, word: str, function, inputs):
-  made = gr.Image(label='result', format='png', interactive=False)
+  made = gr.Image(label='result', format='png', image_mode=None, interactive=False)
   gr.Button(word, variant='primary').click(
     _told(gr, function), inputs, made, api_name=word, concurrency_limit=1
   )
@@ -127,11 +128,15 @@ def _translate(gr, model):
     direction = gr.Radio(list(model.directions), value=model.directions[0], label='direction')
     sizes = [('of training', 'square'), ('its own', 'keep')]
     size = gr.Radio(sizes, value='square', label='size')
+  with gr.Accordion('mask and transparency', open=False):
+    mask = _given(gr, 'mask: white is translated, black stays')
+    kept = [('white', 'white'), ('as transparent as it was', 'keep')]
+    alpha = gr.Radio(kept, value='white', label='what is transparent')
 
-  def translate(file, direction, size):
-    return model.translate(_path(file), direction, size)
+  def translate(file, direction, size, mask, alpha):
+    return model.translate(_path(file), direction, size, alpha=alpha, mask=mask)
 
-  _on_click(gr, 'translate', translate, [given, direction, size])
+  _on_click(gr, 'translate', translate, [given, direction, size, mask, alpha])
 
 
 def _edit(gr, model):

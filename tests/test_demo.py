@@ -70,11 +70,28 @@ def test_the_page_gives_what_the_model_gives(client, model, tmp_path):
   import gradio_client
 
   file = tmp_path / 'in.png'
-  Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)).save(file)
+  Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)).save(file)
   for size in ('square', 'keep'):
-    made = client.predict(gradio_client.handle_file(str(file)), 'a_to_b', size, api_name='/translate')
+    made = client.predict(
+      gradio_client.handle_file(str(file)), 'a_to_b', size, None, 'white', api_name='/translate'
+    )
     made = made['path'] if isinstance(made, dict) else made
     assert np.array_equal(Image.open(made), model.translate(file, size=size))
+
+
+@with_gradio
+def test_the_page_takes_masks_and_keeps_transparency(client, model, tmp_path):
+  import gradio_client
+
+  draw, files = np.random.default_rng(0), [tmp_path / 'in.png', tmp_path / 'mask.png']
+  Image.fromarray(draw.integers(0, 256, (20, 30, 4), np.uint8)).save(files[0])
+  Image.fromarray(255 * np.eye(20, 30, dtype=np.uint8)).save(files[1])
+  given = [gradio_client.handle_file(str(file)) for file in files]
+  made = client.predict(given[0], 'a_to_b', 'keep', given[1], 'keep', api_name='/translate')
+  made = made['path'] if isinstance(made, dict) else made
+  wanted = model.translate(files[0], size='keep', mask=files[1], alpha='keep')
+  assert wanted.mode == 'RGBA'
+  assert np.array_equal(Image.open(made), wanted)
 
 
 @with_gradio
@@ -83,10 +100,11 @@ def test_a_mistake_shows_our_sentence(client, tmp_path):
 
   file = tmp_path / 'text.png'
   file.write_text('no picture')
+  given = gradio_client.handle_file(str(file))
   with pytest.raises(Exception, match='cannot identify image file'):  # gradio looks before we do
-    client.predict(gradio_client.handle_file(str(file)), 'a_to_b', 'square', api_name='/translate')
+    client.predict(given, 'a_to_b', 'square', None, 'white', api_name='/translate')
   with pytest.raises(Exception, match='choose a picture first'):
-    client.predict(None, 'a_to_b', 'square', api_name='/translate')
+    client.predict(None, 'a_to_b', 'square', None, 'white', api_name='/translate')
 
 
 @with_gradio
