@@ -18,7 +18,7 @@ from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent
-STEPS = 50
+STEPS = 30
 RECIPE = """
 from configs import {name}
 
