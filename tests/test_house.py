@@ -142,3 +142,14 @@ def test_a_mode_imports_what_it_needs_and_no_more(mode, most, may):
   found = modules_after(f'import decoupled_gan.cli\nimport decoupled_gan.modes.{mode}')
   assert not (heavy - set(may)) & {name.split('.')[0] for name in found}
   assert len(found) <= most
+
+
+def test_a_training_run_imports_no_torch_for_its_events(tmp_path):
+  """tensorboardX would, where it is installed: two seconds of each start."""
+  start = f'TensorBoard(SimpleNamespace(events={str(tmp_path)!r})).start(None, "", False)'
+  found = modules_after(
+    'from types import SimpleNamespace\n'
+    f'from decoupled_gan.run.trackers.tensorboard import TensorBoard\n{start}'
+  )
+  assert {'tensorboardX', 'clu'} & found
+  assert 'torch' not in found

@@ -1,6 +1,8 @@
 """TensorBoard's events."""
 
+import contextlib
 import functools
+import sys
 import time
 
 from decoupled_gan.run.trackers.protocol import Places
@@ -19,7 +21,8 @@ class TensorBoard:
     try:
       from clu import metric_writers
     except ImportError:
-      from tensorboardX import SummaryWriter
+      with _without('torch'):
+        from tensorboardX import SummaryWriter
 
       # A file is named by its second: two starts within one would be one file, the first lost.
       self._writer = SummaryWriter(str(self._folder), filename_suffix=f'.{time.time_ns()}')
@@ -41,3 +44,19 @@ class TensorBoard:
 
   def close(self):
     self._writer.close()
+
+
+@contextlib.contextmanager
+def _without(package: str):
+  """A package that is not imported yet seems not to be installed.
+
+  tensorboardX would import torch where there is one, which takes two seconds and is of no use here.
+  """
+  if package in sys.modules:
+    yield
+    return
+  sys.modules[package] = None
+  try:
+    yield
+  finally:
+    del sys.modules[package]
