@@ -10,8 +10,9 @@
 # # Export and share
 #
 # A trained run as files for others: `.safetensors` for this package, `.onnx` for everything that has an
-# onnxruntime (servers, phones, browsers), `.stablehlo` for whoever has jax. Each is read at once by the program
-# that will read it, and compared with what JAX computes. Needs `pip install 'decoupled_gan[onnx]'`.
+# onnxruntime (servers, phones, browsers), `.stablehlo` for whoever has jax, `.tflite` for telephones and boards, a
+# page for browsers. Each file is read at once by the program that will read it, and compared with what JAX
+# computes. Needs `pip install 'decoupled_gan[onnx]'`, for `.tflite` `[tflite]` too (1.3 GB).
 
 # %% tags=["parameters"]
 SOURCE = ''  # where the package comes from if it is not here: git+https://..., or a wheel; with [onnx]
@@ -76,3 +77,34 @@ image = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None], 0 * ramp[None]),
 (made,) = session.run(None, {'image': image})
 both = np.concatenate([image[0], made[0]], 1)
 PIL.Image.fromarray(np.uint8(np.clip(both * 127.5 + 127.5, 0, 255))).resize((8 * side, 4 * side))
+
+# %% [markdown]
+# For telephones and boards, with weights of half the size; where TensorFlow is not installed, the sentence says
+# what to install.
+
+# %% tags=["tflite"]
+try:
+  print(model.export('shared/translate.tflite', quantize='float16'))
+except dg.UserError as error:
+  print(error)
+
+# %% [markdown]
+# ## A page that needs no server of yours
+#
+# A folder for any static host: the network runs in the visitor's browser. `bash launch/web_runtime.sh ort` of a
+# clone fetches the runtime that it lacks (`ort='ort'`).
+
+# %% tags=["page"]
+print(model.export('shared/page/'))
+
+# %% [markdown]
+# ## On the hub
+#
+# `dry_run` writes what would be sent, card included, and sends nothing. What others may do with the pictures that
+# it learned from is yours to say. Needs `[hub]`.
+
+# %% tags=["hub"]
+try:
+  print(model.push('somebody/relief', data_licence='unknown', dry_run=True))
+except dg.UserError as error:
+  print(error)

@@ -138,6 +138,12 @@ def test_the_third_notebook_edits_faces(tmp_path):
 def test_the_fourth_notebook_exports_what_others_read(tmp_path):
   done = executed('4_export_and_share', tmp_path, RECIPE='terrain_pairs:tiny', STEPS=2, CHANGES=PAIRS)
   assert 'holds no run' in printed(tagged(done, 'open'))
+  for tag, package, made, missing in [
+    ('tflite', 'tensorflow', 'LiteRT', "'decoupled_gan[tflite]'"),
+    ('hub', 'huggingface_hub', 'hub/README.md', "'decoupled_gan[hub]'"),
+  ]:
+    assert (made if importlib.util.find_spec(package) else missing) in printed(tagged(done, tag))
+  assert 'a page, translate a_to_b' in printed(tagged(done, 'page'))
   told = printed(tagged(done, 'files'))
   assert 'onnxruntime' in told
   assert 'model.safetensors translate.onnx translate.stablehlo' in told
