@@ -34,7 +34,7 @@ COUNT = 64
 
 _FOLDER = flags.DEFINE_string('folder', 'runs/inpainting', 'Runs and scores.json.')
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1'], 'Of the runs.')
-_STEPS = flags.DEFINE_integer('steps', 400, 'Of each run.')
+_STEPS = flags.DEFINE_integer('steps', 2000, 'Of each run.')
 
 
 def psnr(made: np.ndarray, truth: np.ndarray, holes: np.ndarray) -> float:
