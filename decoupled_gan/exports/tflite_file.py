@@ -6,6 +6,7 @@ images are needed to calibrate by). The function is lowered as for accelerators,
 convolutions: what is faster on this machine's processors says nothing of a telephone's.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -31,7 +32,8 @@ def made(what: Signature, quantize: str = '') -> bytes:
   import tensorflow as tf
   from jax.experimental import jax2tf
 
-  tf.config.set_visible_devices([], 'GPU')  # they are JAX's
+  with contextlib.suppress(RuntimeError):  # somebody used TensorFlow before
+    tf.config.set_visible_devices([], 'GPU')  # they are JAX's
   inputs = [
     tf.TensorSpec(spec.shape, spec.dtype, name)
     for name, spec in zip(what.inputs, what.specs(), strict=True)
