@@ -13,11 +13,11 @@ Constants are those of IBM/BAGAN: run.sh, where both stages take 150 epochs, and
 
 Differs from the official code: an epoch is counted as CIFAR-10's 391 steps of 128.
 
-Measured: benchmarks/bagan.py --seeds=0,1,2, three classifiers each: accuracy on the 47 test eights 0.582,
-0.603, 0.560 by data with 13 eights, 0.652, 0.667, 0.695 with 150 copies of these, 0.589, 0.567, 0.589 with
-150 eights of BAGAN; on all test digits 0.939 to 0.943, 0.947 to 0.955, 0.937 to 0.944. Its eights are worth
-nothing here, though classifiers of all digits tell 0.987 to 1.000 of them for eights. Against `scratch`
-nothing was run.
+Measured: benchmarks/bagan.py --seeds=0,1,2, three classifiers each: accuracy on the 47 test eights
+0.582, 0.603, 0.560 by data with 13 eights, 0.652, 0.667, 0.695 with 150 copies of these, 0.589,
+0.567, 0.589 with 150 eights of BAGAN; on all test digits 0.939 to 0.943, 0.947 to 0.955, 0.937 to
+0.944. Its eights are worth nothing here, though classifiers of all digits tell 0.987 to 1.000 of
+them for eights. Against `scratch` nothing was run.
 
 Expected: of the paper's tables nothing was at hand.
 """

@@ -11,10 +11,10 @@ The rate is constant for half of 400 epochs (FastCUT: 150 of 200) and falls towa
 Expected (FID that is remembered from the paper's Table 1, not looked up): horse to zebra 45.5, cat to
 dog 76.2; FastCUT 73.4 and 94.0.
 
-Measured: benchmarks/translators.py, 64 px of terrain, width 16, 500 steps, seeds 0 to 2, mean error to
-the truth (0 to 1) and KID x 100 (efficientnet_lite0) of held-out tiles: heights to relief 0.0940, 24.9
-(after 663 steps, which take NICE-GAN's time for 500, 0.0987, 22.6: the lowest KID of four methods and
-the largest error).
+Measured: benchmarks/translators.py, 64 px of terrain, width 16, 500 steps, seeds 0 to 2, mean error
+to the truth (0 to 1) and KID x 100 (efficientnet_lite0) of held-out tiles: heights to relief
+0.0940, 24.9 (after 663 steps, which take NICE-GAN's time for 500, 0.0987, 22.6: the lowest KID of
+four methods and the largest error).
 
 Cost: 11.4 M parameters in the generator, 2.8 M in the discriminator, 0.6 M in the projector.
 """

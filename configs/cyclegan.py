@@ -11,19 +11,19 @@ images.
 Expected (NICE-GAN's paper, FID / KID x 100 against the test images): horse to zebra 95.98 / 3.24, zebra
 to horse 156.19 / 5.54, cat to dog 125.30 / 6.93, dog to cat 119.32 / 4.93.
 
-Measured: benchmarks/translators.py, 64 px of terrain, width 16, 500 steps, seeds 0 to 2, mean error to
-the truth (0 to 1) and KID x 100 (efficientnet_lite0) of held-out tiles: heights to relief 0.0887, 25.5,
-back 0.1847, 31.0. At equal CPU seconds the least error of four methods both ways, by less than seeds
-differ (docs/translators.md).
+Measured: benchmarks/translators.py, 64 px of terrain, width 16, 500 steps, seeds 0 to 2, mean error
+to the truth (0 to 1) and KID x 100 (efficientnet_lite0) of held-out tiles: heights to relief
+0.0887, 25.5, back 0.1847, 31.0. At equal CPU seconds the least error of four methods both ways, by
+less than seeds differ (docs/translators.md).
 
 Measured gan_only: the claim did not show. Digits of 8 px to inverted digits, 500 steps; labels kept
-(chance 0.1) and error to the truth: residual generator 0.092 and 0.569 (seed 0), 0.000 and 0.707 (seed
-1); all else seed 0: without instance normalisation 0.097, 0.455; with a hundredth of R1 0.064, 0.545;
-with a cycle of weight 10 besides 0.011, 0.743; code of 2x2x64 0.089, 0.471, with the cycle 0.033, 0.508.
-The discriminators lose (their loss is 2.74, where 2.77 is chance), but with little R1 (2.03). Pictures
-are inverted digits, of other content: the generator that begins near its input keeps bright strokes
-bright, and the cycle holds on to that. The cells `weak` and `code 8` were not run.
-`python benchmarks/gan_only.py --seeds=0,1`.
+(chance 0.1) and error to the truth: residual generator 0.092 and 0.569 (seed 0), 0.000 and 0.707
+(seed 1); all else seed 0: without instance normalisation 0.097, 0.455; with a hundredth of R1
+0.064, 0.545; with a cycle of weight 10 besides 0.011, 0.743; code of 2x2x64 0.089, 0.471, with the
+cycle 0.033, 0.508. The discriminators lose (their loss is 2.74, where 2.77 is chance), but with
+little R1 (2.03). Pictures are inverted digits, of other content: the generator that begins near its
+input keeps bright strokes bright, and the cycle holds on to that. The cells `weak` and `code 8`
+were not run. `python benchmarks/gan_only.py --seeds=0,1`.
 
 Cost: 22.8 M parameters in the generators, 5.5 M in the discriminators, 57 + 3 GMAC for one pass of
 each.

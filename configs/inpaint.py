@@ -14,11 +14,12 @@ configuration (it runs until it is stopped); num_steps is our choice.
 
 Expected (paper, Places2 validation, free-form holes): mean l1 error 9.1 %, l2 error 1.6 %.
 
-Measured: `python benchmarks/inpainting.py`, :small, 64 test tiles under one hole each, PSNR inside the
-hole, where the mean colour of what is around it has 16.95 dB. After 2,000 steps, seed 0: 18.36 dB with
-gates, 19.54 without (:plain, as many parameters); after 400, seeds 0 and 1: 15.95 and 16.62 with, 17.57
-and 18.29 without. What gates gain does not show here: without them it is better at once. The first layer's
-gates learn where the hole is all the same: 0.46 inside of it, 0.54 outside (after 400 steps no difference).
+Measured: `python benchmarks/inpainting.py`, :small, 64 test tiles under one hole each, PSNR inside
+the hole, where the mean colour of what is around it has 16.95 dB. After 2,000 steps, seed 0: 18.36
+dB with gates, 19.54 without (:plain, as many parameters); after 400, seeds 0 and 1: 15.95 and 16.62
+with, 17.57 and 18.29 without. What gates gain does not show here: without them it is better at
+once. The first layer's gates learn where the hole is all the same: 0.46 inside of it, 0.54 outside
+(after 400 steps no difference).
 
 Cost: 4.1 M parameters in the generator, 5.9 M in the discriminator.
 """

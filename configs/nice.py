@@ -14,10 +14,10 @@ Expected (paper, FID / KID x 100 against the test images):
   NICE-GAN         76.03 / 0.67      76.44 / 1.22      112.00 / 2.79      122.27 / 3.71
   NICE-GAN* star   77.13 / 0.73      79.02 / 1.35      117.81 / 3.61      122.59 / 3.53
 
-Measured: benchmarks/translators.py, 64 px of terrain, width 16, 500 steps, seeds 0 to 2, mean error to
-the truth (0 to 1) and KID x 100 (efficientnet_lite0) of held-out tiles: heights to relief 0.0894, 32.4,
-back 0.1858, 26.1. That it is ahead of CycleGAN, CUT and U-GAT-IT light shows by KID one way only, relief
-to heights; the table is in docs/translators.md.
+Measured: benchmarks/translators.py, 64 px of terrain, width 16, 500 steps, seeds 0 to 2, mean error
+to the truth (0 to 1) and KID x 100 (efficientnet_lite0) of held-out tiles: heights to relief
+0.0894, 32.4, back 0.1858, 26.1. That it is ahead of CycleGAN, CUT and U-GAT-IT light shows by KID
+one way only, relief to heights; the table is in docs/translators.md.
 
 Cost: 16.2 M parameters in the generators and 93.7 M in the discriminators, 68 + 12 GMAC for one pass
 of each; the paper's numbers are after about 100,000 steps of one image of each domain.

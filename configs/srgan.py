@@ -14,11 +14,11 @@ Where we differ: see methods/translate/srgan.py. `losses.content=vgg53` wants VG
 Expected (paper, x4; PSNR on luma without a border of 4 px): on Set5 SRResNet 32.05 dB, SRGAN-VGG54
 29.40, bicubic 28.43: PSNR falls in the second stage, on purpose.
 
-Measured: `python benchmarks/super_resolution.py`, :small, seeds 0 and 1, 128 test tiles, where the bicubic
-filter has 27.00 dB and a sliced Wasserstein distance of 57.0. The first stage reaches 27.00 and 26.99 dB
-and 49.9 and 49.5 after 4,000 steps (after 800: 25.0 dB and 77). The second costs PSNR, as it is to, 23.93
-and 24.57 dB after 1,000 steps; what it is to gain does not show: 56.9 and 53.0. Its tiles are sharper to
-look at, with a checked pattern on snow and sea.
+Measured: `python benchmarks/super_resolution.py`, :small, seeds 0 and 1, 128 test tiles, where the
+bicubic filter has 27.00 dB and a sliced Wasserstein distance of 57.0. The first stage reaches 27.00
+and 26.99 dB and 49.9 and 49.5 after 4,000 steps (after 800: 25.0 dB and 77). The second costs PSNR,
+as it is to, 23.93 and 24.57 dB after 1,000 steps; what it is to gain does not show: 56.9 and 53.0.
+Its tiles are sharper to look at, with a checked pattern on snow and sea.
 
 Cost: 1.5 M parameters in the generator, 23.6 M in the discriminator.
 """

@@ -10,9 +10,9 @@ Expected, light (NICE-GAN's paper, FID / KID x 100 against the test images): cat
 dog to cat 80.75 / 3.22, horse to zebra 113.44 / 5.13, zebra to horse 145.47 / 3.39. Full, remembered
 from its own paper and not looked up: KID x 100 of selfie to anime 11.61.
 
-Measured: benchmarks/translators.py, 64 px of terrain, width 16, 500 steps, seeds 0 to 2, mean error to
-the truth (0 to 1) and KID x 100 (efficientnet_lite0) of held-out tiles: heights to relief 0.0899, 44.0,
-back 0.1973, 32.2: in KID last of four methods both ways, and the dearest step.
+Measured: benchmarks/translators.py, 64 px of terrain, width 16, 500 steps, seeds 0 to 2, mean error
+to the truth (0 to 1) and KID x 100 (efficientnet_lite0) of held-out tiles: heights to relief
+0.0899, 44.0, back 0.1973, 32.2: in KID last of four methods both ways, and the dearest step.
 
 Cost, light: 21.2 M parameters in the generators, 112.8 M in the discriminators, 105 + 16 GMAC for a
 pass of all of them.
