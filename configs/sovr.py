@@ -10,6 +10,12 @@ The adversary (L-infinity, 8/255, 10 steps of 2/255) raises the cross-entropy; e
 Differs from the published setting: share and weight are (0.4, 0.4) for any network, where the paper
 tunes them; no augmentation by Cutout and no early stopping by robust accuracy.
 
+Measured: python benchmarks/classification_losses.py --checks=sovr, :labelled_digits against :at, five
+seeds, 95 % intervals. Under attack SOVR is right in 0.893 +- 0.016 of the digits, plain adversarial
+training in 0.873 +- 0.015, +0.020 +- 0.017 at equal seeds; without attack 0.990 and 0.991. The smallest
+tenth of the margins grows by 1.24 +- 0.47 without attack and, less surely, by 0.37 +- 0.46 under it; the
+mean margin by 1.59 +- 0.80 and 0.85 +- 0.47. Nine minutes of a core.
+
 Expected: margins of the hardest examples larger than after plain adversarial training, robust accuracy
 not lower.
 """
