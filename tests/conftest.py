@@ -42,12 +42,12 @@ for program in PROGRAMS.glob('*'):
       program.unlink()
 KEPT = {
   'jax_compilation_cache_dir': str(PROGRAMS),
-  'jax_persistent_cache_min_compile_time_secs': '0',
-  'jax_persistent_cache_min_entry_size_bytes': '-1',
+  'jax_persistent_cache_min_compile_time_secs': 0,
+  'jax_persistent_cache_min_entry_size_bytes': -1,
 }
 for option, value in KEPT.items():
-  os.environ[option.upper()] = value  # of the commands that tests start
-  jax.config.update(option, value if option.endswith('dir') else int(value))
+  os.environ[option.upper()] = str(value)  # of the commands that tests start
+  jax.config.update(option, value)
 
 
 @pytest.hookimpl(wrapper=True)

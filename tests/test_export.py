@@ -214,7 +214,7 @@ def test_every_method_that_has_an_onnx_file_has_a_tflite_file_or_says_why_not(me
 @with_tensorflow
 def test_a_tflite_file_of_fewer_bits_is_smaller_coarser_and_checked(pairs, tmp_path):
   sizes, apart = [], []
-  for quantize in tflite_file.QUANTIZED:
+  for quantize in ('', *tflite_file.QUANTIZED):
     told = writers.export(pairs, tmp_path / 'dog.tflite', quantize=quantize)
     sizes.append((tmp_path / 'dog.tflite').stat().st_size)
     apart.append(float(told.partition('differs from JAX by ')[2].split()[0]))

@@ -17,8 +17,8 @@ import numpy as np
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.exports.signature import Signature
 
-QUANTIZED: Mapping[str, float] = {'': 1e-4, 'float16': 5e-3, 'int8': np.inf}
-"""What weights are stored in ('': float32) -> the most that an image in -1..1 may differ from JAX's."""
+QUANTIZED: Mapping[str, float] = {'float16': 5e-3, 'int8': np.inf}
+"""What weights are stored in instead of float32 -> the most that an image in -1..1 may differ."""
 LACKS = r'\b(erf|cholesky)\b'
 """Primitives of JAX that were seen to have none: noise that is uniform, codes of a fitted Gaussian."""
 

@@ -66,14 +66,14 @@ def export(
     safetensors_file.write(trained, target)
     return f'{target}: {_size(target)}, step {trained.step}; {_reopened(trained, target)}'
   what = signature.of(trained, ability, direction, truncation)
-  facts, limit = facts_of(trained, what), LIMIT
+  facts = facts_of(trained, what)
   if target.suffix == '.stablehlo':
     content, answers = stablehlo_file.made(what), stablehlo_file.answers
   elif target.suffix == '.onnx':
     content, answers = onnx_file.made(what, facts), onnx_file.answers
   else:
     content, answers = tflite_file.made(what, quantize), tflite_file.answers
-    limit = tflite_file.QUANTIZED[quantize]
+  limit = tflite_file.QUANTIZED.get(quantize, LIMIT)
   told = _compared(what, content, answers, RUNTIMES[target.suffix], limit)
   paths.write(target, content)
   if target.suffix != '.onnx':  # which has its facts inside
@@ -82,11 +82,12 @@ def export(
 
 
 def _check_quantize(quantize: str, suffix: str):
-  known = [name for name in tflite_file.QUANTIZED if name]
   if quantize and suffix != '.tflite':
     raise UserError(f'quantize={quantize} is of .tflite; weights in {suffix} stay float32.')
-  if quantize not in tflite_file.QUANTIZED:
-    raise UserError(f'quantize={quantize} is unknown; there are {listing(known)}.')
+  if quantize and quantize not in tflite_file.QUANTIZED:
+    raise UserError(
+      f'quantize={quantize} is unknown; there are {listing(tflite_file.QUANTIZED)}.'
+    )
 
 
 def export_page(
