@@ -12,12 +12,11 @@ import socket
 
 import numpy as np
 
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import UserError, need
 
 OWN = 'as it is'
 LARGEST = '50mb'
 FONTS = {'font': ['system-ui', 'sans-serif'], 'font_mono': ['ui-monospace', 'monospace']}
-INSTALL = "pip install 'decoupled_gan[demo]' (in a clone: pip install -e '.[demo]')"
 
 
 def serve(model, host: str, port: int):
@@ -83,11 +82,10 @@ def check_port(host: str, port: int):
 
 
 def _gradio():
+  need('the demo', 'gradio', 'demo')
   os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
-  try:
-    import gradio
-  except ImportError:
-    raise UserError(f'the demo needs gradio, which is not installed: {INSTALL}.') from None
+  import gradio
+
   return gradio
 
 

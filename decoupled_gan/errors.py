@@ -1,6 +1,8 @@
 """The ways a run ends badly, each told in one sentence."""
 
+import importlib.util
 import os
+import sys
 import traceback
 
 
@@ -34,6 +36,26 @@ def listing(names, limit=12) -> str:
   return ', '.join(names[:limit]) + f' and {len(names) - limit} more'
 
 
+def how_to_install(extra: str) -> str:
+  """What somebody types to have the packages of an extra."""
+  return f"pip install 'decoupled_gan[{extra}]' (in a clone: pip install -e '.[{extra}]')"
+
+
+def installed(package: str) -> bool:
+  """Whether a package can be imported; it is not."""
+  try:
+    return importlib.util.find_spec(package) is not None
+  except ValueError:  # a module that no file stands for
+    return sys.modules.get(package) is not None
+
+
+def need(what: str, package: str, extra: str):
+  """Raises UserError if `what` needs a package, one of an extra, that is not installed."""
+  if not installed(package):
+    install = how_to_install(extra)
+    raise UserError(f'{what} needs {package}, which is not installed: {install}.')
+
+
 def of_environment(error: Exception) -> UserError | None:
   """What an error says in a sentence, if it comes from JAX's look at its environment and devices."""
   files = {frame.filename.replace('\\', '/') for frame in traceback.extract_tb(error.__traceback__)}
@@ -44,7 +66,7 @@ def of_environment(error: Exception) -> UserError | None:
     return UserError(f'JAX does not take what the environment says ({reason}); it has {listing(names)}.')
   if any(file.endswith('jax/_src/xla_bridge.py') for file in files):
     extra = next((x for x in ('cuda', 'tpu') if x in asked), '')
-    install = f"pip install -e '.[{extra}]', or " if extra else ''
+    install = f'{how_to_install(extra)}, or ' if extra else ''
     if asked:
       told = f'JAX_PLATFORMS={asked}, but JAX finds no such device here'
       return UserError(f'{told}{f": {reason}" if reason else ""} ({install}unset it).')

@@ -7,7 +7,6 @@ nothing of it is imported or run.
 """
 
 import contextlib
-import importlib.util
 import os
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from ml_collections import ConfigDict
 
 from decoupled_gan import defaults
 from decoupled_gan.core import parts
-from decoupled_gan.errors import UserError, listing
+from decoupled_gan.errors import UserError, listing, need
 from decoupled_gan.exports import safetensors_file
 from decoupled_gan.machine import paths
 from decoupled_gan.report import card, story
@@ -30,7 +29,6 @@ from decoupled_gan.run.workdir import Workdir
 PREFIX = 'hub:'
 FOLDER = 'hub'
 """Of a workdir: what was, or would be, published."""
-INSTALL = "pip install 'decoupled_gan[hub]' (in a clone: pip install -e '.[hub]')"
 FILES = [safetensors_file.NAME, 'README.md']
 
 
@@ -184,8 +182,7 @@ def _named(name: str) -> tuple[str, str]:
 
 def _hub():
   """huggingface_hub, which only this needs."""
-  if not importlib.util.find_spec('huggingface_hub'):
-    raise UserError(f'models on a hub need huggingface_hub, which is not installed: {INSTALL}.')
+  need('a model on a hub', 'huggingface_hub', 'hub')
   import huggingface_hub
   import huggingface_hub.errors
   import huggingface_hub.utils

@@ -117,7 +117,7 @@ def test_a_mistake_is_one_sentence_and_code_2(arguments, sentence):
 @pytest.mark.parametrize(
   ('variable', 'value', 'sentence'),
   [
-    ('JAX_PLATFORMS', 'cuda', "cuda, but JAX finds no such device here (pip install -e '.[cuda]', or"),
+    ('JAX_PLATFORMS', 'cuda', "finds no such device here (pip install 'decoupled_gan[cuda]' (in a"),
     ('JAX_PLATFORMS', 'tpu', "JAX_PLATFORMS=tpu, but JAX finds no such device here"),
     ('JAX_PLATFORMS', 'gpu', 'JAX_PLATFORMS=gpu, but JAX finds no such device here'),
     ('JAX_PLATFORMS', 'abacus', 'JAX_PLATFORMS=abacus, but JAX finds no such device here'),

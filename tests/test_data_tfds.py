@@ -12,11 +12,11 @@ from test_data import make_config
 from decoupled_gan import data
 from decoupled_gan.core.types import Examples
 from decoupled_gan.data.sources import tfds as tfds_source
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import UserError, installed
 
 tfds = pytest.importorskip('tensorflow_datasets')
 COUNTS = {'trainA': 5, 'trainB': 3, 'testA': 2, 'testB': 2}
-no_tensorflow = pytest.mark.skipif(tfds_source._has_tensorflow(), reason='TensorFlow is installed')
+no_tensorflow = pytest.mark.skipif(installed('tensorflow'), reason='TensorFlow is installed')
 
 
 class _Tiny(tfds.core.GeneratorBasedBuilder):
@@ -192,14 +192,14 @@ def test_unknown_config_gets_the_configs_listed(tmp_path):
 def test_real_dataset_that_is_not_prepared_asks_for_tensorflow(tmp_path):
   message = error('cycle_gan/horse2zebra', tmp_path)
   assert f'is not prepared in {str(tmp_path)!r}'[:-1] in message
-  assert 'pip install tensorflow-cpu' in message
+  assert "TensorFlow: pip install 'decoupled_gan[tf]'" in message
 
 
 def test_failed_download_is_told_with_the_folder_for_archives(tmp_path, monkeypatch):
   def fail(self, **options):
     raise ConnectionError('no route to host\nand a page of details')
 
-  monkeypatch.setattr(tfds_source, '_has_tensorflow', lambda: True)
+  monkeypatch.setattr(tfds_source, 'installed', lambda package: True)
   monkeypatch.setattr(tfds.core.DatasetBuilder, 'download_and_prepare', fail)
   message = error('cycle_gan/horse2zebra', tmp_path)
   assert 'could not be prepared (no route to host)' in message

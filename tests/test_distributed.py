@@ -358,7 +358,7 @@ def test_a_tpu_vm_is_asked_for_others_unless_it_is_known_to_be_alone(
   no_cluster, monkeypatch, environment, cluster
 ):
   monkeypatch.delenv('JAX_PLATFORMS')
-  monkeypatch.setattr(distributed.importlib.util, 'find_spec', lambda name: name)
+  monkeypatch.setattr(distributed, 'installed', lambda name: True)
   monkeypatch.setattr(distributed.glob, 'glob', lambda pattern: [pattern])
   for name, value in environment.items():
     monkeypatch.setenv(name, value)
@@ -369,7 +369,7 @@ def test_pods_that_could_not_find_each_other_do_not_train_each_on_its_own(no_clu
   for name, value in KUBERNETES.items():
     monkeypatch.setenv(name, value)
   monkeypatch.setattr(distributed, '_has_tpu', lambda: False)
-  monkeypatch.setattr(distributed.importlib.util, 'find_spec', lambda name: None)
+  monkeypatch.setattr(distributed, 'installed', lambda name: False)
   with pytest.raises(UserError, match=r'pod of an indexed Kubernetes Job.*\[k8s\].*--coordinator=host'):
     distributed.start()
 

@@ -223,13 +223,20 @@ def test_a_tflite_file_of_fewer_bits_is_smaller_coarser_and_checked(pairs, tmp_p
   assert json.loads((tmp_path / 'dog.tflite.json').read_text())['computes'] == 'translate a_to_b'
 
 
-def test_a_tflite_file_without_tensorflow_is_told_with_what_to_install(pairs, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+  ('ending', 'package', 'extra'), [('.tflite', 'tensorflow', 'tflite'), ('.onnx', 'onnx', 'onnx')]
+)
+def test_a_missing_package_is_told_with_what_to_install(
+  pairs, tmp_path, monkeypatch, ending, package, extra
+):
   found = importlib.util.find_spec
   monkeypatch.setattr(
-    'importlib.util.find_spec', lambda name: None if name == 'tensorflow' else found(name)
+    'importlib.util.find_spec', lambda name: None if name == package else found(name)
   )
-  with pytest.raises(UserError, match=r"\.tflite file needs tensorflow, .* 'decoupled_gan\[tflite\]'"):
-    writers.export(pairs, tmp_path / 'dog.tflite')
+  with pytest.raises(
+    UserError, match=rf"{ending} file needs {package}, which is not .* 'decoupled_gan\[{extra}\]'"
+  ):
+    writers.export(pairs, tmp_path / f'dog{ending}')
 
 
 def test_stablehlo_takes_any_number_of_images_in_a_process_that_knows_jax_only(pairs, tmp_path):
@@ -318,14 +325,6 @@ def test_what_cannot_be_exported_is_told(pairs, tmp_path, name, what, sentence):
 def test_a_direction_is_of_translators(drawer, tmp_path):
   with pytest.raises(UserError, match=r'--direction=a_to_b is of translators; this file would draw'):
     writers.export(drawer, tmp_path / 'x.onnx', direction='a_to_b')
-
-
-def test_a_missing_package_is_told_with_what_to_install(monkeypatch):
-  monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-  with pytest.raises(
-    UserError, match=r"needs onnx, which is not installed: pip install 'decoupled_gan\[onn"
-  ):
-    writers.need('onnx', 'onnx', 'an .onnx file')
 
 
 def test_the_mode_chooses_by_the_ending_and_by_the_word(tmp_path, capsys):

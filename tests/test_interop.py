@@ -181,7 +181,7 @@ def test_without_torch_the_message_says_what_to_install(monkeypatch, tmp_path):
   import sys
 
   monkeypatch.setitem(sys.modules, 'torch', None)
-  with pytest.raises(UserError, match=r'pip install torch .* extra `interop`'):
+  with pytest.raises(UserError, match=r"needs torch, .*pip install 'decoupled_gan\[interop\]'"):
     pytorch_file.read(tmp_path / 'x.pt')
 
 

@@ -79,7 +79,7 @@ def test_a_url_without_a_bucket_is_told():
 
 def test_a_missing_gcsfs_is_told_with_the_extra_that_has_it(monkeypatch):
   monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-  with pytest.raises(UserError, match=r"gs://b/run needs gcsfs, .*pip install -e '\.\[gcs\]'"):
+  with pytest.raises(UserError, match=r"gs://b/run needs gcsfs, .*pip install 'decoupled_gan\[gcs\]'"):
     Workdir('gs://b/run')
 
 

@@ -110,7 +110,7 @@ def test_an_unknown_topology_names_the_chips_there_are(toy, topology, monkeypatc
 
 def test_without_libtpu_the_extra_is_named(toy, monkeypatch):
   monkeypatch.setattr(importlib.util, 'find_spec', lambda _: None)
-  with pytest.raises(UserError, match=r'needs libtpu.*pip install -e \.\[aot\]'):
+  with pytest.raises(UserError, match=r"needs libtpu.*pip install 'decoupled_gan\[aot\]'"):
     plan.plan(toy, 'v5e:2x2')
 
 

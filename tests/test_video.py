@@ -168,7 +168,7 @@ def test_what_is_no_film_is_told(tmp_path, monkeypatch):
     video.translate(film(tmp_path / 'in.mp4'), tmp_path / 'no' / 'out.mp4', inverted, 'libx264')
   monkeypatch.setitem(sys.modules, 'av', None)
   with pytest.raises(
-    UserError, match=r"need PyAV, which is not installed: pip install 'decoupled_gan\[vid"
+    UserError, match=r"needs av, which is not installed: pip install 'decoupled_gan\[vid"
   ):
     video.translate(tmp_path / 'in.mp4', tmp_path / 'out.mp4', inverted, 'libx264')
 

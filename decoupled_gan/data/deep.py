@@ -14,11 +14,10 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from decoupled_gan.data.decode import DEEP, check_size, decoding, is_deep, opened, to_array
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import need
 
 HOLD = ('PNG', 'TIFF')
 """Pillow's names of the formats that hold 16 bits."""
-INSTALL = "pip install 'decoupled_gan[images]' (in a clone: pip install -e '.[images]')"
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # as Pillow weighs colours
 TURNED = {  # EXIF's orientation -> upright
   2: lambda x: x[:, ::-1],
@@ -69,15 +68,12 @@ def of_picture(image: Image.Image, channels: int, values: tuple = ()) -> Whole:
 
 
 def require(what: str):
-  """Raises UserError unless the packages for 16-bit colour are there; `what` needs them."""
-  try:
-    import imagecodecs  # noqa: F401
-    import tifffile  # noqa: F401
-  except ImportError:
-    raise UserError(
-      f'{what}: 16-bit colour needs tifffile and imagecodecs, which are not installed ({INSTALL}); '
-      'Pillow would halve it to 8 bits silently.'
-    ) from None
+  """Raises UserError unless the packages for 16-bit colour are there; `what` needs them.
+
+  Pillow would halve it to 8 bits silently.
+  """
+  for package in ('tifffile', 'imagecodecs'):
+    need(f'{what}: 16-bit colour', package, 'images')
 
 
 def encoded(image: np.ndarray, form: str) -> bytes:

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from decoupled_gan.errors import RunError, UserError, listing
+from decoupled_gan.errors import RunError, UserError, listing, need
 
 ENDINGS = ('.mp4', '.mov', '.mkv', '.webm', '.avi')
 CODECS = {'libx264': 'yuv420p', 'libx265': 'yuv420p', 'libvpx-vp9': 'yuv420p', 'ffv1': 'bgr0'}
 """Encoder -> the pixels that it takes; ffv1 loses nothing."""
 OPTIONS = {'libx264': {'crf': '18'}, 'libx265': {'crf': '20'}, 'libvpx-vp9': {'crf': '24', 'b': '0'}}
 BATCH = 8
-INSTALL = "pip install 'decoupled_gan[video]' (in a clone: pip install -e '.[video]')"
 
 
 @dataclass
@@ -102,10 +101,9 @@ def translate(
 
 
 def _av():
-  try:
-    import av
-  except ImportError:
-    raise UserError(f'films need PyAV, which is not installed: {INSTALL}.') from None
+  need('a film', 'av', 'video')
+  import av
+
   return av
 
 

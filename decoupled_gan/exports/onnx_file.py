@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import UserError, need
 from decoupled_gan.exports.onnx_rules import RULES, Graph
 from decoupled_gan.exports.signature import Signature
 
@@ -29,9 +29,7 @@ CALLS = {
 
 def made(what: Signature, facts: Mapping[str, str]) -> bytes:
   """The file's content; `facts` become its metadata."""
-  from decoupled_gan.exports.writers import need
-
-  need('onnx', 'onnx', 'an .onnx file')
+  need('an .onnx file', 'onnx', 'onnx')
   return model_of(what.function, what.specs(), list(what.inputs), facts).SerializeToString()
 
 

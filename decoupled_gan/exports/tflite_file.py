@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from decoupled_gan.errors import UserError, listing
+from decoupled_gan.errors import UserError, listing, need
 from decoupled_gan.exports.signature import Signature
 
 QUANTIZED: Mapping[str, float] = {'float16': 5e-3, 'int8': np.inf}
@@ -25,9 +25,7 @@ LACKS = r'\b(erf|cholesky)\b'
 
 def made(what: Signature, quantize: str = '') -> bytes:
   """The file's content; raises UserError where TensorFlow is missing or has no operator for a step."""
-  from decoupled_gan.exports.writers import need
-
-  need('tensorflow', 'tflite', 'a .tflite file')
+  need('a .tflite file', 'tensorflow', 'tflite')
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   import tensorflow as tf
   from jax.experimental import jax2tf

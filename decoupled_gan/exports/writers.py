@@ -5,7 +5,6 @@ file is not believed because a converter was silent.
 """
 
 import hashlib
-import importlib.util
 import json
 import os
 from collections.abc import Callable
@@ -126,15 +125,6 @@ def facts_of(trained, what: signature.Signature) -> dict[str, str]:
     'sha256_of_weights': digest.hexdigest(),
     'config': trained.run.config.to_json_best_effort(sort_keys=True),
   }
-
-
-def need(package: str, extra: str, what: str):
-  """Raises UserError if a package that `what` needs is not installed."""
-  if not importlib.util.find_spec(package):
-    raise UserError(
-      f"{what} needs {package}, which is not installed: pip install 'decoupled_gan[{extra}]' (in a "
-      f"clone: pip install -e '.[{extra}]')."
-    )
 
 
 def _compared(

@@ -10,7 +10,6 @@ With one process everything here is free and does nothing.
 import atexit
 import contextlib
 import glob
-import importlib.util
 import json
 import os
 import subprocess
@@ -22,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from decoupled_gan.errors import LostProcess, RunError, UserError, listing
+from decoupled_gan.errors import LostProcess, RunError, UserError, how_to_install, installed, listing
 from decoupled_gan.machine import sharding
 
 JOIN_SECONDS = 300  # how long a process waits for the others to start
@@ -52,10 +51,10 @@ def start(coordinator: str = '', process_id: int | None = None, num_processes: i
   cluster = '' if coordinator else _cluster()
   if num_processes == 1 or not (coordinator or cluster):
     return
-  if cluster == 'Kubernetes' and not importlib.util.find_spec('kubernetes'):
+  if cluster == 'Kubernetes' and not installed('kubernetes'):
     raise UserError(  # jax would only warn, and every pod would train on its own
       "this is a pod of an indexed Kubernetes Job; to find the run's others, jax needs the package "
-      "kubernetes (pip install -e '.[k8s]') and a service account that may read pods. Or give "
+      f'kubernetes ({how_to_install("k8s")}) and a service account that may read pods. Or give '
       f'{_FLAGS}; {_ALONE}.'
     )
   # SIGTERM is ours: train.Interruption also knows SIGINT, and tells every process.
@@ -144,7 +143,7 @@ def _whole(name: str) -> int:
 
 def _has_tpu() -> bool:
   """Whether this machine has TPU chips and jax may use them."""
-  if 'tpu' not in os.environ.get('JAX_PLATFORMS', 'tpu') or not importlib.util.find_spec('libtpu'):
+  if 'tpu' not in os.environ.get('JAX_PLATFORMS', 'tpu') or not installed('libtpu'):
     return False
   return bool(glob.glob('/dev/accel*') or glob.glob('/dev/vfio/[0-9]*'))
 

@@ -8,7 +8,6 @@ of a file, and one that cannot be written is told in a sentence and leaves nothi
 
 import contextlib
 import fcntl
-import importlib.util
 import itertools
 import logging
 import os
@@ -20,10 +19,9 @@ from pathlib import Path
 
 from etils import epath
 
-from decoupled_gan.errors import RunError, UserError
+from decoupled_gan.errors import RunError, UserError, need
 
 REMOTE = 'gs://'
-_INSTALL = "pip install 'decoupled_gan[gcs]' (in a clone: pip install -e '.[gcs]')"
 
 
 def get(path: str | Path) -> Path:
@@ -43,8 +41,7 @@ def get(path: str | Path) -> Path:
     )
   if not rest.strip('/'):
     raise UserError(f'{text} names no bucket: write gs://<bucket>/<folder>.')
-  if not importlib.util.find_spec('gcsfs'):
-    raise UserError(f'{text} needs gcsfs, which is not installed: {_INSTALL}.')
+  need(text, 'gcsfs', 'gcs')
   _set_up()
   return epath.Path(text)
 

@@ -9,18 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from decoupled_gan.errors import UserError
+from decoupled_gan.errors import UserError, need
 from decoupled_gan.machine import paths
 
 
 def _torch():
-  try:
-    import torch
-  except ImportError:
-    raise UserError(
-      'PyTorch files need torch: pip install torch (the CPU build will do), or the extra '
-      "`interop`: pip install -e '.[interop]'."
-    ) from None
+  need('a PyTorch file', 'torch', 'interop')  # its build for the CPU will do
+  import torch
+
   return torch
 
 

@@ -3,13 +3,12 @@
 libtpu, the compiler for TPUs, comes with the extra `aot` and runs on any machine.
 """
 
-import importlib.util
 import os
 from dataclasses import dataclass
 
 import jax
 
-from decoupled_gan.errors import UserError, listing
+from decoupled_gan.errors import UserError, listing, need
 
 NO_TPU = {  # without these libtpu asks a metadata server what machine this is, waits, and complains
   'TPU_SKIP_MDS_QUERY': '1',
@@ -58,11 +57,7 @@ def find(name: str) -> Topology:
   """
   if name == 'local':
     return Topology(name, jax.devices(), None)
-  if importlib.util.find_spec('libtpu') is None:
-    raise UserError(
-      f'--topology={name} needs libtpu, the TPU compiler: pip install -e .[aot]; or give '
-      '--topology=local.'
-    )
+  need(f'--topology={name} (local does not)', 'libtpu', 'aot')
   kind = name.partition(':')[0]
   if kind not in CHIPS:
     raise UserError(

@@ -10,7 +10,6 @@ archive that was fetched by hand goes to <data_dir>/downloads/manual.
 
 import dataclasses
 import difflib
-import importlib.util
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from decoupled_gan.core.types import Examples, Pair
 from decoupled_gan.data.dataset import Dataset
 from decoupled_gan.data.decode import decode
 from decoupled_gan.data.files import check_values
-from decoupled_gan.errors import UserError, listing
+from decoupled_gan.errors import UserError, how_to_install, installed, listing
 from decoupled_gan.machine import paths
 
 _TRAIN, _TEST = Pair('trainA', 'trainB'), Pair('testA', 'testB')
@@ -170,10 +169,10 @@ def _prepared(name: str, config):
   builder = _builder(name, data_dir)
   if builder.is_prepared():
     return builder
-  if not _has_tensorflow():
+  if not installed('tensorflow'):
     raise UserError(
       f'tfds:{name} is not prepared in {str(builder.data_path)!r}, and preparing it needs '
-      'TensorFlow: run `pip install tensorflow-cpu` (or install this project with the extra tf)'
+      f'TensorFlow: {how_to_install("tf")}'
     )
   builder = _builder(name, data_dir, file_format='array_record')
   try:
@@ -185,10 +184,6 @@ def _prepared(name: str, config):
       f'or put its archive into {str(builder.data_dir_root / "downloads" / "manual")!r}'
     ) from error
   return builder
-
-
-def _has_tensorflow() -> bool:
-  return importlib.util.find_spec('tensorflow') is not None
 
 
 def _builder(name: str, data_dir: str | None, **options):

@@ -7,14 +7,12 @@ TRACKERS.
 """
 
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 
 import numpy as np
 
-from decoupled_gan.errors import UserError, listing
+from decoupled_gan.errors import UserError, listing, need
 from decoupled_gan.run.trackers.mlflow_run import MLflow
 from decoupled_gan.run.trackers.protocol import Places, Tracker, Value
 from decoupled_gan.run.trackers.tensorboard import TensorBoard
@@ -54,12 +52,7 @@ def check(names: Sequence[str]):
       'for none.'
     )
   for name in names:
-    package = TRACKERS[name][1]
-    if not _installed(package):
-      raise UserError(
-        f'trackers={tuple(names)}: {name} needs {package}, which is not installed: '
-        f"pip install 'decoupled_gan[{name}]' (in a clone: pip install -e '.[{name}]')."
-      )
+    need(f'trackers={tuple(names)}: {name}', TRACKERS[name][1], name)
 
 
 class Trackers:
@@ -90,10 +83,3 @@ class Trackers:
           'the tracker %s is dropped (%s: %s); training goes on, and metrics.jsonl has all numbers',
           name, method, str(error) or type(error).__name__,
         )  # fmt: skip
-
-
-def _installed(package: str) -> bool:
-  try:
-    return find_spec(package) is not None
-  except ValueError:  # a module that no file stands for
-    return sys.modules.get(package) is not None

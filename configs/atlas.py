@@ -1,0 +1,33 @@
+"""NICE-GAN between two maps of the Earth, 128 px: the translator that docs/demo shows, hours on a CPU.
+
+  python main.py --config=configs/atlas.py --workdir=runs/atlas
+
+Data: ETOPO1 (a: heights and depths in colours) and shaded relief (b), as in the quickstart, in tiles
+of 128 px: 273 and 303 of different places to train, 76 of the Americas to test, with their truth.
+Why this pair: heights determine the relief, so that a translation can be right and is scored, and
+anybody can paint a map of heights to try it.
+
+Not the paper's setting: narrow networks, 128 px, the identity loss, averaged generators. One image of
+each domain a step, the rate and its decay from the half are the paper's shape.
+"""
+
+from configs import base, nice
+
+
+def get_config(words=''):
+  config = nice.get_config('terrain,identity')
+  config.image_size = config.data.tile_size = 128
+  config.batch_size = 1
+  config.num_steps = 9000
+  config.optimizer.learning_rate = 2e-4
+  config.routes.translate.identity.generator = 10.0
+  config.copies.generator = {'halflife_kimg': 0.5}
+  config.model.width = 24
+  config.model.blocks = 4
+  config.model.depth = 6
+  config.sample_every_steps = 2000
+  config.checkpoint_every_steps = 1000
+  return base.apply(config, words, VARIANTS)
+
+
+VARIANTS = nice.VARIANTS
