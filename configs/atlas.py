@@ -9,6 +9,8 @@ anybody can paint a map of heights to try it.
 
 Not the paper's setting: narrow networks, 128 px, the identity loss, averaged generators. One image of
 each domain a step, the rate and its decay from the half are the paper's shape.
+
+Expected: not trained to the end yet.
 """
 
 from configs import base, nice

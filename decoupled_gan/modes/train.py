@@ -121,8 +121,8 @@ def _loop(
   recalled = events.recall(run, current, dataset) if first else dataset
   feed = events.Feed(run, recalled, calls.spans(run, first, config.num_steps))
   shown = Progress(first, config.num_steps, config.batch_size) if main else Silent()
-  failure = None
   with metrics, shown as progress:
+    look = Looks(config, sampler, evaluator, metrics, progress, diary, on_sample)
     for begin, count in calls.spans(run, first, config.num_steps):
       step = begin + count  # done, when the call is
       last = step == config.num_steps
@@ -134,29 +134,14 @@ def _loop(
           values = members.named(losses, config.seeds, config.seed)
           metrics.write(number, values | progress.log(number, values))
       progress.advance(step)
-      score = None
-      try:
-        if last or step % config.sample_every_steps == 0:
-          made = sampler.save(step, current, metrics.image)
-          diary.sampled()
-          if main and on_sample:
-            on_sample(step, made)
-        if evaluator and (last or step % config.evaluate_every_steps == 0):
-          with progress.paused():
-            values, score = evaluator.evaluate(step, current)
-          metrics.write(step, values)
-      except LostProcess:
-        raise
-      except (UserError, RunError) as error:
-        failure = failure or error
-      failure = failure or feed.error
+      score = look(step, current)
+      failure = look.failure or feed.error
       stop = vote(BROKEN if failure else interruption.requested)
-      due = last or score or step % config.checkpoint_every_steps == 0 or stop
-      if due:
+      if last or score or step % config.checkpoint_every_steps == 0 or stop:
         metrics.flush()  # first: a run that goes on from the checkpoint must find its lines
-      if due and health.good(current):
-        checkpoints.save(step, current, config, score)
-        record.saved(checkpoints)
+        if health.good(current):
+          checkpoints.save(step, current, config, score)
+          record.saved(checkpoints)
       if score and main:
         evaluator.draw(checkpoints.best)
       if stop == BROKEN or (failure and last):
@@ -172,9 +157,52 @@ def _loop(
         return False
   health.finish()
   checkpoints.wait()
-  if checkpoints.latest != config.num_steps:
+  _check_end(health, checkpoints.latest, config, workdir)
+  return True
+
+
+@dataclasses.dataclass
+class Looks:
+  """The looks at a run on its way, at their steps: grids of samples, and scores.
+
+  What goes wrong in one (a full disk, a metric that cannot be had) is kept as `failure`, the first of
+  all: the run is saved before it ends.
+  """
+
+  config: ConfigDict
+  sampler: Sampler
+  evaluator: object | None
+  metrics: Metrics | Silent
+  progress: Progress | Silent
+  diary: Diary | Closed
+  on_sample: Callable | None
+  failure: Exception | None = None
+
+  def __call__(self, step: int, current):
+    """The score by which checkpoints are kept, where this step has one."""
+    last, score = step == self.config.num_steps, None
+    try:
+      if last or step % self.config.sample_every_steps == 0:
+        made = self.sampler.save(step, current, self.metrics.image)
+        self.diary.sampled()
+        if self.on_sample and distributed.main():
+          self.on_sample(step, made)
+      if self.evaluator and (last or step % self.config.evaluate_every_steps == 0):
+        with self.progress.paused():
+          values, score = self.evaluator.evaluate(step, current)
+        self.metrics.write(step, values)
+    except LostProcess:
+      raise
+    except (UserError, RunError) as error:
+      self.failure = self.failure or error
+    return score
+
+
+def _check_end(health: Health, latest: int | None, config: ConfigDict, workdir: Workdir):
+  """Raises Diverged unless the last step is saved, and that of every seed is finite."""
+  if latest != config.num_steps:
     raise Diverged(
-      f'The losses or parameters of the last steps were not finite. {kept(checkpoints.latest)}; try '
+      f'The losses or parameters of the last steps were not finite. {kept(latest)}; try '
       f'{_advice(config)}.'
     )
   if health.lost:
@@ -183,7 +211,6 @@ def _loop(
       f'the checkpoint of step {config.num_steps}: take one out by --mode=export --format=run '
       f'--workdir={workdir.path} --member=<number>, or try {_advice(config)}.'
     )
-  return True
 
 
 def _health(run, checkpoints: Checkpoints) -> Health:
