@@ -42,7 +42,7 @@ from decoupled_gan.methods.gan import draw, style  # noqa: E402
 from decoupled_gan.modes.train import train as train_run  # noqa: E402
 from decoupled_gan.run import experiment, inference, members  # noqa: E402
 from decoupled_gan.run.workdir import Workdir  # noqa: E402
-from decoupled_gan.terms import tell  # noqa: E402
+from decoupled_gan.terms.scenes import tell  # noqa: E402
 
 DRAWN = 20_000
 

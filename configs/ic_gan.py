@@ -8,7 +8,7 @@ neighbours of that: a mixture of local densities instead of classes, without lab
 one row for each training example, or the pixels.
 
 Differs from the official code (facebookresearch/ic_gan): SNGAN's networks for BigGAN's, without
-attention; see decoupled_gan/terms/instances.py and decoupled_gan/methods/events/instances.py.
+attention; see decoupled_gan/terms/scenes/instances.py and decoupled_gan/methods/events/instances.py.
 
 Expected: what is made of an instance looks like its neighbours. Paper, ImageNet at 64 px: FID 10.4 (from
 memory).

@@ -4,8 +4,8 @@
   python main.py --config=configs/ptgan.py:digits
   python main.py --config=configs/ptgan.py:ring8,penalised     # a gradient penalty instead of coherency
 
-Formulas and constants are a third party's reading of the paper's Algorithm 3, see terms/tempered.py; the
-networks for images are our choice.
+Formulas and constants are a third party's reading of the paper's Algorithm 3, see
+terms/scenes/tempered.py; the networks for images are our choice.
 
 Measured: benchmarks/gan_modes.py --study=tempering --data=ring8 --steps=1500 --batch=100
 --every=100, 5 seeds, modes found of 8: PTGAN 6.6 (4 to 8), with a gradient penalty in place of its

@@ -11,8 +11,8 @@ k-means on the discriminator's own features labels the data, anew at every n-th 
 discriminator are conditional on these labels. Nothing else is known of the data.
 
 Differs from the official code (stevliu/self-conditioned-gan): see
-decoupled_gan/methods/events/clusters.py and decoupled_gan/terms/clustered.py; DCGAN's networks without
-norms in D for dcgan_deep, and the generator's embedding of 256 numbers has no fixed length.
+decoupled_gan/methods/events/clusters.py and decoupled_gan/terms/scenes/clustered.py; DCGAN's networks
+without norms in D for dcgan_deep, and the generator's embedding of 256 numbers has no fixed length.
 
 Expected: more modes than without labels. Paper, stacked MNIST: 1,000 of 1,000 modes (from memory).
 

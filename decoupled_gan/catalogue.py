@@ -169,7 +169,7 @@ ROWS = (
   Row(41, 'AugSelf-GAN', 'Hou et al., NeurIPS 2023', '2205.15677',
       'terms/augmentation.py:augself', 'augself_gan'),
   Row(42, 'PTGAN (parallel tempering)', 'Sohn and Song, 2024', '2411.11786',
-      'terms/tempered.py:Tempered', 'ptgan:ring8'),
+      'terms/scenes/tempered.py:Tempered', 'ptgan:ring8'),
   Row(43, 'BigGAN', 'Brock et al., ICLR 2019', '1809.11096'),
   Row(44, 'Discriminative vs generative probes', 'Zheng et al., ICML 2023', '2302.02334'),
   Row(45, 'Open-world GAN attribution', 'Girish et al., ICCV 2021', '2105.04580'),

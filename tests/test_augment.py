@@ -18,7 +18,8 @@ from decoupled_gan.core.types import Examples
 from decoupled_gan.errors import UserError
 from decoupled_gan.machine.sharding import jit
 from decoupled_gan.run import experiment
-from decoupled_gan.terms import TERMS, Scene
+from decoupled_gan.terms import TERMS
+from decoupled_gan.terms.scenes import Scene
 
 FIXTURE = np.load(Path(__file__).parent / 'fixtures/41_diffaugment.npz')
 

@@ -15,7 +15,9 @@ from decoupled_gan.modes.generate.sample import SAMPLERS
 
 ROOT = Path(__file__).parent.parent
 THERE = [row for row in ROWS if row.home]
-STARTING_POINTS = {'emoji', 'quickstart', 'selfie2anime', 'utkface', 'facades', 'few_digits', 'glead'}
+STARTING_POINTS = {
+  'atlas', 'emoji', 'quickstart', 'selfie2anime', 'utkface', 'facades', 'few_digits', 'glead',
+}  # fmt: skip
 """Recipes of a data set or of a size, whose row has another one."""
 ROOMS_OF_ROWS = ('terms', 'methods', 'studies', 'sampling')
 OURS = {
@@ -29,8 +31,8 @@ OURS = {
   'studies/outcomes.py',
   'studies/report.py',
   'studies/runner.py',
-  'terms/clustered.py',
-  'terms/instances.py',
+  'terms/scenes/clustered.py',
+  'terms/scenes/instances.py',
 }
 """Modules of those rooms that are a part of a row at home elsewhere."""
 

@@ -18,7 +18,7 @@ from decoupled_gan.modes.export import take_out
 from decoupled_gan.run import experiment, inference
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
-from decoupled_gan.terms.instances import Instances
+from decoupled_gan.terms.scenes.instances import Instances
 
 X = np.array([[0, 0], [1, 0], [0, 2], [3, 3], [3, 4]], np.float32)
 

@@ -21,7 +21,7 @@ from decoupled_gan.machine.sharding import jit
 from decoupled_gan.methods import gan as method
 from decoupled_gan.networks import heads
 from decoupled_gan.run import experiment
-from decoupled_gan.terms import Scene, tell
+from decoupled_gan.terms.scenes import Scene, tell
 
 OFFICIAL = Path(__file__).parent / 'fixtures/san.npz'
 
@@ -183,7 +183,7 @@ def test_data_is_drawn_at_temperature_0_and_with_a_ratio_of_1_nothing_else_is_le
   x = jax.random.normal(jax.random.key(0), (8, 2))
 
   def look(gan, batch):
-    from decoupled_gan.terms import stage
+    from decoupled_gan.terms.scenes import stage
 
     scene = stage(gan, batch, frozen=True)
     return scene.real, scene.condition, scene.z

@@ -22,7 +22,7 @@ from decoupled_gan.methods import gan as method
 from decoupled_gan.networks import backbones
 from decoupled_gan.networks.backbones import staged
 from decoupled_gan.run import experiment
-from decoupled_gan.terms import Scene
+from decoupled_gan.terms.scenes import Scene
 
 DIGIT = {'attributes': {'digit': ('0', '1', '2')}}
 SMALL = {

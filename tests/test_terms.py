@@ -10,7 +10,8 @@ from decoupled_gan.core.types import Examples
 from decoupled_gan.errors import UserError
 from decoupled_gan.methods import gan as method
 from decoupled_gan.run import experiment
-from decoupled_gan.terms import TERMS, Scene
+from decoupled_gan.terms import TERMS
+from decoupled_gan.terms.scenes import Scene
 
 
 class Counting(nn.Module):

@@ -13,7 +13,7 @@ from decoupled_gan.losses.adversarial import ADVERSARIAL
 from decoupled_gan.methods import gan  # noqa: F401  all terms
 from decoupled_gan.terms import TERMS, slopes
 from decoupled_gan.terms.consistency import alike
-from decoupled_gan.terms.tempered import Tempered, mixed, temperature
+from decoupled_gan.terms.scenes.tempered import Tempered, mixed, temperature
 
 X = jnp.array([[1.0, 2.0], [-0.5, 1.0], [0.3, -0.7]])
 Y = jnp.array([[0.0, 1.0], [2.0, -1.0], [1.0, 1.0]])

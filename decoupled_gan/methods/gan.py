@@ -31,7 +31,7 @@ from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
 from decoupled_gan.methods import events
 from decoupled_gan.networks import backbones, games, heads
 from decoupled_gan.networks.backbones import staged
-from decoupled_gan.terms import classes
+from decoupled_gan.terms import classes, scenes
 
 PRIORS = {'normal': lambda z: z, 'uniform': lambda z: 2 * jax.scipy.stats.norm.cdf(z) - 1}
 """From standard normal numbers to those of the prior; 'uniform' is U(-1, 1)."""
@@ -45,7 +45,7 @@ class GAN(nn.Module):
 
   Attributes:
     z_dim: of latents.
-    prior_name, scene: of PRIORS and of terms.SCENES.
+    prior_name, scene: of PRIORS and of scenes.SCENES.
     adversarial: what the two minimise.
     constants: {term or scene: {constant: value}} that differ from the papers'.
     spectral_updates: of SPECTRAL_UPDATES.
@@ -77,23 +77,23 @@ class GAN(nn.Module):
   def codes(self, normal: Array) -> Array:
     """What the generator makes data of: latents of standard normal [N, z_dim], and what it is told."""
     z = PRIORS[self.prior_name](normal)
-    return terms.tell(z, terms.SCENES[self.scene].addressed(self, z))
+    return scenes.tell(z, scenes.SCENES[self.scene].addressed(self, z))
 
   def under(self, codes: Array, labels: Array | None) -> Array | None:
     """The labels under which codes are made data of, where these are given."""
-    return terms.SCENES[self.scene].under(self, codes, labels)
+    return scenes.SCENES[self.scene].under(self, codes, labels)
 
   def verdict(self, seen: augment.Seen, labels: Array | None, learning: bool = False) -> heads.Verdict:
     """The discriminator's verdict on what it sees; `learning`: on the real examples it learns from."""
     if learning or self.spectral_updates == 'forward':
-      return terms.judged(self.discriminator, seen, labels)
+      return scenes.judged(self.discriminator, seen, labels)
     judge = nn.map_variables(lambda module, *args: module(*args), 'spectral', mutable=False)
-    return terms.judged(functools.partial(judge, self.discriminator), seen, labels)
+    return scenes.judged(functools.partial(judge, self.discriminator), seen, labels)
 
 
 def discriminate(gan: GAN, batch: Examples) -> dict:
   """Tell real examples from fakes: trains the discriminator."""
-  scene = terms.stage(gan, batch, frozen=True)
+  scene = scenes.stage(gan, batch, frozen=True)
 
   def adversarial():
     gan.view.watch(scene.on_real)
@@ -104,7 +104,7 @@ def discriminate(gan: GAN, batch: Examples) -> dict:
 
 def generate(gan: GAN, batch: Examples) -> dict:
   """Make what counts as real: trains the generator."""
-  scene = terms.stage(gan, batch, frozen=False)
+  scene = scenes.stage(gan, batch, frozen=False)
 
   def adversarial():
     return gan.adversarial.generate(scene.on_fake, scene.on_real if gan.adversarial.pairs else None)
@@ -114,7 +114,7 @@ def generate(gan: GAN, batch: Examples) -> dict:
 
 def regularise(gan: GAN, batch: Examples) -> dict:
   """Terms at steps of their own: trains the discriminator."""
-  return terms.offered('regularise', terms.stage(gan, batch, frozen=True))
+  return terms.offered('regularise', scenes.stage(gan, batch, frozen=True))
 
 
 def build(config: ConfigDict) -> GAN:
@@ -123,7 +123,7 @@ def build(config: ConfigDict) -> GAN:
   for name, value, known in (
     ('losses.adversarial', losses.adversarial, ADVERSARIAL),
     ('model.prior', model.prior, PRIORS),
-    ('model.scene', model.scene, terms.SCENES),
+    ('model.scene', model.scene, scenes.SCENES),
     ('model.spectral_updates', model.spectral_updates, SPECTRAL_UPDATES),
   ):
     if value not in known:
@@ -185,11 +185,11 @@ METHOD = Method(
   style=style,
   draw=draw,
   conditional=True,
-  judge=lambda gan, x, labels=None: gan.verdict(terms.as_data(gan, x), labels).outputs,
+  judge=lambda gan, x, labels=None: gan.verdict(scenes.as_data(gan, x), labels).outputs,
   cut=lambda gan, x, labels, upto, from_: gan.generator(
     x, labels if from_ else gan.under(x, labels), upto=upto, from_=from_
   ),
-  lacks=terms.lacking,
+  lacks=scenes.lacking,
   few_labels=terms.FEW_LABELS,
   events=events.EVENTS,
 )

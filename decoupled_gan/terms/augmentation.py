@@ -6,7 +6,8 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.losses.pixels import mse
-from decoupled_gan.terms import Scene, term
+from decoupled_gan.terms import term
+from decoupled_gan.terms.scenes import Scene
 
 
 @term('discriminate')

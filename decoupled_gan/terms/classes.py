@@ -20,7 +20,8 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
-from decoupled_gan.terms import Scene, term
+from decoupled_gan.terms import term
+from decoupled_gan.terms.scenes import Scene
 
 ANGLES = 4
 

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses.pixels import mse
-from decoupled_gan.terms import Scene, term
+from decoupled_gan.terms import term
+from decoupled_gan.terms.scenes import Scene
 
 REACH = 1 / 8  # of the size
 

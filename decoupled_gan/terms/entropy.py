@@ -20,7 +20,8 @@ from jax.lax import stop_gradient
 from decoupled_gan.core.types import Array
 from decoupled_gan.losses import f32
 from decoupled_gan.losses.pixels import mse
-from decoupled_gan.terms import Scene, term
+from decoupled_gan.terms import term
+from decoupled_gan.terms.scenes import Scene
 
 
 @term('discriminate')

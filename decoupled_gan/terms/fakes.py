@@ -14,7 +14,8 @@ from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.losses import f32
 from decoupled_gan.losses.pixels import mse
-from decoupled_gan.terms import Scene, term
+from decoupled_gan.terms import term
+from decoupled_gan.terms.scenes import Scene
 
 REDUCTIONS = {
   'sum': lambda x: jnp.square(x).sum(),

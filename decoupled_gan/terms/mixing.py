@@ -21,7 +21,8 @@ from decoupled_gan.augment.seen import Seen
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses.pixels import cosine, mse
-from decoupled_gan.terms import Scene, outputs_of, slopes, term
+from decoupled_gan.terms import slopes, term
+from decoupled_gan.terms.scenes import Scene, outputs_of
 
 
 class Mixture(NamedTuple):

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from decoupled_gan.core.types import Array
 from decoupled_gan.errors import UserError
 from decoupled_gan.losses import f32
-from decoupled_gan.terms import Scene, term
+from decoupled_gan.terms import term
+from decoupled_gan.terms.scenes import Scene
 
 
 @term('discriminate')

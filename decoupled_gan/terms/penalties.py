@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array
 from decoupled_gan.losses import f32
-from decoupled_gan.terms import Scene, slopes, term
+from decoupled_gan.terms import slopes, term
+from decoupled_gan.terms.scenes import Scene
 
 
 @term('discriminate', 'regularise')

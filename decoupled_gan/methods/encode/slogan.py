@@ -38,6 +38,7 @@ from decoupled_gan.methods import gan as generic
 from decoupled_gan.networks import heads
 from decoupled_gan.networks.backbones import mlp
 from decoupled_gan.networks.mixture import Mixture, log_joint, weight_loss
+from decoupled_gan.terms import scenes
 
 MARGIN = 0.5  # times tau, radians
 TEMPERATURE = 0.1  # of the soft assignment
@@ -108,7 +109,7 @@ def assignment(z: Array, parameters: tuple, key: Array) -> Array:
 
 def generate(gan: SLOGAN, batch: Examples) -> dict:
   """Make what counts as real and tells its component: trains the generator, the encoder, the prior."""
-  scene = terms.stage(gan, batch, frozen=False)
+  scene = scenes.stage(gan, batch, frozen=False)
 
   def adversarial():
     return gan.adversarial.generate(scene.on_fake, None)

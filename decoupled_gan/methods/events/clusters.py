@@ -19,7 +19,7 @@ import numpy as np
 from decoupled_gan.core.method import Event
 from decoupled_gan.core.state import TrainState, inference_variables
 from decoupled_gan.core.types import Array
-from decoupled_gan.terms.clustered import SHARES
+from decoupled_gan.terms.scenes.clustered import SHARES
 
 STARTS = 10  # of k-means++, the first time
 AT_ONCE = 256  # examples

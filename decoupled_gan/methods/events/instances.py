@@ -23,7 +23,7 @@ from decoupled_gan.core.state import TrainState
 from decoupled_gan.core.types import example_size
 from decoupled_gan.errors import UserError
 from decoupled_gan.methods.events.clusters import placed
-from decoupled_gan.terms.instances import KEPT
+from decoupled_gan.terms.scenes.instances import KEPT
 
 AT_ONCE = 256  # examples
 PIXELS = 'pixels'

@@ -36,6 +36,7 @@ from decoupled_gan.losses.adversarial import ADVERSARIAL, Adversarial
 from decoupled_gan.machine.sharding import spread
 from decoupled_gan.networks.heads import Verdict
 from decoupled_gan.networks.stylegan2 import Discriminator, Generator, Pyramid
+from decoupled_gan.terms import scenes
 
 
 class StyleGAN2(nn.Module):
@@ -85,7 +86,7 @@ class StyleGAN2(nn.Module):
 
   def verdict(self, seen: augment.Seen, labels: None = None, learning: bool = False) -> Verdict:
     """The discriminator's verdict on what it sees."""
-    return terms.judged(self.discriminator, seen, labels)
+    return scenes.judged(self.discriminator, seen, labels)
 
   def latents(self, count: int) -> Array:
     """Standard normal z [count, z_dim], sharded as the batch is."""
@@ -130,7 +131,7 @@ class JudgeOnly(nn.Module):
     return self.backbone.conclude(features, told)
 
 
-class StyledScene(terms.Scene):
+class StyledScene(scenes.Scene):
   """A scene whose fakes are drawn from styles."""
 
   @property

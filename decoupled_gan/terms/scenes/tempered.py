@@ -17,7 +17,8 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError
-from decoupled_gan.terms import SCENES, Scene, term
+from decoupled_gan.terms import term
+from decoupled_gan.terms.scenes import SCENES, Scene
 
 
 class Tempered(Scene):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError
-from decoupled_gan.terms import SCENES, Scene, by_latent
+from decoupled_gan.terms.scenes import SCENES, Scene, by_latent
 
 SHARES = 'shares of clusters'
 """What the event tells the drawing of: how large each cluster is, [K]."""

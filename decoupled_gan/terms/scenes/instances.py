@@ -19,7 +19,7 @@ from jax.lax import stop_gradient
 
 from decoupled_gan.core.types import Array, Examples
 from decoupled_gan.errors import UserError
-from decoupled_gan.terms import SCENES, Scene, by_latent
+from decoupled_gan.terms.scenes import SCENES, Scene, by_latent
 
 KEPT = 'instances to draw by'
 """What the event tells the drawing of: features of some examples, [M, F]."""
