@@ -13,23 +13,18 @@ each domain a step, the rate and its decay from the half are the paper's shape.
 Expected: not trained to the end yet.
 """
 
-from configs import base, nice
+from configs import base, quickstart
 
 
 def get_config(words=''):
-  config = nice.get_config('terrain,identity')
+  config = quickstart.get_config()
   config.image_size = config.data.tile_size = 128
   config.batch_size = 1
   config.num_steps = 9000
-  config.optimizer.learning_rate = 2e-4
-  config.routes.translate.identity.generator = 10.0
-  config.copies.generator = {'halflife_kimg': 0.5}
   config.model.width = 24
-  config.model.blocks = 4
-  config.model.depth = 6
   config.sample_every_steps = 2000
   config.checkpoint_every_steps = 1000
   return base.apply(config, words, VARIANTS)
 
 
-VARIANTS = nice.VARIANTS
+VARIANTS = quickstart.VARIANTS
