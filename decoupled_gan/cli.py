@@ -44,6 +44,7 @@ flags.DEFINE_string('dtype', 'float32', 'what networks compute in: float32 or bf
 flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')
 flags.DEFINE_string('ability', '', 'translate, edit, draw or reconstruct; the first when left out')
 flags.DEFINE_string('quantize', '', 'of .tflite: float16 or int8, smaller files and coarser images')
+flags.DEFINE_bool('slim', False, 'of .safetensors: without networks that only training needs')
 flags.DEFINE_string('ort', '', "a page's runtime: the folder that launch/web_runtime.sh fetches")
 flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
 flags.DEFINE_string(
@@ -361,7 +362,7 @@ def import_():
 @mode(
   'export',
   'a run for other programs: safetensors, StableHLO, ONNX, TFLite, a page, official checkpoints',
-  reads='workdir output format ability direction truncation quantize ort member checkpoint',
+  reads='workdir output format ability direction truncation quantize slim ort member checkpoint',
   example='export --workdir=runs/photos --output=dog.onnx --direction=a_to_b',
 )
 def export():
@@ -370,12 +371,14 @@ def export():
   layout, what = export.layout_of(FLAGS.output, FLAGS.format), {}
   if layout in (*export.FILES, 'web'):
     _refuse(f'--format={layout} takes a run of one seed', 'member')
-    names = 'ability', 'direction', 'truncation', 'quantize', 'ort'
+    names = 'ability', 'direction', 'truncation', 'quantize', 'slim', 'ort'
     what = {name: FLAGS[name].value for name in names if FLAGS[name].present}
   else:
     _refuse(f'--format={layout} writes all networks', 'ability', 'direction', 'truncation')
   if layout != 'tflite':
     _refuse(f'--format={layout} is no .tflite', 'quantize')
+  if layout != 'safetensors':
+    _refuse(f'--format={layout} is no .safetensors', 'slim')
   if layout != 'web':
     _refuse(f'--format={layout} is no page', 'ort')
   export.export(_workdir(), FLAGS.output, layout, FLAGS.member, _checkpoint(), **what)
@@ -409,14 +412,14 @@ def demo():
 @mode(
   'push',
   'publishes a run on a hub, with a card of its numbers',
-  reads='workdir hub data_licence licence private dry_run checkpoint',
+  reads='workdir hub data_licence licence private slim dry_run checkpoint',
   example="push --workdir=runs/photos --hub=me/photos --data_licence='my own photos' --dry_run",
 )
 def push():
   from decoupled_gan import hub, model
 
   hub.check_push(FLAGS.hub, hub.Licences(FLAGS.data_licence, FLAGS.licence), FLAGS.dry_run)
-  how = FLAGS.data_licence, FLAGS.licence, FLAGS.private, FLAGS.dry_run
+  how = FLAGS.data_licence, FLAGS.licence, FLAGS.private, FLAGS.dry_run, FLAGS.slim
   print(model.load(_workdir().path, _checkpoint()).push(FLAGS.hub, *how))
 
 

@@ -57,6 +57,7 @@ def push(
   licences: Licences,
   private: bool = False,
   dry_run: bool = False,
+  slim: bool = False,
 ) -> str:
   """Publishes a run as the repository `name`; the address of what was made.
 
@@ -64,12 +65,13 @@ def push(
     model: what the run can do, see report/card.py.
     private: of a repository that is made now.
     dry_run: stop when the folder is written; its path.
+    slim: without the networks that only training needs.
 
   Raises UserError as `check_push` does, and where the hub refuses.
   """
   check_push(name, licences, dry_run)
   repository, _ = _named(name)
-  files = made(model, trained, workdir, repository, licences)
+  files = made(model, trained, workdir, repository, licences, slim)
   folder = workdir.path / FOLDER
   for path, content in files.items():
     paths.write(folder / path, content)
@@ -85,18 +87,21 @@ def push(
     return str(api.create_commit(repository, added, commit_message=message).commit_url)
 
 
-def made(model, trained, workdir: Workdir, repository: str, licences: Licences) -> dict[str, bytes]:
+def made(
+  model, trained, workdir: Workdir, repository: str, licences: Licences, slim: bool = False
+) -> dict[str, bytes]:
   """{path in the repository: content}; configs are without the folders of this machine."""
   found, config = story.read(workdir), _bare(trained.run.config)
   files = {
-    safetensors_file.NAME: safetensors_file.content(trained, config),
+    safetensors_file.NAME: safetensors_file.content(trained, config, slim),
     'config.json': (config.to_json_best_effort(indent=2, sort_keys=True) + '\n').encode(),
   }
   samples = [path for step, path in found.samples if step <= trained.step]
   sample = f'samples/{samples[-1].name}' if samples else ''
   if sample:
     files[sample] = samples[-1].read_bytes()
-  text = card.card(found, model, trained.step, repository, licences, sample)
+  without = safetensors_file.left_out(trained) if slim else []
+  text = card.card(found, model, trained.step, repository, licences, sample, without)
   return files | {'README.md': text.encode()}
 
 

@@ -203,24 +203,34 @@ class Model:
     pictures = [given.picture(image) for image in drawn]
     return pictures[0] if single else pictures
 
-  def save(self, path: str | os.PathLike) -> Path:
-    """Writes a .safetensors file that `load` opens: the networks for use, without optimizers."""
-    return safetensors_file.write(self._trained, path)
+  def save(self, path: str | os.PathLike, slim: bool = False) -> Path:
+    """Writes a .safetensors file that `load` opens: the networks for use, without optimizers.
+
+    Args:
+      slim: without the networks that only training needs, such as a translator's discriminators.
+    """
+    return safetensors_file.write(self._trained, path, slim)
 
   def export(self, path: str | os.PathLike, **options: Any) -> str:
     """Writes a file for another runtime, by its ending; what was found when it was checked.
 
     Args:
       path: ends in .safetensors, .stablehlo, .onnx or .tflite; or in /, a folder with a page.
-      options: ability, direction, truncation, see exports/writers.py; of .tflite also quantize, of a
-        page ort.
+      options: ability, direction, truncation, see exports/writers.py; of .safetensors slim, of .tflite
+        also quantize, of a page ort.
     """
     if str(path).endswith('/'):
       return writers.export_page(self._trained, str(path), **options)
     return writers.export(self._trained, path, **options)
 
   def push(
-    self, name: str, data_licence: str, licence: str = '', private: bool = False, dry_run: bool = False
+    self,
+    name: str,
+    data_licence: str,
+    licence: str = '',
+    private: bool = False,
+    dry_run: bool = False,
+    slim: bool = False,
   ) -> str:
     """Publishes the run on the hub with a card; the address of what was made.
 
@@ -230,8 +240,10 @@ class Model:
       licence: of the weights, as the hub calls it (mit, cc-by-4.0, ...), if you give one.
       private: of a repository that is made now.
       dry_run: only write what would be published, into hub/ in the workdir.
+      slim: as of `save`.
     """
-    licences, how = hub.Licences(data_licence, licence), {'private': private, 'dry_run': dry_run}
+    licences = hub.Licences(data_licence, licence)
+    how = {'private': private, 'dry_run': dry_run, 'slim': slim}
     return hub.push(self, self._trained, Workdir(self._path), name, licences, **how)
 
   def _require(self, ability: str):

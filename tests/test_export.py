@@ -259,6 +259,24 @@ def test_methods_can_be_traced_for_any_number_of_images(method):
   assert stablehlo_file.made(signature.of(trained))
 
 
+@pytest.mark.parametrize(
+  ('recipe', 'left'),
+  [
+    ('nice:terrain,tiny', ['classifier']),
+    ('cyclegan:terrain,tiny', ['discriminator']),
+    ('avatars:tiny', ['discriminator', 'latent_discriminator']),
+    ('gan:digits,tiny', []),  # samplers ask its discriminator
+  ],
+)
+def test_a_slim_file_leaves_out_what_only_training_needs(recipe, left, tmp_path):
+  trained = untrained.trained(untrained.config_of(recipe))
+  told = writers.export(trained, tmp_path / 'slim.safetensors', slim=True)
+  assert told.endswith(f'are equal, without {", ".join(left)}' if left else 'are equal')
+  again = safetensors_file.read(tmp_path / 'slim.safetensors')
+  for network, own in again.variables['params'].items():
+    assert all(not x.any() for x in jax.tree.leaves(own)) == (network in left)
+
+
 def test_safetensors_give_back_every_array_and_the_same_pictures(pairs, tmp_path):
   model = model_module.Model(pairs, 'made')
   assert 'all' in writers.export(pairs, tmp_path / 'model.safetensors')
@@ -313,6 +331,7 @@ def test_a_damaged_or_foreign_file_is_told(pairs, tmp_path):
     ('dog.onnx', {'ability': 'paint'}, r"ability='paint' is unknown; there are translate"),
     ('dog.onnx', {'ability': 'edit'}, r'This one turns images of one domain'),
     ('dog.safetensors', {'direction': 'a_to_b'}, r'holds all of the networks: leave'),
+    ('dog.onnx', {'slim': True}, r'slim is of \.safetensors: \.onnx has what it computes with'),
     ('dog.onnx', {'quantize': 'int8'}, r'quantize=int8 is of .tflite; weights in .onnx stay float32'),
     ('dog.tflite', {'quantize': 'int4'}, r'quantize=int4 is unknown; there are float16, int8'),
   ],

@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 
+import jax
 import numpy as np
 import pytest
 import stand_in_hub
@@ -13,7 +14,10 @@ import yaml
 import decoupled_gan as dg
 from decoupled_gan import hub, methods
 from decoupled_gan.errors import UserError
+from decoupled_gan.exports import safetensors_file
 from decoupled_gan.modes import report, train
+from decoupled_gan.run import experiment
+from decoupled_gan.run.start import begin
 from decoupled_gan.run.workdir import Workdir
 
 NAME = f'{stand_in_hub.OWNER}/toys'
@@ -155,6 +159,27 @@ def test_a_dry_run_asks_nobody_and_its_folder_is_the_model(run, server, monkeypa
     assert np.array_equal(dg.load(path).translate(IMAGE), wanted)
   hub.pull(folder, Workdir(tmp_path / 'theirs'))
   assert np.array_equal(dg.load(tmp_path / 'theirs').translate(IMAGE), wanted)
+
+
+def test_a_slim_model_has_what_it_can_do_and_says_what_it_lacks(run, server, tmp_path, toy, capsys):
+  push(run, slim=True)
+  files = server.repositories[NAME][-1]
+  assert 'Nor is what only training needs: critic.' in files['README.md'].decode()
+  assert len(files['model.safetensors']) < len(safetensors_file.content(dg.load(run)._trained, toy))
+  wanted = dg.load(run).translate(IMAGE)
+  hub.pull(NAME, Workdir(tmp_path / 'theirs'))
+  for path in (f'hub:{NAME}', tmp_path / 'theirs'):
+    assert np.array_equal(dg.load(path).translate(IMAGE), wanted)
+  toy.start.workdir = str(tmp_path / 'theirs')
+  begun = experiment.build(toy)
+  fresh = begun.create_state()
+  state = begin(begun, fresh)
+  assert f'begins with maker of {tmp_path / "theirs"}' in capsys.readouterr().out
+  critics = jax.tree.map(np.array_equal, state.params['critic'], fresh.params['critic'])
+  assert all(jax.tree.leaves(critics)), 'it begins as any does, not at 0'
+  toy.start.groups = ('critic',)
+  with pytest.raises(UserError, match=r"has no group 'critic'; it has maker"):
+    begin(begun, fresh)
 
 
 def test_a_revision_can_be_pinned_and_pushing_again_adds_one(run, server):

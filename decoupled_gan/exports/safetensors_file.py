@@ -2,7 +2,9 @@
 
 The file is data, no code: config and step travel in its metadata, arrays are called by their paths in
 the variables, 'params/generator/...'. *Where we differ* from a checkpoint: averaged groups stand in
-place of their own, there are no optimizers, and it cannot be trained on.
+place of their own, there are no optimizers, and it cannot be trained on. A slim file leaves out the
+networks that nothing which the run can do reads (discriminators of a translator); they are 0 in what
+`read` gives.
 """
 
 import json
@@ -18,6 +20,7 @@ import decoupled_gan
 from decoupled_gan import defaults
 from decoupled_gan.core import state
 from decoupled_gan.errors import UserError, listing
+from decoupled_gan.exports import signature
 from decoupled_gan.machine import paths, sharding
 from decoupled_gan.methods import METHODS
 from decoupled_gan.run import inference
@@ -39,32 +42,43 @@ def located(path: str | os.PathLike) -> Path | None:
   return None
 
 
-def write(trained: inference.Trained, path: str | os.PathLike) -> Path:
-  """Writes the file, whose name must end in .safetensors; its path."""
+def write(trained: inference.Trained, path: str | os.PathLike, slim: bool = False) -> Path:
+  """Writes the file, whose name must end in .safetensors, and `slim` as the module says; its path."""
   target = paths.get(path)
   if target.suffix != ENDING:
     raise UserError(f'{path}: the name of such a file ends in {ENDING}.')
-  paths.write(target, content(trained, trained.run.config))
+  paths.write(target, content(trained, trained.run.config, slim))
   return target
 
 
-def content(trained: inference.Trained, config: ConfigDict) -> bytes:
+def left_out(trained: inference.Trained) -> list[str]:
+  """The networks that a slim file of the run does not have."""
+  return sorted(set(trained.variables['params']) - signature.networks_read(trained))
+
+
+def content(trained: inference.Trained, config: ConfigDict, slim: bool = False) -> bytes:
   """The bytes of the file, which is to say `config` of itself."""
   from safetensors.numpy import save
 
-  arrays = {name: np.asarray(x) for name, x in flatten_dict(trained.variables, sep='/').items()}
+  without = left_out(trained) if slim else []
+  arrays = {
+    '/'.join(path): np.asarray(x)
+    for path, x in flatten_dict(trained.variables).items()
+    if path[1] not in without
+  }
   metadata = {
     'program': PROGRAM,
     'version': decoupled_gan.__version__,
     'config': config.to_json_best_effort(sort_keys=True),
     'step': str(trained.step),
+    'left_out': json.dumps(without),
   }
   return save(arrays, metadata)
 
 
 def read(path: Path, dtype: str = 'float32') -> inference.Trained:
   """What `write` wrote; raises UserError for a file that is none of ours, cut off, or does not fit."""
-  config, step, arrays = _content(path)
+  config, step, arrays, without = _content(path)
   config.compilation_cache = ''  # nothing is written beside a file that may be anybody's
   try:
     run = inference.open_run(Workdir(path.with_suffix('')), config, dtype=dtype)
@@ -73,7 +87,10 @@ def read(path: Path, dtype: str = 'float32') -> inference.Trained:
     raise
   except Exception as error:  # whatever fields of no sense lead to, in somebody else's code
     raise UserError(f'{path}: no networks can be made by its config ({paths.why(error)}).') from error
-  wanted = {name: x.shape for name, x in flatten_dict(expected, sep='/').items()}
+  flat = flatten_dict(expected)
+  lacking = {way: np.zeros(x.shape, x.dtype) for way, x in flat.items() if way[1] in without}
+  arrays |= {'/'.join(way): x for way, x in lacking.items()}
+  wanted = {'/'.join(way): x.shape for way, x in flat.items()}
   found = {name: x.shape for name, x in arrays.items()}
   wrong = [name for name in {*wanted, *found} if wanted.get(name) != found.get(name)]
   if wrong:
@@ -90,8 +107,16 @@ def config_of(path: Path) -> ConfigDict:
   return _content(path)[0]
 
 
-def _content(path: Path) -> tuple[ConfigDict, int, dict[str, np.ndarray]]:
-  """(config, step, arrays) of a file. What a stranger wrote is looked at, and nothing in it is run."""
+def without(path: Path) -> list[str]:
+  """The networks that the file left out."""
+  return _content(path)[3]
+
+
+def _content(path: Path) -> tuple[ConfigDict, int, dict[str, np.ndarray], list[str]]:
+  """(config, step, arrays, networks left out) of a file.
+
+  What a stranger wrote is looked at, and nothing in it is run.
+  """
   from safetensors import SafetensorError, safe_open
 
   if not path.is_file():
@@ -108,11 +133,12 @@ def _content(path: Path) -> tuple[ConfigDict, int, dict[str, np.ndarray]]:
     raise UserError(f'{path} is cut off, or no {ENDING} file ({error}): get it again.') from None
   try:
     config, step = ConfigDict(json.loads(metadata['config'])), int(metadata['step'])
-  except (KeyError, ValueError, AttributeError) as error:
+    without = list(json.loads(metadata.get('left_out', '[]')))
+  except (KeyError, TypeError, ValueError, AttributeError) as error:
     raise UserError(f'{path} has no readable config and step in its metadata ({error}).') from None
   if config.get('method') not in METHODS:  # any other name would be imported
     raise UserError(
       f'{path} is of method={config.get("method")!r}, which is not among {listing(METHODS, 40)}; '
       "methods of one's own come with a workdir only."
     )
-  return defaults.complete(config), step, arrays
+  return defaults.complete(config), step, arrays, without

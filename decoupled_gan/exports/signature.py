@@ -5,12 +5,15 @@ quantities float32) for editing and for drawing under labels; `z` float32 [B, D]
 are the weights.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import jax
 import numpy as np
 
+from decoupled_gan.core import method as core_method
+from decoupled_gan.core.proof import readers
 from decoupled_gan.core.types import DIRECTIONS, Labels, image_shape
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import sharding
@@ -94,6 +97,26 @@ def of(trained, ability: str = '', direction: str = '', truncation: float = 1.0)
     return run.gan.apply(trained.variables, *arrays, *static, method=method)
 
   return Signature(title, sharding.exact(function), inputs, values)
+
+
+def networks_read(trained) -> set[str]:
+  """Those without which the run could do less; all of them, where it can do what is not traced here."""
+  run, networks = trained.run, trained.variables['params']
+  able = [name for name in core_method.ABILITIES if run.able(name)]
+  if not able or set(able) - {*ABILITIES, 'at_size'}:
+    return set(networks)
+  ways = [('translate', way) for way, target in DIRECTIONS.items() if target in run.method.targets]
+  asked = [x for x in [*ways, *[(name, '') for name in ABILITIES[1:]]] if x[0] in able]
+
+  def reads(network: str, ability: str, way: str) -> bool:
+    def answer(own, *arrays):
+      variables = {**trained.variables, 'params': {**networks, network: own}}
+      what = of(dataclasses.replace(trained, variables=variables), ability, way)
+      return {'answer': what.function(*arrays)}
+
+    return bool(readers(answer, networks[network], *of(trained, ability, way).specs()))
+
+  return {network for network in networks if any(reads(network, *way) for way in asked)}
 
 
 def _drawing(method, truncation: float) -> Callable:

@@ -41,6 +41,7 @@ def export(
   direction: str = '',
   truncation: float = 1.0,
   quantize: str = '',
+  slim: bool = False,
 ) -> str:
   """Writes `path`; a sentence on what it is and how far from JAX.
 
@@ -48,6 +49,7 @@ def export(
     path: ends in .safetensors (opened by `load` again), .stablehlo, .onnx or .tflite.
     ability, direction, truncation: what the file is to compute, see signature.of.
     quantize: of .tflite: what weights are stored in, see tflite_file.QUANTIZED.
+    slim: of .safetensors: without the networks that nothing but training needs, see safetensors_file.
 
   Raises:
     UserError: another ending, something that the run cannot do, a package that is missing.
@@ -59,10 +61,12 @@ def export(
       f'{path}: what is written goes by the ending; there are {listing((*ENDINGS, "<folder>/"))}.'
     )
   _check_quantize(quantize, target.suffix)
+  if slim and target.suffix != '.safetensors':
+    raise UserError(f'slim is of .safetensors: {target.suffix} has what it computes with, and no more.')
   if target.suffix == '.safetensors':
     if ability or direction or truncation != 1:
       raise UserError(f'{path} holds all of the networks: leave ability, direction and truncation out.')
-    safetensors_file.write(trained, target)
+    safetensors_file.write(trained, target, slim)
     return f'{target}: {_size(target)}, step {trained.step}; {_reopened(trained, target)}'
   what = signature.of(trained, ability, direction, truncation)
   facts = facts_of(trained, what)
@@ -147,12 +151,14 @@ def _compared(
 
 
 def _reopened(trained, path: Path) -> str:
-  """Whether the file gives back the very arrays."""
-  again = flatten_dict(safetensors_file.read(path).variables, sep='/')
-  for name, x in flatten_dict(trained.variables, sep='/').items():
-    if not np.array_equal(np.asarray(x), np.asarray(again[name]), equal_nan=True):
-      raise RunError(f'{path} does not give {name} back as it was.')
-  return f'opened again, and all {len(again)} arrays are equal'
+  """Whether the file gives back the very arrays; what it left out is told."""
+  again, without = flatten_dict(safetensors_file.read(path).variables), safetensors_file.without(path)
+  held = {way: x for way, x in flatten_dict(trained.variables).items() if way[1] not in without}
+  for way, x in held.items():
+    if not np.array_equal(np.asarray(x), np.asarray(again[way]), equal_nan=True):
+      raise RunError(f'{path} does not give {"/".join(way)} back as it was.')
+  left = f', without {listing(without)}' if without else ''
+  return f'opened again, and all {len(held)} arrays are equal{left}'
 
 
 def _size(path: Path) -> str:

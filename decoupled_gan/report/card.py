@@ -36,13 +36,22 @@ class Licences:
   weights: str = ''
 
 
-def card(story: Story, model, step: int, name: str, licences: Licences, sample: str = '') -> str:
+def card(
+  story: Story,
+  model,
+  step: int,
+  name: str,
+  licences: Licences,
+  sample: str = '',
+  without: Sequence[str] = (),
+) -> str:
   """The card as Markdown.
 
   Args:
     model: what it can do: `abilities`, `directions` and `attributes`, as of Model.
     name: <owner>/<name>.
     sample: path of a grid beside the card.
+    without: the networks that were left out.
   """
   rows = _newest(row for row in story.scores if row.get('checkpoint') == step)
   parts = [
@@ -53,7 +62,7 @@ def card(story: Story, model, step: int, name: str, licences: Licences, sample: 
     _use(model, name),
     _numbers(rows, story.config.method),
     _training(story, licences),
-    LIMITS,
+    LIMITS + (LEFT_OUT.format(', '.join(without)) if without else ''),
   ]
   return '\n\n'.join(filter(None, parts)) + '\n'
 
@@ -156,6 +165,7 @@ LIMITS = """## Limits
 It knows images like those that it was trained on. What it makes of others, and what bias of its data it
 carries on, nobody measured beyond what stands above. Optimizers are not here: another run can begin with
 these networks (`--config.start.workdir`), this one cannot go on."""
+LEFT_OUT = ' Nor is what only training needs: {}.'
 
 
 def bare(word: str) -> str:
