@@ -19,6 +19,7 @@ from decoupled_gan.run.workdir import Workdir
 
 MODES: dict[str, Mode] = {}
 DTYPES = ('float32', 'bfloat16')
+EDITS = 'input', 'attributes', 'difference'
 SIZED = ('size', 'start_scale')
 
 FLAGS = flags.FLAGS
@@ -44,6 +45,7 @@ flags.DEFINE_string('dtype', 'float32', 'what networks compute in: float32 or bf
 flags.DEFINE_integer('member', 0, 'which of a run of several seeds, from 0')
 flags.DEFINE_string('ability', '', 'translate, edit, draw or reconstruct; the first when left out')
 flags.DEFINE_string('quantize', '', 'of .tflite: float16 or int8, smaller files and coarser images')
+flags.DEFINE_bool('difference', False, 'an edit adds what the labels change, and leaves the rest alone')
 flags.DEFINE_bool('slim', False, 'of .safetensors: without networks that only training needs')
 flags.DEFINE_string('ort', '', "a page's runtime: the folder that launch/web_runtime.sh fetches")
 flags.DEFINE_string('direction', 'a_to_b', 'a_to_b or b_to_a')
@@ -170,10 +172,9 @@ def translate():
 @mode(
   'generate',
   'draws images from seeds, or edits one by its attributes: as the run can',
-  reads='workdir input output attributes seeds interpolate truncation noise checkpoint dtype sampler '
-  'calibration percentile rate corrected layer steps shape_steps classes without gammas '
-  'temperatures size '
-  'start_scale',
+  reads='workdir input output attributes difference seeds interpolate truncation noise checkpoint dtype '
+  'sampler calibration percentile rate corrected layer steps shape_steps classes without gammas '
+  'temperatures size start_scale',
   config='run',
   example='generate --workdir=runs/tiles --seeds=0-15',
 )
@@ -184,7 +185,7 @@ def generate():
   workdir = _workdir()
   method = workdir.load_config().method
   if FLAGS.sampler:
-    _refuse('a sampler draws from seeds', 'input', 'attributes', 'interpolate', 'noise', 'dtype', *SIZED)
+    _refuse('a sampler draws from seeds', *EDITS, 'interpolate', 'noise', 'dtype', *SIZED)
     unread = set(sample.FLAGS_OF) - set(sample.flags_of(FLAGS.sampler))
     _refuse(f'this is the sampler {FLAGS.sampler}', *sorted(unread))
     asked = sample.Asked(FLAGS.sampler, **{name: FLAGS[name].value for name in sample.FLAGS_OF})
@@ -194,9 +195,10 @@ def generate():
   _refuse('without --sampler examples are drawn as they are', *sample.FLAGS_OF[1:])
   if methods.get(method).edit:
     _refuse(f'a run of {method} edits an image', 'seeds', 'interpolate', 'truncation', 'noise', *SIZED)
-    edit.edit(workdir, FLAGS.input, FLAGS.attributes, FLAGS.output, _checkpoint(), _dtype())
+    what = FLAGS.input, FLAGS.attributes, FLAGS.output
+    edit.edit(workdir, *what, _checkpoint(), _dtype(), FLAGS.difference)
   else:
-    _refuse(f'a run of {method} draws from seeds', 'input', 'attributes')
+    _refuse(f'a run of {method} draws from seeds', *EDITS)
     if FLAGS.interpolate:
       _refuse('--interpolate names the seeds', 'seeds')
     what = FLAGS.seeds, FLAGS.interpolate, FLAGS.truncation, FLAGS.noise

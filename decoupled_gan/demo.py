@@ -141,12 +141,14 @@ def _edit(gr, model):
   with gr.Row():
     given = _given(gr)
     chosen = _values(gr, model, OWN)
+    difference = gr.Checkbox(label='only what the values change, the rest as it is')
 
-  def edit(file, *values):
+  def edit(file, difference, *values):
     named = dict(zip(model.attributes, values, strict=True))
-    return model.edit(_path(file), **{name: value for name, value in named.items() if value != OWN})
+    asked = {name: value for name, value in named.items() if value != OWN}
+    return model.edit(_path(file), difference, **asked)
 
-  _on_click(gr, 'edit', edit, [given, *chosen])
+  _on_click(gr, 'edit', edit, [given, difference, *chosen])
 
 
 def _generate(gr, model):

@@ -146,10 +146,13 @@ class Model:
     made = self._once('reconstruct', lambda: self._trained.compiled(method))
     return self._through(made, images, batch_size)
 
-  def edit(self, images: Any, **values: str | int) -> Any:
+  def edit(self, images: Any, difference: bool = False, **values: str | int) -> Any:
     """Images with other values of attributes: `model.edit('face.png', glasses='yes')`.
 
     What is not named keeps each image's own value: that which rebuilds it best, a guess.
+
+    Args:
+      difference: add what the labels change to the images, and leave the rest as it is.
     """
     self._require('edit')
     wanted = self._values(values)
@@ -160,8 +163,11 @@ class Model:
       return to_uint8(forward(batch, labels))
 
     def made(batch):
-      labels = edit.own_labels(rebuilt, batch, wanted, self.attributes)
-      return forward(batch, labels[None])
+      labels = edit.own_labels(rebuilt, batch, wanted, self.attributes)[None]
+      if not difference:
+        return forward(batch, labels)
+      own = edit.own_labels(rebuilt, batch, {}, self.attributes)[None]
+      return self._once('difference', lambda: edit.by_difference(self._trained))(batch, own, labels)
 
     return self._through(made, images, 1, eight_bit=True)
 

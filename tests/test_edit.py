@@ -1,14 +1,17 @@
 """--mode=generate with attributes: what is asked, what is guessed, what is written."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 from test_methods_edgan import small
 
 from configs import utkface
+from decoupled_gan.core.images import to_uint8
 from decoupled_gan.errors import UserError
 from decoupled_gan.modes.generate import draw, edit
-from decoupled_gan.run import experiment
+from decoupled_gan.run import experiment, inference
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
@@ -84,6 +87,26 @@ def test_an_image_and_a_strip_are_written(run, tmp_path, capsys):
   assert Image.open(tmp_path / 'one.png').size == (16, 16)
   edit.edit(workdir, face, 'age,gender=0', str(tmp_path / 'strip.png'))
   assert Image.open(tmp_path / 'strip.png').size == (11 * (64 + 2), 18 + 64 + 2)
+
+
+def test_a_difference_leaves_alone_what_the_labels_do_not_change(run):
+  trained = inference.load(Workdir(run))
+  differ, x = edit.by_difference(trained), np.full((1, 16, 16, 3), 200, np.uint8)
+  own = np.array([[2, 0]], np.int32)
+  np.testing.assert_array_equal(to_uint8(differ(x, own, own)), x)
+  other = np.array([[3, 0]], np.int32)
+  decoded = trained.compiled(lambda gan, x, labels: gan.decoder(gan.encoder(x), labels))
+  changed = np.asarray(decoded(x, other)) - decoded(x, own)
+  assert changed.any()
+  np.testing.assert_allclose(differ(x, own, other), x / 127.5 - 1 + changed, atol=1e-6)
+
+
+def test_a_method_that_makes_images_anew_has_no_difference(run):
+  trained = inference.load(Workdir(run))
+  bare = dataclasses.replace(trained.run.method, differ=None)
+  trained = dataclasses.replace(trained, run=dataclasses.replace(trained.run, method=bare))
+  with pytest.raises(UserError, match='makes images anew: leave difference out'):
+    edit.by_difference(trained)
 
 
 def test_mistakes_in_files_are_told(run, tmp_path):

@@ -301,6 +301,10 @@ def test_what_edit_saves_is_what_the_command_writes(tmp_path):
   model = dg.load(tmp_path / 'run')
   model.edit(face, gender='female').save(tmp_path / 'own.png')
   assert (tmp_path / 'own.png').read_bytes() == (tmp_path / 'one.png').read_bytes()
+  asked = 'gender=female', str(tmp_path / 'two.png')
+  edit_mode.edit(Workdir(tmp_path / 'run'), str(face), *asked, difference=True)
+  model.edit(face, difference=True, gender='female').save(tmp_path / 'own.png')
+  assert (tmp_path / 'own.png').read_bytes() == (tmp_path / 'two.png').read_bytes()
   assert 'gender' in model.attributes
   with pytest.raises(dg.UserError, match=r"no attribute 'glasses'; there are age"):
     model.edit(face, glasses='yes')

@@ -148,10 +148,21 @@ def edit(gan: LabelledEDGAN, images: Array, labels: Array) -> Array:
   return gan.generate(Examples(images, labels))
 
 
+def differ(gan: LabelledEDGAN, images: Array, own: Array, labels: Array) -> Array:
+  """What other labels than the images' own change in the reconstruction, in [-2, 2].
+
+  Added to the images it leaves alone what is lost to the code and to the residual, which is most of an
+  edit's error (benchmarks/edgan_edits.py). The paper has no such thing.
+  """
+  code = gan.encoder(images)
+  return gan.decoder(code, labels) - gan.decoder(code, own)
+
+
 METHOD = Method(
   batch=Examples,
   objectives={'reconstruct': edgan.reconstruct, 'judge': judge, 'refine': refine},
   build=build,
   sample=sample,
   edit=edit,
+  differ=differ,
 )

@@ -32,12 +32,14 @@ def edit(
   output: str,
   step: int | str | None = None,
   dtype: str = 'float32',
+  difference: bool = False,
 ):
   """Writes the image `source`, edited, as the image file `output`.
 
   What is asked for is 'glasses=yes,beard=0', values by name or by number; one attribute without a
   value gives a strip of all its values. Attributes that are not named keep the image's own values:
   those whose combination rebuilds the image best, which are printed, since they are a guess.
+  `difference` adds to the image what the labels change, and leaves the rest as it is.
   """
   if not output:
     raise UserError('--output=<file>.png is missing: where is the edited image to go?')
@@ -55,6 +57,9 @@ def edit(
   trained = inference.load(workdir, step, dtype=dtype)
   apply = editor(trained)
   labels = own_labels(apply, image, wanted, attributes)
+  if difference:
+    forward, own = by_difference(trained), own_labels(apply, image, {}, attributes)[None]
+    apply = lambda images, labels: to_uint8(forward(images, own, labels))  # noqa: E731
   results.make_folder(file.parent, output)
   named = [f'{a}={values[n]}' for (a, values), n in zip(attributes.items(), labels, strict=True)]
   print(f'step {trained.step}: {", ".join(named)}' + (f', and all of {strip}' if strip else ''))
@@ -89,6 +94,14 @@ def editor(trained: inference.Trained) -> Editor:
   """The run's editor, compiled for each number of images that it meets."""
   forward = trained.compiled(trained.run.method.edit)
   return lambda images, labels: to_uint8(forward(images, labels))
+
+
+def by_difference(trained: inference.Trained) -> Callable:
+  """f(images, own labels, labels) -> images in [-1, 1] and what the labels change; see Method.differ."""
+  differ = trained.run.method.differ
+  if differ is None:
+    raise UserError(f'a run of {trained.run.config.method} makes images anew: leave difference out.')
+  return trained.compiled(lambda gan, x, own, labels: x + differ(gan, x, own, labels))
 
 
 def own_labels(apply: Editor, image: np.ndarray, wanted, attributes) -> np.ndarray:
