@@ -35,11 +35,6 @@ SIMILAR = ('alone', 'edited', 'difference', 'smooth')
 BATCH = 50
 
 
-def decoded(gan, images, labels):
-  """The path that reconstructs, without the residual."""
-  return gan.rebuild(Examples(images, labels))[0]
-
-
 def in_batches(function, images, labels) -> np.ndarray:
   """Floats in [-1, 1] of uint8 images under labels."""
   starts = range(0, len(images), BATCH)
@@ -50,7 +45,7 @@ def in_batches(function, images, labels) -> np.ndarray:
 def edits_of(trained, dataset):
   """Yields (title, faces, {way: faces as it makes them}, truth) for each value of each attribute."""
   config, test = trained.run.config, dataset.test
-  edit, decode = trained.compiled(trained.run.method.edit), trained.compiled(decoded)
+  edit, decode = trained.compiled(trained.run.method.edit), trained.compiled(trained.run.method.decode)
   for column, (name, values) in enumerate(sorted(config.attributes.items())):
     for number, value in enumerate(values):
       which = np.flatnonzero(test.labels[:, column] != number)

@@ -15,13 +15,13 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from decoupled_gan import hub
-from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.method import ABILITIES
 from decoupled_gan.core.types import DIRECTIONS
 from decoupled_gan.data import given, masks
 from decoupled_gan.data.label_files import number_of
 from decoupled_gan.data.results import BATCH
 from decoupled_gan.data.sources.labelled import sorted_attributes
+from decoupled_gan.data.views import as_trained
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.exports import safetensors_file, writers
 from decoupled_gan.modes.generate import draw, edit
@@ -152,22 +152,25 @@ class Model:
     What is not named keeps each image's own value: that which rebuilds it best, a guess.
 
     Args:
-      difference: add what the labels change to the images, and leave the rest as it is.
+      difference: add what the labels change to the images, at their own sizes, and leave the rest as it
+        is.
     """
     self._require('edit')
     wanted = self._values(values)
+    decode = self._once('decode', lambda: edit.decoder(self._trained))
+    if difference:
+      edit.check_difference(self._trained.run)
+
+      def changed(batch):
+        own, new = (edit.own_labels(decode, batch, x, self.attributes)[None] for x in ({}, wanted))
+        return np.asarray(decode(batch, new)) - decode(batch, own)
+
+      return self._through(changed, images, 1, eight_bit=True, finish=edit.added)
     method = self._trained.run.method.edit
     forward = self._once('edit', lambda: self._trained.compiled(method))
 
-    def rebuilt(batch, labels):
-      return to_uint8(forward(batch, labels))
-
     def made(batch):
-      labels = edit.own_labels(rebuilt, batch, wanted, self.attributes)[None]
-      if not difference:
-        return forward(batch, labels)
-      own = edit.own_labels(rebuilt, batch, {}, self.attributes)[None]
-      return self._once('difference', lambda: edit.by_difference(self._trained))(batch, own, labels)
+      return forward(batch, edit.own_labels(decode, batch, wanted, self.attributes)[None])
 
     return self._through(made, images, 1, eight_bit=True)
 
@@ -288,11 +291,21 @@ class Model:
     if batch_size < 1:
       raise UserError(f'batch_size={batch_size} must be at least 1.')
 
-  def _through(self, function, images, batch_size: int, eight_bit: bool = False) -> Any:
-    """`images` through a function of batches [N, H, W, C], uint8 or in [-1, 1], to [-1, 1]."""
+  def _through(
+    self, function, images, batch_size: int, eight_bit: bool = False, finish: Callable | None = None
+  ) -> Any:
+    """`images` through a function of batches [N, H, W, C], uint8 or in [-1, 1], to [-1, 1].
+
+    Args:
+      finish: (an image as it was given, what the function made of it, config) -> the result.
+    """
     self._check_batch(batch_size)
     found = self._read(images)
     own = found.images
     if eight_bit:
       own = [x if x.dtype == np.uint8 else np.rint(given.unit(x) * 255).astype(np.uint8) for x in own]
-    return found.back(forward(function, own, self.config, batch_size))
+    made = forward(function, own, self.config, batch_size)
+    if finish:
+      wholes = as_trained(found.images, self.config)
+      made = [finish(whole, x, self.config) for whole, x in zip(wholes, made, strict=True)]
+    return found.back(made)

@@ -8,7 +8,9 @@ from PIL import Image
 from test_methods_edgan import small
 
 from configs import utkface
+from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
+from decoupled_gan.data.sources.labelled import sorted_attributes
 from decoupled_gan.errors import UserError
 from decoupled_gan.modes.generate import draw, edit
 from decoupled_gan.run import experiment, inference
@@ -19,9 +21,9 @@ ATTRIBUTES = {'beard': ('no', 'yes'), 'hair': ('black', 'blond', 'red')}
 
 
 def paint(images, labels):
-  """An editor that shows its labels: level 100 x beard + 10 x hair."""
+  """Images in [-1, 1] that show their labels: level 100 x beard + 10 x hair."""
   levels = labels @ np.array([100, 10])
-  return np.broadcast_to(levels[:, None, None, None], images.shape).astype(np.uint8)
+  return np.broadcast_to(levels[:, None, None, None], images.shape) / 127.5 - 1
 
 
 @pytest.mark.parametrize(
@@ -89,24 +91,51 @@ def test_an_image_and_a_strip_are_written(run, tmp_path, capsys):
   assert Image.open(tmp_path / 'strip.png').size == (11 * (64 + 2), 18 + 64 + 2)
 
 
-def test_a_difference_leaves_alone_what_the_labels_do_not_change(run):
-  trained = inference.load(Workdir(run))
-  differ, x = edit.by_difference(trained), np.full((1, 16, 16, 3), 200, np.uint8)
-  own = np.array([[2, 0]], np.int32)
-  np.testing.assert_array_equal(to_uint8(differ(x, own, own)), x)
-  other = np.array([[3, 0]], np.int32)
-  decoded = trained.compiled(lambda gan, x, labels: gan.decoder(gan.encoder(x), labels))
-  changed = np.asarray(decoded(x, other)) - decoded(x, own)
-  assert changed.any()
-  np.testing.assert_allclose(differ(x, own, other), x / 127.5 - 1 + changed, atol=1e-6)
+def test_a_change_is_added_to_the_image_at_its_own_size(run):
+  config = Workdir(run).load_config()
+  config.data.stretch = False
+  rng = np.random.default_rng(0)
+  image, change = rng.integers(0, 256, (37, 52, 3), np.uint8), np.zeros((16, 16, 3), np.float32)
+  np.testing.assert_array_equal(to_uint8(edit.added(image, change, config)), image)
+  grey = np.full((37, 52, 3), 100, np.uint8)
+  np.testing.assert_array_equal(to_uint8(edit.added(grey, change + 0.4, config)), grey + 51)
+  config.data.stretch = True
+  grey[0, 0], grey[0, 1] = 50, 101  # a fifth of the range: changes of the stretched image shrink to it
+  np.testing.assert_array_equal(to_uint8(edit.added(grey, change + 2, config)), grey + 51)
 
 
-def test_a_method_that_makes_images_anew_has_no_difference(run):
-  trained = inference.load(Workdir(run))
-  bare = dataclasses.replace(trained.run.method, differ=None)
-  trained = dataclasses.replace(trained, run=dataclasses.replace(trained.run, method=bare))
-  with pytest.raises(UserError, match='makes images anew: leave difference out'):
-    edit.by_difference(trained)
+@pytest.mark.parametrize(
+  ('fit', 'decode', 'sentence'),
+  [
+    ('resize', None, 'makes images anew: leave difference out'),
+    ('crop', 1, 'data.fit=crop: this run sees a part'),
+  ],
+)
+def test_runs_without_a_difference_are_told(run, fit, decode, sentence):
+  found = inference.load(Workdir(run)).run
+  found.config.data.fit = fit
+  method = dataclasses.replace(found.method, decode=decode)
+  with pytest.raises(UserError, match=sentence):
+    edit.check_difference(dataclasses.replace(found, method=method))
+
+
+def test_labels_that_are_the_faces_own_leave_it_as_it_is_by_difference(run, tmp_path):
+  trained, face = inference.load(Workdir(run)), run / 'face.png'
+  attributes = sorted_attributes(trained.run.config)
+  x = data.test_images([np.asarray(Image.open(face))], None, trained.run.config)
+  own = edit.own_labels(edit.decoder(trained), x, {}, attributes)
+  named = [f'{name}={values[n]}' for (name, values), n in zip(attributes.items(), own, strict=True)]
+  out = tmp_path / 'same.png'
+  edit.edit(Workdir(run), str(face), ','.join(named), str(out), difference=True)
+  np.testing.assert_array_equal(Image.open(out), Image.open(face))
+
+
+def test_a_strip_of_differences_has_the_size_of_the_image(run, tmp_path):
+  how = {'difference': True}
+  edit.edit(Workdir(run), str(run / 'face.png'), 'gender', str(tmp_path / 'strip.png'), **how)
+  edit.edit(Workdir(run), str(run / 'face.png'), 'gender=male', str(tmp_path / 'one.png'), **how)
+  assert Image.open(tmp_path / 'one.png').size == (40, 30)
+  assert Image.open(tmp_path / 'strip.png').size[0] >= 3 * 40
 
 
 def test_mistakes_in_files_are_told(run, tmp_path):

@@ -60,7 +60,8 @@ class Method:
     translate: (gan, images, target domain 'a' or 'b') -> images.
     targets: the domains that `translate` can make; of Aligned batches that is 'b', their target.
     edit: (gan, images, labels) -> images.
-    differ: (gan, images, own labels, labels) -> what an edit changes in the images, to be added to them.
+    decode: (gan, images, labels) -> images, as an edit's reconstruction alone has them: by it an image's
+      own labels are guessed, and told what other labels change.
     style, draw: (gan, z, truncation) -> codes [B, D]; (gan, codes, noise) -> images or points.
     at_size: (gan, (H, W) or None, scale) -> gan that draws images of this size, with fixed noise below
       the scale: of methods whose images may have any.
@@ -87,7 +88,7 @@ class Method:
   translate: Callable | None = None
   targets: tuple[str, ...] = ('a', 'b')
   edit: Callable | None = None
-  differ: Callable | None = None
+  decode: Callable | None = None
   style: Callable | None = None
   draw: Callable | None = None
   at_size: Callable | None = None

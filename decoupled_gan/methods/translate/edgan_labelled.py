@@ -148,14 +148,13 @@ def edit(gan: LabelledEDGAN, images: Array, labels: Array) -> Array:
   return gan.generate(Examples(images, labels))
 
 
-def differ(gan: LabelledEDGAN, images: Array, own: Array, labels: Array) -> Array:
-  """What other labels than the images' own change in the reconstruction, in [-2, 2].
+def decode(gan: LabelledEDGAN, images: Array, labels: Array) -> Array:
+  """The same without the residual, in [-1, 1].
 
-  Added to the images it leaves alone what is lost to the code and to the residual, which is most of an
-  edit's error (benchmarks/edgan_edits.py). The paper has no such thing.
+  Most of an edit's error is the residual's and the code's: the difference of two such reconstructions,
+  added to the image, has neither (benchmarks/edgan_edits.py). The paper has no such thing.
   """
-  code = gan.encoder(images)
-  return gan.decoder(code, labels) - gan.decoder(code, own)
+  return gan.rebuild(Examples(images, labels))[0]
 
 
 METHOD = Method(
@@ -164,5 +163,5 @@ METHOD = Method(
   build=build,
   sample=sample,
   edit=edit,
-  differ=differ,
+  decode=decode,
 )

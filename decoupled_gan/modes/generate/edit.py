@@ -10,12 +10,14 @@ import numpy as np
 
 from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
-from decoupled_gan.data import results
+from decoupled_gan.data import given, results
 from decoupled_gan.data.label_files import number_of
 from decoupled_gan.data.sources.labelled import sorted_attributes
+from decoupled_gan.data.transforms import resize
 from decoupled_gan.data.views import as_trained
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.machine import paths
+from decoupled_gan.modes.translate import unframed
 from decoupled_gan.run import inference
 from decoupled_gan.run.pictures import grid
 from decoupled_gan.run.workdir import Workdir
@@ -39,7 +41,7 @@ def edit(
   What is asked for is 'glasses=yes,beard=0', values by name or by number; one attribute without a
   value gives a strip of all its values. Attributes that are not named keep the image's own values:
   those whose combination rebuilds the image best, which are printed, since they are a guess.
-  `difference` adds to the image what the labels change, and leaves the rest as it is.
+  `difference` adds to the image, at its own size, what the labels change, and leaves the rest as it is.
   """
   if not output:
     raise UserError('--output=<file>.png is missing: where is the edited image to go?')
@@ -55,16 +57,22 @@ def edit(
   (file,) = results.destinations(images, source, output, '', config)
   image = data.test_images(as_trained(images, config), None, config)
   trained = inference.load(workdir, step, dtype=dtype)
-  apply = editor(trained)
-  labels = own_labels(apply, image, wanted, attributes)
+  apply, decode = editor(trained), decoder(trained)
+  labels = own_labels(decode, image, wanted, attributes)
   if difference:
-    forward, own = by_difference(trained), own_labels(apply, image, {}, attributes)[None]
-    apply = lambda images, labels: to_uint8(forward(images, own, labels))  # noqa: E731
+    check_difference(trained.run)
+    (whole,), own = as_trained(images, config), own_labels(decode, image, {}, attributes)
+
+    def apply(_, labels):
+      change = np.asarray(decode(image, labels)) - decode(image, own[None])
+      return to_uint8(added(whole, unframed(change, [whole.shape[:2]], config)[0], config))[None]
+
   results.make_folder(file.parent, output)
   named = [f'{a}={values[n]}' for (a, values), n in zip(attributes.items(), labels, strict=True)]
   print(f'step {trained.step}: {", ".join(named)}' + (f', and all of {strip}' if strip else ''))
   if strip:
-    result = np.asarray(grid({'input': image} | _values(apply, image, labels, strip, attributes)))
+    shown = whole[None] if difference else image
+    result = np.asarray(grid({'input': shown} | _values(apply, image, labels, strip, attributes)))
   else:
     result = apply(image, labels[None])[0]
   results.write_image(result, file)
@@ -96,18 +104,32 @@ def editor(trained: inference.Trained) -> Editor:
   return lambda images, labels: to_uint8(forward(images, labels))
 
 
-def by_difference(trained: inference.Trained) -> Callable:
-  """f(images, own labels, labels) -> images in [-1, 1] and what the labels change; see Method.differ."""
-  differ = trained.run.method.differ
-  if differ is None:
-    raise UserError(f'a run of {trained.run.config.method} makes images anew: leave difference out.')
-  return trained.compiled(lambda gan, x, own, labels: x + differ(gan, x, own, labels))
+def decoder(trained: inference.Trained) -> Callable:
+  """f(images, labels) -> images in [-1, 1] by which an image's own labels are guessed."""
+  return trained.compiled(trained.run.method.decode or trained.run.method.edit)
 
 
-def own_labels(apply: Editor, image: np.ndarray, wanted, attributes) -> np.ndarray:
+def check_difference(run):
+  """Raises UserError where a run does not know what labels change, or sees a part of each image only."""
+  if run.method.decode is None:
+    raise UserError(f'a run of {run.config.method} makes images anew: leave difference out.')
+  if run.config.data.fit == 'crop':
+    raise UserError('data.fit=crop: this run sees a part of each image only. Leave difference out.')
+
+
+def added(image: np.ndarray, change: np.ndarray, config) -> np.ndarray:
+  """`image` [h, w, C], of any type that images have, and a change [H, W, C]: float32 in [-1, 1]."""
+  image, change = given.unit(image), np.asarray(change, np.float32)
+  if config.data.stretch:  # the change is of the image with its contrast stretched
+    change = change * max(image.max() - image.min(), np.float32(1 / 255))
+  return np.clip(image * 2 - 1 + resize(change, image.shape[:2]), -1, 1)
+
+
+def own_labels(decode: Callable, image: np.ndarray, wanted, attributes) -> np.ndarray:
   """int32 [K]: the wanted values, and for the rest those that rebuild the image best.
 
-  An image's own labels are not known, and decoding needs them all. `image` is uint8 [1, S, S, C].
+  An image's own labels are not known, and decoding needs them all. `image` is uint8 [1, S, S, C],
+  `decode` as of `decoder`.
   """
   guesses = list(itertools.product(*[range(len(values)) for values in attributes.values()]))
   if len(guesses) > MOST_GUESSES:
@@ -119,7 +141,7 @@ def own_labels(apply: Editor, image: np.ndarray, wanted, attributes) -> np.ndarr
       )
     return np.array([wanted[name] for name in attributes], np.int32)
   labels = np.array(guesses, np.int32)
-  rebuilt = np.concatenate([apply(image, row[None]) for row in labels])
+  rebuilt = np.concatenate([to_uint8(decode(image, row[None])) for row in labels])
   errors = np.abs(rebuilt.astype(np.int16) - image).mean((1, 2, 3))
   best = labels[errors.argmin()]
   return np.array([wanted.get(name, own) for name, own in zip(attributes, best, strict=True)], np.int32)
