@@ -57,6 +57,14 @@ def test_the_page_of_errors_is_what_the_source_says():
   assert (ROOT / 'docs/errors.md').read_text() == listed['page'](), 'run python docs/list_errors.py'
 
 
+def test_the_page_of_benchmarks_names_every_program():
+  listed = runpy.run_path(str(ROOT / 'docs/list_benchmarks.py'))
+  programs = {path.stem for path in (ROOT / 'benchmarks').glob('*.py')}
+  assert {*' '.join(listed['KINDS'].values()).split()} == programs - listed['HELPERS']
+  page = (ROOT / 'docs/benchmarks.md').read_text()
+  assert page == listed['page'](), 'run python docs/list_benchmarks.py'
+
+
 def test_every_page_can_be_reached_from_the_readme():
   reached, todo = set(), [ROOT / 'README.md']
   while todo:
