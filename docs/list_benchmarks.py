@@ -27,9 +27,9 @@ HELPERS = {'kept_digits', 'processes', 'turns'}
 """What the others import."""
 HEAD = """# Benchmarks
 
-Every number on these pages comes from one of these programs, or from a command that stands beside it. Each
-says in its docstring what it measures and how; `--help` tells its options. Those that compare with other code
-take a checkout of it by `--official`, and let both sides take turns. Written by
+Every number on these pages comes from one of these programs, or from a command that stands beside it.
+Each says in its docstring what it measures and how; `--help` tells its options. Those that compare with
+other code take a checkout of it by `--official`, and let both sides take turns. Written by
 `python docs/list_benchmarks.py`.
 """
 
