@@ -17,11 +17,11 @@ LINK = re.compile(r'(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<path>[\w./-]+)\)')
 
 def on_files(files, config):
   """Puts README.md beside the pages, as index.md (its links begin in docs/ then), and the page of a run
-  beside the run in docs/terrain."""
+  beside the run in docs/demo."""
   text = (ROOT / 'README.md').read_text(encoding='utf-8').replace('](docs/', '](')
   files.append(File.generated(config, 'index.md', content=text))
   page = (ROOT / 'decoupled_gan/exports/web_page.html').read_text(encoding='utf-8')
-  files.append(File.generated(config, 'terrain/index.html', content=page))
+  files.append(File.generated(config, 'demo/index.html', content=page))
   return files
 
 

@@ -12,7 +12,7 @@ case "$what" in
   *) echo "error: '$what' is unknown; there are build and serve." >&2; exit 2 ;;
 esac
 environment docs
-if command -v npm > /dev/null && [ ! -d docs/terrain/ort ]; then
-  bash launch/web_runtime.sh docs/terrain/ort  # the page there runs in the site then
+if command -v npm > /dev/null && [ ! -d docs/demo/ort ]; then
+  bash launch/web_runtime.sh docs/demo/ort  # the page there runs in the site then
 fi
 NO_MKDOCS_2_WARNING=1 exec "$VENV/bin/python" -m mkdocs "$what" --strict

@@ -27,7 +27,7 @@ from decoupled_gan.modes.generate.draw import to_official_uint8
 
 PAGE = web_page.PAGE.read_text()
 ROOT = web_page.PAGE.parents[2]
-ORT, TERRAIN = ROOT / 'ort', ROOT / 'docs/terrain'
+ORT, DEMO = ROOT / 'ort', ROOT / 'docs/demo'
 DRAW = np.random.default_rng(0)
 needs_node = pytest.mark.skipif(
   not shutil.which('node'), reason='there is no node: apt-get install nodejs'
@@ -296,10 +296,10 @@ def test_a_browser_computes_what_jax_does_and_asks_nobody_else(translator, tmp_p
 def test_the_model_in_the_docs_makes_the_picture_beside_it():
   import onnxruntime
 
-  manifest = json.loads((TERRAIN / 'manifest.json').read_text())
-  model = (TERRAIN / 'model.onnx').read_bytes()
+  manifest = json.loads((DEMO / 'manifest.json').read_text())
+  model = (DEMO / 'model.onnx').read_bytes()
   assert manifest['sha256_of_model'] == hashlib.sha256(model).hexdigest()
-  heights, relief = (np.asarray(Image.open(TERRAIN / f'{x}.png')) for x in ('heights', 'relief'))
+  heights, relief = (np.asarray(Image.open(DEMO / f'{x}.png')) for x in ('heights', 'relief'))
   session = onnxruntime.InferenceSession(model)
   (made,) = session.run(None, {'image': np.asarray(to_float(heights[None]))})
   assert np.abs(to_uint8(made)[0].astype(int) - relief).max() <= 1
@@ -307,7 +307,7 @@ def test_the_model_in_the_docs_makes_the_picture_beside_it():
 
 @needs_a_browser
 def test_in_a_browser_the_page_in_the_docs_makes_the_picture_beside_it(tmp_path):
-  site = shutil.copytree(TERRAIN, tmp_path / 'site', ignore=shutil.ignore_patterns('ort'))
+  site = shutil.copytree(DEMO, tmp_path / 'site', ignore=shutil.ignore_patterns('ort'))
   (site / 'index.html').write_text(PAGE)  # as docs/site_hooks.py puts it there
   shutil.copytree(ORT, site / 'ort')
   heights = np.asarray(to_float(np.asarray(Image.open(site / 'heights.png'))))
