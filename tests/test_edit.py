@@ -105,15 +105,17 @@ def test_a_change_is_added_to_the_image_at_its_own_size(run):
 
 
 @pytest.mark.parametrize(
-  ('fit', 'decode', 'sentence'),
+  ('fit', 'decode', 'ages', 'sentence'),
   [
-    ('resize', None, 'makes images anew: leave difference out'),
-    ('crop', 1, 'data.fit=crop: this run sees a part'),
+    ('resize', None, 10, 'makes images anew: leave difference out'),
+    ('crop', 1, 10, 'data.fit=crop: this run sees a part'),
+    ('resize', 1, 600, 'of 1,200 combinations that would take too long'),
   ],
 )
-def test_runs_without_a_difference_are_told(run, fit, decode, sentence):
+def test_runs_without_a_difference_are_told(run, fit, decode, ages, sentence):
   found = inference.load(Workdir(run)).run
   found.config.data.fit = fit
+  found.config.attributes.age = tuple(map(str, range(ages)))
   method = dataclasses.replace(found.method, decode=decode)
   with pytest.raises(UserError, match=sentence):
     edit.check_difference(dataclasses.replace(found, method=method))

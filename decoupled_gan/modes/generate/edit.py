@@ -4,6 +4,7 @@ A method that can be asked for this has `edit(gan, images, labels)`, see core/me
 """
 
 import itertools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -115,6 +116,12 @@ def check_difference(run):
     raise UserError(f'a run of {run.config.method} makes images anew: leave difference out.')
   if run.config.data.fit == 'crop':
     raise UserError('data.fit=crop: this run sees a part of each image only. Leave difference out.')
+  guesses = math.prod(len(values) for values in run.config.attributes.values())
+  if guesses > MOST_GUESSES:
+    raise UserError(
+      f'what labels change depends on those that the image has, which are guessed; of {guesses:,} '
+      'combinations that would take too long. Leave difference out.'
+    )
 
 
 def added(image: np.ndarray, change: np.ndarray, config) -> np.ndarray:
