@@ -12,6 +12,8 @@ PSNR against the true edited face, the mean over the held-out faces that lack th
   difference  the face, and what changes between its own label and the new one: an edit that leaves alone
               what the two images agree on
   smooth      the same of the reconstructions alone: what `generate --difference` makes
+
+Then how many faces' own labels, all of them at once, are guessed right by what rebuilds a face best.
 """
 
 import argparse
@@ -25,7 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also without ins
 from decoupled_gan import data
 from decoupled_gan.core.images import to_uint8
 from decoupled_gan.core.types import Examples
+from decoupled_gan.data.sources.labelled import sorted_attributes
 from decoupled_gan.evaluation.metrics import paired
+from decoupled_gan.modes.generate.edit import own_labels
 from decoupled_gan.run import inference
 from decoupled_gan.run.pictures import grid, save_image
 from decoupled_gan.run.workdir import Workdir
@@ -67,12 +71,22 @@ def edits_of(trained, dataset):
       }, truth  # fmt: skip
 
 
+def guessed_right(function, trained, dataset, count: int) -> float:
+  """The share of `count` test faces whose labels `function` is nearest to them under."""
+  faces = data.test_images(dataset.test.x, list(range(count)), trained.run.config)
+  attributes = sorted_attributes(trained.run.config)
+  found = [own_labels(function, face[None], {}, attributes) for face in faces]
+  return float((np.array(found) == dataset.test.labels[:count]).all(1).mean())
+
+
 def main():
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument('--workdir', type=Path, default=Path('runs/avatars'))
+  parser.add_argument('--checkpoint', type=int, help='a step; the latest when left out')
+  parser.add_argument('--guesses', type=int, default=100, help='faces whose labels are guessed')
   parser.add_argument('--faces', type=int, default=4, help='in edits.png, for each edit')
   args = parser.parse_args()
-  trained = inference.load(Workdir(args.workdir))
+  trained = inference.load(Workdir(args.workdir), args.checkpoint)
   dataset = data.load(trained.run.config, Examples)
   heads = 'edit', *WAYS, *[f'{way}, SSIM' for way in SIMILAR]
   print(f'step {trained.step}\n\n| {" | ".join(heads)} |\n{"|---" * len(heads)}|')
@@ -86,6 +100,10 @@ def main():
     shown.append({way: made[way][: args.faces] for way in WAYS} | {'truth': truth[: args.faces]})
   columns = {way: np.concatenate([x[way] for x in shown]) for way in (*WAYS, 'truth')}
   save_image(grid(columns), args.workdir / 'edits.png')
+  for name in ('edit', 'decode'):
+    function = trained.compiled(getattr(trained.run.method, name))
+    share = guessed_right(function, trained, dataset, args.guesses)
+    print(f'own labels guessed by `{name}`: {share:.2f} of {args.guesses} faces')
   print(f'\n{args.workdir / "edits.png"}: {args.faces} faces of each edit, in the order of the table')
 
 
