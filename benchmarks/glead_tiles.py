@@ -28,6 +28,7 @@ from configs import tiles
 from decoupled_gan import data
 from decoupled_gan.core.types import Examples
 from decoupled_gan.data.views import Joined
+from decoupled_gan.evaluation import tasks
 from decoupled_gan.evaluation.metrics import sliced
 from decoupled_gan.evaluation.metrics.distribution import squared_mmd
 from decoupled_gan.evaluation.metrics.protocols import network_input
@@ -104,7 +105,7 @@ def score(folder: Path) -> dict:
       if not workdir.config_file.exists():
         train.train(recipe(variant, int(seed)), workdir)
       run = inference.open_run(workdir)
-      task = run.method.tasks(run, data.load(run.config, Examples))[0]
+      (task,) = tasks.of_generator(run, data.load(run.config, Examples))
       row = rows[workdir.path.name] = {}
       for step in steps:
         with jax.set_mesh(run.mesh):

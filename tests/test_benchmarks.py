@@ -1,6 +1,7 @@
 """Benchmarks that others are to run where we cannot: here, small."""
 
 import ast
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from decoupled_gan import catalogue
+from decoupled_gan.core.method import Method
 
 ROOT = Path(__file__).parent.parent
+FIELDS = {field.name for field in dataclasses.fields(Method)} | {'METHOD'}
 SCRIPTS = {path.stem: path for path in sorted((ROOT / 'benchmarks').glob('*.py'))}
 
 
@@ -40,7 +43,14 @@ def missing(path: Path) -> list[str]:
   names = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
   names = [(x.value.id, x.attr) for x in names if isinstance(x.value, ast.Name)]
   asked += [(bound[name], attribute) for name, attribute in names if name in bound]
-  return [f'{module}.{name}' for module, name in asked if ours(module) and not is_there(module, name)]
+  gone = [f'{module}.{name}' for module, name in asked if ours(module) and not is_there(module, name)]
+  return gone + [f'method.{name}' for name in of_methods(tree) if name not in FIELDS]
+
+
+def of_methods(tree: ast.AST) -> list[str]:
+  """What is asked of a Method, or of its module: of whatever is called `method`."""
+  names = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+  return [x.attr for x in names if getattr(x.value, 'attr', getattr(x.value, 'id', '')) == 'method']
 
 
 def ours(module: str) -> bool:
@@ -72,8 +82,11 @@ def test_a_benchmark_that_asks_for_what_is_gone_is_told(tmp_path):
   path.write_text(
     'import turns\nfrom configs import gan, gone\nfrom decoupled_gan.core import optim as o\n'
     'turns.measure, turns.gone, gan.get_config, o.unit_norm, o.gone, o.jnp.gone\n'
+    'run.method.draw, run.method.tasks(run), method.METHOD\n'
   )
-  assert missing(path) == ['configs.gone', 'turns.gone', 'decoupled_gan.core.optim.gone']
+  assert missing(path) == [
+    'configs.gone', 'turns.gone', 'decoupled_gan.core.optim.gone', 'method.tasks',
+  ]  # fmt: skip
 
 
 def accelerator(folder, *arguments):
