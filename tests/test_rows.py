@@ -10,13 +10,13 @@ from pathlib import Path
 
 import jax
 import pytest
-from ml_collections import ConfigDict
 
 from configs import datasets
 from decoupled_gan import recipe_files
 from decoupled_gan.core.images import to_float
 from decoupled_gan.core.proof import who_moves
 from decoupled_gan.run import experiment
+from decoupled_gan.studies.plan import kind
 
 CONFIGS = Path(__file__).parent.parent / 'configs'
 PUBLISHED = ('nice', 'utkface', 'facades', 'glead:float32,mse')
@@ -35,30 +35,14 @@ TINY = [
   for name in recipe_files.names()
   for word in ('', *variants(name))
 ]
-UNTRACED = (
-  'data', 'evaluation', 'start', 'anneal', 'batch_size', 'num_steps', 'seed', 'seeds', 'sample_count',
-  'sample_every_steps', 'log_every_steps', 'checkpoint_every_steps', 'evaluate_every_steps',
-)  # fmt: skip
-"""Fields that no trace of a phase depends on."""
-
-
 def config_of(recipe: str):
   name, _, words = recipe.partition(':')
   return importlib.import_module(f'configs.{name}').get_config(words)
 
 
-def traced(value):
-  """What a trace depends on of a config or a field: of a float, whether it is 0."""
-  if isinstance(value, ConfigDict):
-    return {name: traced(x) for name, x in value.items() if name not in UNTRACED}
-  if isinstance(value, list | tuple):
-    return [traced(x) for x in value]
-  return bool(value) if isinstance(value, float) else value
-
-
 def once(recipes) -> list[str]:
   """The first of those whose traces are one."""
-  return list({json.dumps(traced(config_of(x))): x for x in reversed(recipes)}.values())[::-1]
+  return list({json.dumps(kind(config_of(x))): x for x in reversed(recipes)}.values())[::-1]
 
 
 TRACED = once(TINY)

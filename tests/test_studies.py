@@ -14,6 +14,7 @@ import pytest
 
 from decoupled_gan import defaults, recipe_files
 from decoupled_gan.errors import RunError, UserError
+from decoupled_gan.modes import study as mode
 from decoupled_gan.run.workdir import Workdir
 from decoupled_gan.studies import plan, report, runner, statistics
 from decoupled_gan.studies.outcomes import Folder, Measure, outcomes, units_of
@@ -112,6 +113,21 @@ def test_a_field_that_there_is_not_is_told_before_anything_is_trained(name, valu
   study = small(fixed={name: value})
   with pytest.raises(UserError, match=told):
     plan.config_of(plan.planned(study)[0], study, load)
+
+
+def test_a_run_that_would_refuse_its_config_is_told_before_anything_is_trained(tmp_path):
+  penalty = {'routes.discriminate.gradient_penalty.discriminator': 10.0}
+  cells = {'a': {}, 'b': penalty | {'model.norm_discriminator': 'batch'}}
+  asked = small(cells=cells, draws=1, metric='sliced_wasserstein_9')
+  with pytest.raises(UserError, match=r'^b, draw 0: a term on the slope of the discriminator needs'):
+    mode.study(str(tmp_path), asked, recipe_files.load)
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('name', recipe_files.study_names())
+def test_no_run_of_a_study_that_ships_is_refused(name, tmp_path):
+  asked = recipe_files.load_study(recipe_files.find_study(name))
+  mode._check(Folder(tmp_path), asked, recipe_files.load)
 
 
 def test_fields_reach_the_config_rows_are_added_and_none_removes_them():

@@ -10,8 +10,9 @@ digits in the features of a classifier of digits, which the study trains first; 
 10,000 images, and the best checkpoint counts, here the last.
 
 Differs besides: perceptrons for 8 px; fresh latents for both updates of a step (there the same); least
-squares and DRAGAN on outputs rather than on their sigmoids, and DRAGAN in StudioGAN's coding; no BEGAN
-and no VAE. About an hour on one core, by an estimate; `losses_small` is half of it.
+squares and DRAGAN on outputs rather than on their sigmoids, and DRAGAN in StudioGAN's coding; layer
+normalisation where the loss has a slope of single examples (there batch normalisation); no BEGAN and no
+VAE. About an hour on one core, by an estimate; `losses_small` is half of it.
 
 Expected: not trained yet. In the paper the spread over draws of one loss exceeds the differences between
 the best of each.
@@ -51,7 +52,10 @@ def get_study():
     'every.generate': one_of(1, 5),
     'model.norm_discriminator': one_of('none', 'batch'),
   }
-  study.search_of = {cell: {penalty(row): log_uniform(0.1, 100)} for cell, row in LAMBDA.items()}
+  study.search_of = {
+    cell: {penalty(row): log_uniform(0.1, 100), 'model.norm_discriminator': one_of('none', 'layer')}
+    for cell, row in LAMBDA.items()  # a slope is of one example, which a batch's norm does not know
+  }
   study.search_of['wgan'] = {'optimizer_of.discriminator.clip_weights': log_uniform(1e-3, 1)}
   study.draws, study.confirm_seeds, study.together = 8, 3, True
   study.metric, study.also = 'fd_359@own', ('coverage_359@own',)

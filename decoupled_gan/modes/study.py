@@ -8,6 +8,7 @@ First the classifier that is the network `own`, then all draws, then the fresh s
 draw. decoupled_gan/studies/plan.py says what a study file has.
 """
 
+import json
 from collections.abc import Callable, Sequence
 
 from ml_collections import ConfigDict
@@ -16,6 +17,7 @@ from decoupled_gan.errors import UserError, listing
 from decoupled_gan.evaluation import metrics
 from decoupled_gan.evaluation.metrics.registry import ANSWERS, PAIRS
 from decoupled_gan.machine import paths
+from decoupled_gan.run import experiment
 from decoupled_gan.run.pictures import save_figure
 from decoupled_gan.run.watch import Interruption
 from decoupled_gan.run.workdir import Workdir
@@ -40,14 +42,27 @@ def study(
   planned = _planned(folder, asked)
   measure = measure_of(planned)
   if not only_report:
-    for run in plan.planned(planned):
-      plan.config_of(run, planned, load)  # tells now what is wrong, not after a night
+    _check(folder, planned, load)
     folder.save(planned)
     with Interruption() as interruption:
       done = _train(folder, planned, load, measure, workers, lambda: bool(interruption.requested))
     if not done:
       print('Stopped. Run the same command again to go on.', flush=True)
   _report(folder, planned, measure)
+
+
+def _check(folder: Folder, planned: Study, load: Load):
+  """Raises UserError for a run that would refuse its config: now, and not after a night."""
+  kinds = {}
+  for run in plan.planned(planned):
+    config = plan.config_of(run, planned, load)
+    if not folder.run([run]).exists():
+      kinds.setdefault(json.dumps(plan.kind(config)), (run, config))
+  for run, config in kinds.values():
+    try:
+      experiment.build(config)
+    except UserError as error:
+      raise UserError(f'{",".join(run.group)}, draw {run.draw}: {error}') from error
 
 
 def _planned(folder: Folder, new: Study | None) -> Study:

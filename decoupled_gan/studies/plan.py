@@ -198,6 +198,22 @@ def config_of(run: Run, study: Study, load: Callable[[str], ConfigDict]) -> Conf
   return config
 
 
+UNTRACED = (
+  'data', 'evaluation', 'start', 'anneal', 'batch_size', 'num_steps', 'seed', 'seeds', 'sample_count',
+  'sample_every_steps', 'log_every_steps', 'checkpoint_every_steps', 'evaluate_every_steps',
+)  # fmt: skip
+"""Fields that no trace of a phase depends on."""
+
+
+def kind(value):
+  """What a trace of a phase depends on of a config or a field: of a float, whether it is 0."""
+  if isinstance(value, ConfigDict):
+    return {name: kind(x) for name, x in value.items() if name not in UNTRACED}
+  if isinstance(value, list | tuple):
+    return [kind(x) for x in value]
+  return bool(value) if isinstance(value, float) else value
+
+
 def _set(config: ConfigDict, name: str, value):
   *parts, last = name.split('.')
   place = config
