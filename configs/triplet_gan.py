@@ -15,7 +15,7 @@ batches of their own; Adam's epsilon is outside the root.
 Measured: `python benchmarks/conditioning.py triplets --seeds=5`, 10 labels a class of digits: 9 nearest
 neighbours by all labels in the embedding of triplets and GAN 0.780 to 0.816 (mean 0.798), of triplets
 alone 0.752 to 0.827 (0.786), on pixels 0.989; 1 nearest of the 100 labelled 0.579 to 0.716 (0.638)
-against 0.596 to 0.666 (0.625). That the GAN helps does not show: the differences of a seed have a mean of
+against 0.596 to 0.666 (0.625). That the GAN helps does not show: differences of a seed have a mean of
 0.012 and 0.013 and a standard deviation of 0.031 and 0.046. Pixels are better than both.
 
 Expected: neighbours of one class. Paper, MNIST with 100 labels: 9 nearest neighbours, 97.5 % (from
