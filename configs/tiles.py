@@ -11,7 +11,7 @@ table puts it back; compiling it takes a minute), and R1 as StyleGAN2-ADA's rule
 gamma = 0.0002 size^2 / batch_size.
 
 Measured: benchmarks/glead_tiles.py, 32 px, 9,000 steps, seed 0: KID (efficientnet_lite0) of GLeaD 0.129
-after 3,000 steps, 0.104 after 6,000, 0.107 at the end; of held-out tiles 0.016. See docs/methods/glead.md.
+after 3,000 steps, 0.104 after 6,000, 0.107 at the end; of held-out tiles 0.016; docs/methods/glead.md.
 
 Measured stylegan2: benchmarks/glead_tiles.py, the same latents and steps: 0.245, 0.242, 0.082.
 

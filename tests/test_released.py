@@ -27,8 +27,7 @@ def test_it_opens_and_makes_the_picture_beside_it():
 
 def test_it_becomes_a_workdir_by_the_command_of_the_readme(tmp_path):
   hub.pull(str(RELEASE), Workdir(tmp_path / 'atlas'))
-  translate.translate(
-    Workdir(tmp_path / 'atlas'), str(DEMO / 'heights.png'), str(tmp_path / 'out.png'), 'a_to_b'
-  )
+  images = str(DEMO / 'heights.png'), str(tmp_path / 'out.png')
+  translate.translate(Workdir(tmp_path / 'atlas'), *images, 'a_to_b', '', None)
   assert levels_apart(Image.open(tmp_path / 'out.png'), DEMO / 'relief.png') <= 1
   assert (tmp_path / 'atlas/README.md').read_text() == (RELEASE / 'README.md').read_text()
