@@ -95,6 +95,34 @@ def test_many_draws_have_the_law_and_their_slopes_tend_to_the_closed_form():
   np.testing.assert_allclose(weights, [-0.21, 0.21], atol=0.03)
 
 
+def equations(jaxpr):
+  """All of a jaxpr and of what it calls."""
+  for equation in jaxpr.eqns:
+    yield equation
+    for inner in jax.tree.leaves(equation.params, is_leaf=lambda x: hasattr(x, 'eqns')):
+      inner = getattr(inner, 'jaxpr', inner)
+      if hasattr(inner, 'eqns'):
+        yield from equations(inner)
+
+
+def test_no_batch_of_matrices_goes_to_lapack():
+  """Two such batches at once wait for ever on two cores, in jaxlib 0.10: see `of_each`."""
+  module = mixture.Mixture(3, 4)
+  normal = jax.random.normal(jax.random.key(0), (8, 4))
+  variables = module.init(jax.random.key(1), normal)
+
+  def loss(params):
+    z = module.apply({'params': params}, normal)
+    parts = params['mean'], params['covariance'], params['logit']
+    return jnp.square(z).mean() + mixture.weight_loss(z, z[:, 0], *parts)
+
+  jaxpr = jax.make_jaxpr(jax.grad(loss))(variables['params'])
+  calls = {'cholesky', 'lu', 'triangular_solve'}
+  found = [x for x in equations(jaxpr.jaxpr) if x.primitive.name in calls]
+  assert {x.primitive.name for x in found} == calls
+  assert {x.outvars[0].aval.ndim for x in found} == {2}
+
+
 @pytest.mark.row(66)
 def test_truncation_is_within_components():
   module = mixture.Mixture(2, 2)

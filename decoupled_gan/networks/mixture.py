@@ -15,6 +15,9 @@ loss of the latents, and any row of the table, trains the mixture with no code o
 Sigma is half of the above. SLOGAN steps by all of it, and so do we; its rate is twice what it seems.
 """
 
+import functools
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -62,15 +65,24 @@ class Mixture(nn.Module):
     radius = jnp.hypot(normal[:, 0], normal[:, 1])
     turned = jnp.stack([radius * jnp.cos(within), radius * jnp.sin(within)], 1)
     normal = jnp.concatenate([turned, normal[:, 2:]], 1)
-    root = jnp.linalg.cholesky(covariance)
+    root = of_each(jnp.linalg.cholesky, covariance)
     return jnp.asarray(mean)[which] + jnp.einsum('bde,be->bd', root[which], normal)
+
+
+def of_each(function: Callable, *arrays: Array) -> Array:
+  """`function` of the matrices of each component, one component after the other: [K, ...].
+
+  jaxlib 0.10 divides a batch of LAPACK's calls among the very threads that wait for it, so that two such
+  batches at once on a machine of two cores wait for ever: seen in this module's test, once.
+  """
+  return jnp.stack([function(*matrices) for matrices in zip(*arrays, strict=True)])
 
 
 def log_joint(z: Array, mean: Array, covariance: Array, logit: Array) -> Array:
   """log of pi_c N(z_i; mu_c, Sigma_c), [B, K]."""
-  root = jnp.linalg.cholesky(covariance)
+  root = of_each(jnp.linalg.cholesky, covariance)
   away = jnp.moveaxis(z[:, None] - mean[None], 0, -1)  # [K, D, B]
-  scaled = jax.scipy.linalg.solve_triangular(root, away, lower=True)
+  scaled = of_each(functools.partial(jax.scipy.linalg.solve_triangular, lower=True), root, away)
   volume = jnp.log(jnp.diagonal(root, axis1=1, axis2=2)).sum(-1) + z.shape[1] / 2 * jnp.log(2 * jnp.pi)
   return (jax.nn.log_softmax(logit) - volume)[None] - jnp.square(scaled).sum(1).T / 2
 
@@ -84,7 +96,7 @@ def learning(z: Array, mean: Array, covariance: Array, logit: Array) -> Array:
   """z [B, D], with the derivatives of this module's header with respect to mean and covariance."""
   share = responsibilities(z, mean, covariance, logit)
   away = jnp.moveaxis(z[:, None] - mean[None], 0, -1)  # [K, D, B]
-  solved = stop_gradient(jnp.linalg.solve(covariance, away))
+  solved = stop_gradient(of_each(jnp.linalg.solve, covariance, away))
   symmetric = (covariance + covariance.swapaxes(1, 2)) / 2
   whole = mean.T[None] + jnp.einsum('kde,keb->bdk', symmetric, solved)
   path = jnp.einsum('bk,bdk->bd', stop_gradient(share), whole)
