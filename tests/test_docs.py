@@ -137,7 +137,7 @@ def test_the_site_is_built_strictly_and_asks_nothing_of_other_hosts(tmp_path):
   assert 'id="decoupled_gan.model.Model.translate"' in (tmp_path / 'api/index.html').read_text()
   page = ROOT / 'decoupled_gan/exports/web_page.html'
   assert (tmp_path / 'demo/index.html').read_text() == page.read_text()
-  assert {x.name for x in (tmp_path / 'terrain').iterdir()} >= {'model.onnx', 'manifest.json'}
+  assert {x.name for x in (tmp_path / 'demo').iterdir()} >= {'model.onnx', 'manifest.json'}
   loads = {x for page in tmp_path.rglob('*.html') for x in Site(page.read_text()).loads}
   assert any(x.endswith('.css') for x in loads)
   assert not {x for x in loads if '//' in x}
