@@ -42,7 +42,7 @@ def how_to_install(extra: str) -> str:
 
 
 def installed(package: str) -> bool:
-  """Whether a package can be imported; it is not."""
+  """Whether a package can be imported, told without importing it."""
   try:
     return importlib.util.find_spec(package) is not None
   except ValueError:  # a module that no file stands for

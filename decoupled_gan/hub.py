@@ -100,7 +100,7 @@ def made(
   sample = f'samples/{samples[-1].name}' if samples else ''
   if sample:
     files[sample] = samples[-1].read_bytes()
-  without = safetensors_file.left_out(trained) if slim else []
+  without = safetensors_file.left_out(trained, slim)
   text = card.card(found, model, trained.step, repository, licences, sample, without)
   return files | {'README.md': text.encode()}
 

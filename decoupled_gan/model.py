@@ -162,8 +162,9 @@ class Model:
       edit.check_difference(self._trained.run)
 
       def changed(batch):
-        own, new = (edit.own_labels(decode, batch, x, self.attributes)[None] for x in ({}, wanted))
-        return np.asarray(decode(batch, new)) - decode(batch, own)
+        own = edit.own_labels(decode, batch, {}, self.attributes)
+        new = edit.replaced(own, wanted, self.attributes)
+        return np.asarray(decode(batch, new[None])) - decode(batch, own[None])
 
       return self._through(changed, images, 1, eight_bit=True, finish=edit.added)
     method = self._trained.run.method.edit

@@ -170,6 +170,8 @@ def test_a_slim_model_has_what_it_can_do_and_says_what_it_lacks(run, server, tmp
   hub.pull(NAME, Workdir(tmp_path / 'theirs'))
   for path in (f'hub:{NAME}', tmp_path / 'theirs'):
     assert np.array_equal(dg.load(path).translate(IMAGE), wanted)
+  dg.load(tmp_path / 'theirs').save(tmp_path / 'again.safetensors')
+  assert safetensors_file.without(tmp_path / 'again.safetensors') == ['critic'], 'zeros are no network'
   toy.start.workdir = str(tmp_path / 'theirs')
   begun = experiment.build(toy)
   fresh = begun.create_state()

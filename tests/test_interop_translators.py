@@ -5,12 +5,13 @@ import importlib
 import jax
 import numpy as np
 import pytest
+import untrained
 from official import FIXTURES
 
 from decoupled_gan.errors import UserError
 from decoupled_gan.interop import translators
 from decoupled_gan.machine import pytorch_file
-from decoupled_gan.run import inference
+from decoupled_gan.run import experiment, inference
 from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
@@ -249,3 +250,16 @@ def test_a_run_of_one_direction_tells_how_the_other_is_had(imported):
     pytest.skip('both directions')
   with pytest.raises(UserError, match=r'--direction=b_to_a: this run translates one way only'):
     inference.load(workdir).translator('b_to_a')
+
+
+def test_a_run_that_was_published_without_its_discriminator_is_not_exported(tmp_path):
+  config, workdir = untrained.config_of('cyclegan:terrain,tiny'), Workdir(tmp_path / 'run')
+  run = experiment.build(config)
+  state = run.create_state()
+  blank = jax.tree.map(np.zeros_like, state.params['discriminator'])
+  workdir.create()
+  workdir.save_config(config)
+  with Checkpoints(workdir.checkpoints) as checkpoints:
+    checkpoints.save(0, state.replace(params={**state.params, 'discriminator': blank}), config)
+  with pytest.raises(UserError, match=r'published without discriminator \(--slim\), and the official'):
+    translators.export_checkpoint(workdir, str(tmp_path / 'out'))

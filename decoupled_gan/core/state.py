@@ -163,6 +163,12 @@ def update_copies(state: TrainState, copies: Mapping[str, Copy], moved: Collecti
   return state.replace(copies={**state.copies, **averages})
 
 
+def blank(network) -> bool:
+  """Whether all parameters of a network are 0: it was left out when it was published."""
+  leaves = jax.tree.leaves(network)
+  return bool(leaves) and not any(x.any() for x in leaves)
+
+
 def inference_variables(state: TrainState) -> dict[str, Any]:
   """The variables for sampling and translation: a copy called like its group takes its place."""
   own = {name: copy for name, copy in state.copies.items() if name in state.params}

@@ -51,16 +51,18 @@ def write(trained: inference.Trained, path: str | os.PathLike, slim: bool = Fals
   return target
 
 
-def left_out(trained: inference.Trained) -> list[str]:
-  """The networks that a slim file of the run does not have."""
-  return sorted(set(trained.variables['params']) - signature.networks_read(trained))
+def left_out(trained: inference.Trained, slim: bool) -> list[str]:
+  """The networks that a file of the run does not have: missing in the run, or unread if `slim`."""
+  networks = trained.variables['params']
+  needed = signature.networks_read(trained) if slim else set(networks)
+  return sorted(name for name, own in networks.items() if name not in needed or state.blank(own))
 
 
 def content(trained: inference.Trained, config: ConfigDict, slim: bool = False) -> bytes:
   """The bytes of the file, which is to say `config` of itself."""
   from safetensors.numpy import save
 
-  without = left_out(trained) if slim else []
+  without = left_out(trained, slim)
   arrays = {
     '/'.join(path): np.asarray(x)
     for path, x in flatten_dict(trained.variables).items()

@@ -14,7 +14,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
 from decoupled_gan.core import parts
-from decoupled_gan.core.state import TrainState
+from decoupled_gan.core.state import TrainState, blank
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.interop import cyclegan_official, layouts, munit_official, ugatit_official
 from decoupled_gan.machine import paths, pytorch_file
@@ -90,6 +90,11 @@ def export_checkpoint(workdir: Workdir, path: str, step: int | None = None):
   form, run = FORMATS[config.method], experiment.build(config, train=False)
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     state = checkpoints.restore_networks(run.abstract_state(), step)
+  if missing := [group for group, network in state.params.items() if blank(network)]:
+    raise UserError(
+      f'{workdir.path} was published without {listing(missing)} (--slim), and the official layout has '
+      'all networks: export the run itself.'
+    )
   networks = layouts.write(variables_of(state), form.tables(config))
   for name, tensors in form.constants(config).items():
     networks[name] |= tensors

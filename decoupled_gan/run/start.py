@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from decoupled_gan.core import parts
-from decoupled_gan.core.state import TrainState
+from decoupled_gan.core.state import TrainState, blank
 from decoupled_gan.errors import UserError, listing
 from decoupled_gan.run import inference
 from decoupled_gan.run.workdir import Workdir
@@ -65,18 +65,12 @@ def _found(workdir: str, checkpoint: str, field: str, run) -> dict:
     trained = inference.load(Workdir(workdir), step or None, devices=run.mesh.devices.flatten().tolist())
   except UserError as error:
     raise UserError(f'{field}={workdir}: {error}') from error
-  networks = {name: x for name, x in trained.variables['params'].items() if not _blank(x)}
+  networks = {name: x for name, x in trained.variables['params'].items() if not blank(x)}
   variables = {**trained.variables, 'params': networks}
   if run.config.seeds == 1:
     return variables
   several = lambda x: jnp.broadcast_to(x, (run.config.seeds, *x.shape))  # noqa: E731
   return jax.device_put(jax.tree.map(several, variables), run.state_sharding)
-
-
-def _blank(network) -> bool:
-  """Whether all of its parameters are 0: it was left out when it was published."""
-  leaves = jax.tree.leaves(network)
-  return bool(leaves) and not any(x.any() for x in leaves)
 
 
 def _groups(found: dict, divided: parts.Parts) -> set[str]:

@@ -59,15 +59,17 @@ def edit(
   image = data.test_images(as_trained(images, config), None, config)
   trained = inference.load(workdir, step, dtype=dtype)
   apply, decode = editor(trained), decoder(trained)
-  labels = own_labels(decode, image, wanted, attributes)
   if difference:
     check_difference(trained.run)
     (whole,), own = as_trained(images, config), own_labels(decode, image, {}, attributes)
+    labels = replaced(own, wanted, attributes)
 
     def apply(_, labels):
       change = np.asarray(decode(image, labels)) - decode(image, own[None])
       return to_uint8(added(whole, unframed(change, [whole.shape[:2]], config)[0], config))[None]
 
+  else:
+    labels = own_labels(decode, image, wanted, attributes)
   results.make_folder(file.parent, output)
   named = [f'{a}={values[n]}' for (a, values), n in zip(attributes.items(), labels, strict=True)]
   print(f'step {trained.step}: {", ".join(named)}' + (f', and all of {strip}' if strip else ''))
@@ -150,8 +152,13 @@ def own_labels(decode: Callable, image: np.ndarray, wanted, attributes) -> np.nd
   labels = np.array(guesses, np.int32)
   rebuilt = np.concatenate([to_uint8(decode(image, row[None])) for row in labels])
   errors = np.abs(rebuilt.astype(np.int16) - image).mean((1, 2, 3))
-  best = labels[errors.argmin()]
-  return np.array([wanted.get(name, own) for name, own in zip(attributes, best, strict=True)], np.int32)
+  return replaced(labels[errors.argmin()], wanted, attributes)
+
+
+def replaced(labels: np.ndarray, wanted, attributes) -> np.ndarray:
+  """Labels int32 [K] with the wanted values in place of theirs."""
+  each = zip(attributes, labels, strict=True)
+  return np.array([wanted.get(name, own) for name, own in each], np.int32)
 
 
 def _values(apply: Editor, image, labels, strip: str, attributes) -> dict[str, np.ndarray]:
