@@ -137,6 +137,10 @@ def reference(form):
   return run, step, trained(run, step)
 
 
+def differs(a, b) -> bool:
+  return bool((np.asarray(a) != b).any())
+
+
 def assert_same_reconstruction(form, other):
   run, _, expected = reference(form)
   for group in run.config.routes.reconstruct.l1:
@@ -151,7 +155,7 @@ def test_the_adversarial_weight_changes_the_residual_and_not_a_bit_of_the_recons
   run = make(form, **{'routes.refine.adversarial.residual': 100.0})
   other = trained(run, quick_step(run))
   assert_same_reconstruction(form, other)
-  changed = jax.tree.map(lambda a, b: (a != b).any(), reference(form)[2].params, other.params)
+  changed = jax.tree.map(differs, reference(form)[2].params, other.params)
   assert any(jax.tree.leaves(changed['residual']))
 
 
@@ -161,7 +165,7 @@ def test_another_discriminator_or_residual_changes_not_a_bit_of_the_reconstructi
   run, step, expected = reference(form)
   other = trained(run, step, fresh=(group,))
   assert_same_reconstruction(form, other)
-  changed = jax.tree.map(lambda a, b: (a != b).any(), expected.params, other.params)
+  changed = jax.tree.map(differs, expected.params, other.params)
   assert all(any(jax.tree.leaves(changed[g])) for g in ('discriminator', 'residual'))
 
 
@@ -189,7 +193,7 @@ def test_the_adversarial_weight_matters_to_the_coupled_decoder():
     row = {'encoder': weight, 'decoder': weight}
     run = make('labelled', 'coupled', **{'routes.reconstruct.adversarial': row})
     states.append(trained(run, quick_step(run), steps=2))
-  changed = jax.tree.map(lambda a, b: (a != b).any(), *[s.params['decoder'] for s in states])
+  changed = jax.tree.map(differs, *[s.params['decoder'] for s in states])
   assert any(jax.tree.leaves(changed))
 
 

@@ -177,7 +177,7 @@ def rows():
 
 
 def size(tree) -> float:
-  return max(float(jnp.abs(x).max()) for x in jax.tree.leaves(tree))
+  return max(np.abs(x).max() for x in jax.tree.leaves(tree))
 
 
 @pytest.mark.row(66)

@@ -308,7 +308,7 @@ def test_colours_teach_neither_the_coarsest_image_nor_a_discriminator_and_kl_no_
     return tiny.gan.apply(variables, batch, method=method, mutable=['batch_stats'], rngs=rngs)[0]
 
   slopes = sharding.jit(jax.jacrev(losses), quick=True)(state.params)
-  largest = lambda tree: max(float(jnp.abs(x).max()) for x in jax.tree.leaves(tree))  # noqa: E731
+  largest = lambda tree: max(np.abs(x).max() for x in jax.tree.leaves(tree))  # noqa: E731
   for name in ('colour_mean', 'colour_covariance'):
     slope = slopes[name]
     assert largest(slope['generator']['image_0']) == 0

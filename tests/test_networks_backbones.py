@@ -102,7 +102,8 @@ def players(backbone: str):
 
 def moved(params):
   """Zeros at the start hide what is wrong."""
-  return jax.tree.map(lambda p: p + 0.05 * jnp.cos(jnp.arange(p.size)).reshape(p.shape), params)
+  wave = lambda p: 0.05 * np.cos(np.arange(p.size, dtype=np.float32)).reshape(p.shape)  # noqa: E731
+  return jax.tree.map(lambda p: np.asarray(p) + wave(p), params)
 
 
 BOTH = pytest.mark.parametrize('player', [0, 1], ids=['generator', 'discriminator'])

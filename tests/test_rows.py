@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from flax.core.scope import Scope
 
 from configs import datasets
 from decoupled_gan import recipe_files
@@ -21,6 +22,22 @@ from decoupled_gan.studies.plan import kind
 CONFIGS = Path(__file__).parent.parent / 'configs'
 PUBLISHED = ('nice', 'utkface', 'facades', 'glead:float32,mse')
 """One a family is proved at its published size too, in the slow suite; all are at :tiny."""
+
+
+@pytest.fixture(autouse=True)
+def parameters_as_they_are(monkeypatch):
+  """Flax traces the initialiser of each parameter at each use, to compare shapes: an eighth of all.
+
+  Here they come from that very initialiser.
+  """
+  param = Scope.param
+
+  def taken(self, name, *arguments, **options):
+    if self.has_variable('params', name):
+      return self.get_variable('params', name)
+    return param(self, name, *arguments, **options)
+
+  monkeypatch.setattr(Scope, 'param', taken)
 
 
 def variants(name: str) -> list[str]:
@@ -35,20 +52,23 @@ TINY = [
   for name in recipe_files.names()
   for word in ('', *variants(name))
 ]
+
+
 def config_of(recipe: str):
   name, _, words = recipe.partition(':')
   return importlib.import_module(f'configs.{name}').get_config(words)
 
 
-def once(recipes) -> list[str]:
-  """The first of those whose traces are one."""
-  return list({json.dumps(kind(config_of(x))): x for x in reversed(recipes)}.values())[::-1]
+def once(recipes, tell) -> list[str]:
+  """The first of those whose configs tell the same."""
+  return list({json.dumps(tell(config_of(x))): x for x in reversed(recipes)}.values())[::-1]
 
 
-TRACED = once(TINY)
+DISTINCT = once(TINY, lambda config: config.to_json_best_effort(sort_keys=True))
+TRACED = once(DISTINCT, kind)
 
 
-@pytest.mark.parametrize('recipe', sorted({*TINY} - {*TRACED}))
+@pytest.mark.parametrize('recipe', sorted({*DISTINCT} - {*TRACED}))
 def test_a_recipe_that_traces_as_another_does_builds(recipe):
   experiment.build(config_of(recipe))
 

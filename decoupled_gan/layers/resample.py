@@ -9,9 +9,11 @@ order.
 `rescaled_8_bit` is another: the bicubic filter of MATLAB's imresize (Keys, a = -0.5), as SinGAN has it.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.lax import stop_gradient
@@ -40,7 +42,11 @@ def upfirdn(
     gain: of the two axes together; up**2 keeps the brightness of upsampled images.
   """
   scale = gain**0.5 / sum(taps)
-  taps = [tap * scale for tap in taps]
+  return _filter_both(x, tuple(tap * scale for tap in taps), up, down, pad)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))  # equal shapes are traced once
+def _filter_both(x, taps, up, down, pad):
   for axis in (1, 2):
     x = _filter(x, axis, taps, up, down, pad)
   return x
