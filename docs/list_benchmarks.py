@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 HERE = Path(__file__).parent
 KINDS = {
   'What techniques do': (
-    'anomalies bagan cas classification_losses conditioning council edgan_edits edgan_pairs edgan_weights '
-    'encoders gan_digits gan_em gan_line gan_modes gan_only glead_tiles inpainting little_data '
+    'anomalies bagan cas classification_losses conditioning council edgan_edits edgan_pairs '
+    'edgan_weights encoders gan_digits gan_em gan_line gan_modes gan_only glead_tiles inpainting little_data '
     'samplers set_operations single_image slogan stackgan super_resolution translators'
   ),
   'How fast it is': (
