@@ -14,8 +14,8 @@ HERE = Path(__file__).parent
 KINDS = {
   'What techniques do': (
     'anomalies bagan cas classification_losses conditioning council edgan_edits edgan_pairs '
-    'edgan_weights encoders gan_digits gan_em gan_line gan_modes gan_only glead_tiles inpainting little_data '
-    'samplers set_operations single_image slogan stackgan super_resolution translators'
+    'edgan_weights encoders gan_digits gan_em gan_line gan_modes gan_only glead_tiles inpainting '
+    'little_data samplers set_operations single_image slogan stackgan super_resolution translators'
   ),
   'How fast it is': (
     'accelerator augment_cost backbone_steps conv_rates data_pipeline features nice_gan_step '
