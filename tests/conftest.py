@@ -32,7 +32,7 @@ for ignored, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGH
 ROOT = Path(__file__).parent.parent
 BUDGET = 60  # CPU seconds of a test that is not `slow`, on a machine that others may use
 jax.config.update('jax_numpy_rank_promotion', 'raise')
-gc.set_threshold(50_000, 20, 100)  # traces are millions of objects that live as long as the session
+gc.set_threshold(200_000, 20, 100)  # traces are millions of objects that live as long as the session
 # Compiling is what most tests cost, also that of single operations: what was compiled once is kept
 # between runs and between checkouts, for a month.
 PROGRAMS = cache.cache_dir() / 'programs-of-tests'

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from decoupled_gan.layers.attention import SelfAttention, attend
+from decoupled_gan.machine.sharding import jit
 
 ARRAYS = np.load(Path(__file__).parent / 'fixtures/attention.npz')
 PIXELS = jnp.array([[1.0, 0], [0, 1], [1, 1], [-1, 0.5]])
@@ -46,14 +47,14 @@ def test_the_layer_is_x_plus_gamma_o_as_specified():
 @pytest.mark.row(109)
 def test_it_starts_as_the_identity_and_only_gamma_moves_at_first():
   layer, x = SelfAttention(spectral=True), jax.random.normal(jax.random.key(0), (2, 4, 4, 16))
-  variables = layer.init(jax.random.key(1), x)
+  variables = jit(layer.init, quick=True)(jax.random.key(1), x)
   assert set(variables) == {'params', 'spectral'}, 'no maps in the state'
-  np.testing.assert_array_equal(layer.apply(variables, x), x)
+  np.testing.assert_array_equal(jit(layer.apply, quick=True)(variables, x), x)
 
   def loss(params):
     return jnp.square(layer.apply({**variables, 'params': params}, x)).sum()
 
-  gradients = jax.grad(loss)(variables['params'])
+  gradients = jit(jax.grad(loss), quick=True)(variables['params'])
   assert gradients.pop('gamma') != 0
   assert not any(leaf.any() for leaf in jax.tree.leaves(gradients))
 
@@ -74,9 +75,9 @@ def test_it_can_be_differentiated_twice_and_computes_in_its_dtype():
   def slope(x):
     return jnp.square(jax.grad(lambda x: jnp.sin(layer.apply(variables, x)).sum())(x)).sum()
 
-  second = jax.grad(slope)(x)
+  second = jit(jax.grad(slope), quick=True)(x)
   assert np.isfinite(second).all() and second.any()
   half = SelfAttention(dtype=jnp.bfloat16)
-  y = half.apply(variables, x.astype(jnp.bfloat16))
+  y = jit(half.apply, quick=True)(variables, x.astype(jnp.bfloat16))
   assert y.dtype == jnp.bfloat16
   np.testing.assert_allclose(y.astype(jnp.float32), layer.apply(variables, x), atol=0.05)
