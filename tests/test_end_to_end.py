@@ -18,7 +18,7 @@ from decoupled_gan.run.checkpoint import Checkpoints
 from decoupled_gan.run.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent
-STEPS = 20
+STEPS = 30
 RECIPE = """
 from configs import {name}
 
@@ -26,7 +26,7 @@ def get_config(words=''):
   config = {name}.get_config('tiny')
   config.num_steps = {steps}
   config.checkpoint_every_steps = 10
-  config.sample_every_steps = 15
+  config.sample_every_steps = 25
   return config
 """
 
@@ -110,7 +110,7 @@ def test_kill_and_terminate_and_resume_end_where_the_straight_run_does_bit_for_b
   assert finish(first)[0] == -signal.SIGKILL
 
   second = training(home, 'interrupted')
-  wait_for(second, lambda: any(row['step'] > 12 for row in rows(folder)))
+  wait_for(second, lambda: any(row['step'] > 22 for row in rows(folder)))
   second.terminate()
   code, out, err = finish(second)
   assert code == 0, err
