@@ -2,8 +2,8 @@
 
   python benchmarks/edgan_pairs.py --workdir=runs/terrain_pairs   # of configs/terrain_pairs.py
 
-For all test pairs, the reconstruction alone and the sum of the two images, which is what `translate`
-makes; the input as it is, and the baseline that matches means and variances, for comparison:
+For all test pairs, the reconstruction alone (`rebuilt`) and the sum of the two images, which is what
+`translate` makes; the input as it is, and the baseline that matches means and variances, for comparison:
 
   mae, psnr, ssim     against the truth of each pair
   sliced_wasserstein  of patches, times 1000: whether they look like patches of the target at all
@@ -57,7 +57,7 @@ def translated(trained, inputs: np.ndarray) -> dict[str, np.ndarray]:
   """{name: uint8 images} of the paths that the run has."""
   functions = {'sum': trained.compiled(trained.run.method.translate, 'b')}
   if trained.run.gan.has_residual:
-    functions['reconstruction'] = trained.compiled(rebuilt)
+    functions['rebuilt'] = trained.compiled(rebuilt)
   return {
     name: np.concatenate([
       to_uint8(np.asarray(function(inputs[i : i + BATCH]))) for i in range(0, len(inputs), BATCH)
