@@ -72,9 +72,9 @@ def main():
   parser.add_argument('--tiles', type=int, default=6, help='in pairs.png')
   args = parser.parse_args()
   workdir = Workdir(args.workdir)
+  trained = inference.load(workdir)  # which tells where there is no run
   with Checkpoints(workdir.checkpoints, read_only=True) as checkpoints:
     steps = checkpoints.steps
-  trained = inference.load(workdir, steps[0])
   dataset = data.load(trained.run.config, Aligned)
   which = list(range(len(dataset.test.input)))
   inputs, truth = (data.test_images(x, which, trained.run.config) for x in dataset.test)
