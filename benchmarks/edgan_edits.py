@@ -41,9 +41,7 @@ BATCH = 50
 
 def in_batches(function, images, labels) -> np.ndarray:
   """Floats in [-1, 1] of uint8 images under labels."""
-  starts = range(0, len(images), BATCH)
-  made = [np.asarray(function(images[i : i + BATCH], labels[i : i + BATCH])) for i in starts]
-  return np.clip(np.concatenate(made), -1, 1)
+  return np.clip(inference.batched(lambda given: function(*given), (images, labels), BATCH), -1, 1)
 
 
 def edits_of(trained, dataset):

@@ -59,11 +59,8 @@ def translated(trained, inputs: np.ndarray) -> dict[str, np.ndarray]:
   if trained.run.gan.has_residual:
     functions['rebuilt'] = trained.compiled(rebuilt)
   return {
-    name: np.concatenate([
-      to_uint8(np.asarray(function(inputs[i : i + BATCH]))) for i in range(0, len(inputs), BATCH)
-    ])
-    for name, function in functions.items()
-  }  # fmt: skip
+    name: to_uint8(inference.batched(function, inputs, BATCH)) for name, function in functions.items()
+  }
 
 
 def main():

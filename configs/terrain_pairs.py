@@ -9,7 +9,7 @@ Not the published setting: small networks, 64 px.
 
 Measured: benchmarks/edgan_pairs.py after --config.num_steps=24000 (an hour and a half on a share of one
 core), held-out tiles: 22.4 dB and SSIM 0.44, the reconstruction alone 25.1 dB and 0.72; matching means
-and variances 19.3 dB and 0.63. The residual adds grain, and why: docs/methods/edgan.md.
+and variances 19.3 dB and 0.63. The residual adds grain: docs/methods/edgan.md.
 
 Variants: coupled (ED+GAN: one U-Net for both losses).
 """
